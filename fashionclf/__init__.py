@@ -1,0 +1,103 @@
+"""Fashion-MNIST classifiers: load the pictures, build a model, fit it, read class names with probabilities.
+
+    import fashionclf as fc
+
+    dataset = fc.load_data()
+    trainer = fc.Trainer.from_preset("cnn_dropout", seed=0)
+    trainer.fit(dataset.train, seed=0)
+    print(trainer.predict(dataset.test.images[:1])[0])
+
+Importing the package costs next to nothing: numpy and TensorFlow are loaded when a name that needs them is
+first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from fashionclf.datasets import Dataset, Split, load_data
+    from fashionclf.evaluation import cross_validate
+    from fashionclf.labels import CLASS_NAMES, class_names
+    from fashionclf.models import cnn_model, dense_model
+    from fashionclf.predictions import Prediction, Predictions
+    from fashionclf.preprocessing import (
+        Augmentation,
+        add_channel_axis,
+        flatten,
+        one_hot,
+        prepare_images,
+        scale,
+        train_validation_split,
+    )
+    from fashionclf.presets import Preset, Recipe, get_preset, list_presets
+    from fashionclf.trainer import Trainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CLASS_NAMES",
+    "Augmentation",
+    "Dataset",
+    "Prediction",
+    "Predictions",
+    "Preset",
+    "Recipe",
+    "Split",
+    "Trainer",
+    "__version__",
+    "add_channel_axis",
+    "class_names",
+    "cnn_model",
+    "cross_validate",
+    "dense_model",
+    "flatten",
+    "get_preset",
+    "list_presets",
+    "load_data",
+    "one_hot",
+    "prepare_images",
+    "scale",
+    "train_validation_split",
+]
+
+# The imports above, for the running program: each name by the module that defines it.
+_HOMES: Final = {
+    "CLASS_NAMES": "labels",
+    "Augmentation": "preprocessing",
+    "Dataset": "datasets",
+    "Prediction": "predictions",
+    "Predictions": "predictions",
+    "Preset": "presets",
+    "Recipe": "presets",
+    "Split": "datasets",
+    "Trainer": "trainer",
+    "add_channel_axis": "preprocessing",
+    "class_names": "labels",
+    "cnn_model": "models",
+    "cross_validate": "evaluation",
+    "dense_model": "models",
+    "flatten": "preprocessing",
+    "get_preset": "presets",
+    "list_presets": "presets",
+    "load_data": "datasets",
+    "one_hot": "preprocessing",
+    "prepare_images": "preprocessing",
+    "scale": "preprocessing",
+    "train_validation_split": "preprocessing",
+}
+_MODULES: Final = frozenset((*_HOMES.values(),))
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, or a module such as `fashionclf.datasets`, at its first use (PEP 562)."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

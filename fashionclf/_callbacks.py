@@ -1,0 +1,146 @@
+"""Keras callbacks of a fit: the best checkpoint, and the state from which an interrupted fit goes on."""
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+from typing_extensions import override
+
+_EARLY_STOPPING: Final = ("best", "best_epoch", "wait", "stopped_epoch")
+
+
+class BestCheckpoint(keras.callbacks.Callback):
+    """Save the classifier after every epoch with a lower validation loss than all before."""
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        super().__init__()
+        self._save = save
+        self.best = float("inf")
+
+    @override
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Save if this epoch is the best."""
+        loss = (logs or {}).get("val_loss", float("inf"))
+        if loss < self.best:
+            self.best = loss
+            self._save()
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Keep the state of a fit in one file, so that the same call after an interruption ends as it would have.
+
+    The file holds weights, optimizer, dropout seeds, history and early stopping after the last whole epoch. It
+    is written in one step, and removed when the fit is complete.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: Mapping[str, Any],
+        stopping: keras.callbacks.EarlyStopping | None,
+        checkpoint: BestCheckpoint | None,
+    ) -> None:
+        super().__init__()
+        self._path = path
+        self._run = dict(run)
+        self._saved = _read(path) if path.exists() else None
+        if self._saved is not None:
+            self._check_same_run(self._saved[0]["run"])
+        self._stopping, self._checkpoint = stopping, checkpoint
+        self.history: dict[str, list[float]] = {}
+
+    @property
+    def first_epoch(self) -> int:
+        """The epoch, counted from 0, with which the fit goes on."""
+        return 0 if self._saved is None else int(self._saved[0]["next_epoch"])
+
+    @override
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Restore what an interrupted fit left."""
+        self.model.optimizer.build(self.model.trainable_variables)
+        if self._saved is None:
+            return
+        values, arrays = self._saved
+        for i, variable in enumerate(self._variables()):
+            variable.assign(arrays[f"variable_{i}"])
+        self.history = values["history"]
+        if self._stopping is not None:
+            for name in _EARLY_STOPPING:
+                setattr(self._stopping, name, values["early_stopping"][name])
+            best = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("best_")]
+            self._stopping.best_weights = best or None
+        if self._checkpoint is not None:
+            self._checkpoint.best = values["checkpoint_best"]
+
+    @override
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write the state after a whole epoch."""
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+        arrays = {f"variable_{i}": np.asarray(variable) for i, variable in enumerate(self._variables())}
+        values: dict[str, Any] = {
+            "run": self._run,
+            "next_epoch": self._run["epochs"] if self.model.stop_training else epoch + 1,
+            "history": self.history,
+        }
+        if self._stopping is not None:
+            values["early_stopping"] = {name: getattr(self._stopping, name) for name in _EARLY_STOPPING}
+            arrays |= {f"best_{i}": weight for i, weight in enumerate(self._stopping.best_weights or [])}
+        if self._checkpoint is not None:
+            values["checkpoint_best"] = self._checkpoint.best
+        _write(self._path, values, arrays)
+
+    @override
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Remove the state of a complete fit."""
+        self._path.unlink(missing_ok=True)
+
+    def _variables(self) -> list[Any]:
+        metrics = {id(variable) for metric in self.model.metrics for variable in metric.variables}
+        own = [variable for variable in self.model.variables if id(variable) not in metrics]
+        return own + list(self.model.optimizer.variables)
+
+    def _check_same_run(self, saved: Mapping[str, Any]) -> None:
+        for key, value in self._run.items():
+            if saved.get(key) != value:
+                raise ValueError(
+                    f"{str(self._path)!r} belongs to another fit: its `{key}` is {saved.get(key)!r}, here it is "
+                    f"{value!r}. Call `fit` as before, or delete the file to start over."
+                )
+
+
+def saved_seed(path: Path) -> int | None:
+    """Return the seed of an interrupted fit, None if there is none."""
+    return int(_read(path)[0]["run"]["seed"]) if path.exists() else None
+
+
+def _number(key: str) -> int:
+    return int(key.rpartition("_")[2])
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, np.dtype[Any]]]]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+        return json.loads(str(arrays.pop("values"))), arrays
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{str(path)!r} is damaged or not the state of a fit: {error}. Delete it to start over."
+        ) from error
+
+
+def _write(path: Path, values: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".fashionclf-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            np.savez(file, values=np.array(json.dumps(values)), **arrays)
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise

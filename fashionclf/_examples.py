@@ -1,0 +1,99 @@
+"""Images with labels and weights, checked together: what fit, evaluate and cross_validate work on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
+from fashionclf._validation import check_images, check_labels, integer_labels
+from fashionclf.datasets import Split
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Checked images `(n, 28, 28, 1)`, labels (integers, or one-hot rows) and weights `(n,)` or None."""
+
+    images: ImageArray
+    labels: IntArray | FloatArray
+    weights: FloatArray | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: IntArray) -> "Examples":
+        """Return the examples at an index, in its order."""
+        weights = None if self.weights is None else self.weights[index]
+        return replace(self, images=self.images[index], labels=self.labels[index], weights=weights)
+
+    def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "Examples":
+        """Multiply the weight of each example by that of its class."""
+        if class_weight is None:
+            return self
+        per_class = _class_weights(class_weight, integer_labels(self.labels), names, num_classes)
+        weights = per_class[integer_labels(self.labels)]
+        return replace(self, weights=weights if self.weights is None else weights * self.weights)
+
+
+def as_examples(
+    x: ImagesLike | Split,
+    y: LabelsLike | None,
+    sample_weight: Any,
+    *,
+    num_classes: int | None,
+    name: str = "x",
+) -> Examples:
+    """Check images, labels and weights together; `x` may be a `Split`, which brings its own labels."""
+    if isinstance(x, Split):
+        if y is not None:
+            raise ValueError(
+                f"`{name}` is a Split, which brings its own labels: leave `y` out, or pass `{name}.images` as it."
+            )
+        images, labels, names = x.images, x.labels, x.class_names
+    elif y is None:
+        raise ValueError(f"Labels are missing: pass `y`, or a `Split` as `{name}` (such as `dataset.train`).")
+    else:
+        images, labels, names = x, y, None
+    checked = check_images(images, name)
+    checked_labels = check_labels(labels, num_images=len(checked), num_classes=num_classes, name="y")
+    return Examples(checked, checked_labels, _check_weights(sample_weight, len(checked)), names)
+
+
+def _check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`sample_weight` must be numbers, one per image: {error}") from error
+    if weights.shape != (num_images,):
+        raise ValueError(f"`sample_weight` has shape {weights.shape}, expected ({num_images},): one per image.")
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
+    return weights
+
+
+def _class_weights(class_weight: Any, labels: IntArray, names: Iterable[str] | None, num_classes: int) -> FloatArray:
+    if isinstance(class_weight, str) and class_weight == "balanced":  # scikit-learn's word and formula
+        counts = np.bincount(labels, minlength=num_classes)
+        present = np.count_nonzero(counts)
+        return (len(labels) / (present * np.maximum(counts, 1))).astype(np.float32)
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            "`class_weight` must be a dictionary from label or class name to weight, or 'balanced'. "
+            f"Received: {class_weight!r}"
+        )
+    numbers = {name: i for i, name in enumerate(names or ())}
+    weights = np.ones(num_classes, dtype=np.float32)
+    for key, value in class_weight.items():
+        label = numbers.get(key, key) if isinstance(key, str) else key
+        if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
+            raise ValueError(
+                f"`class_weight` has an unknown class {key!r}; expected labels 0..{num_classes - 1} or class names."
+            )
+        if not np.isscalar(value) or isinstance(value, str) or not np.isfinite(value) or value < 0:  # type: ignore[call-overload, operator]
+            raise ValueError(f"`class_weight[{key!r}]` must be a number of at least 0. Received: {value!r}")
+        weights[label] = value  # type: ignore[call-overload]
+    return weights

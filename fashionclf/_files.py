@@ -1,0 +1,61 @@
+"""Classifier files: a Keras `.keras` file with one extra member, which Keras ignores.
+
+The member `fashionclf.json` carries class names, recipe and versions. Keras's own `model.save` would drop it.
+"""
+
+import json
+import random
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+
+MEMBER: Final = "fashionclf.json"
+FORMAT: Final = 1
+SUFFIX: Final = ".keras"
+
+
+def write_classifier(model: keras.Model, path: Path, metadata: Mapping[str, Any]) -> None:
+    """Write a model with its metadata in one step: readers see the old file or the new one, never a part."""
+    content = json.dumps({"format": FORMAT, **metadata}, ensure_ascii=False, indent=1)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fashionclf-") as folder:
+        part = Path(folder) / f"model{SUFFIX}"
+        model.save(part)
+        with zipfile.ZipFile(part, "a") as archive:
+            archive.writestr(MEMBER, content)
+        part.replace(path)
+
+
+def read_classifier(path: Path, custom_objects: Mapping[str, Any] | None) -> tuple[keras.Model, dict[str, Any] | None]:
+    """Read a model and its metadata, None where the file has none."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no classifier file {str(path)!r}.")
+    metadata = _read_metadata(path)
+    state = random.getstate()  # Keras draws from Python's generator for each layer that was saved without a seed
+    try:
+        model = keras.models.load_model(path, custom_objects=custom_objects, safe_mode=True)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{str(path)!r} is damaged and cannot be loaded: {error}") from error
+    finally:
+        random.setstate(state)
+    return model, metadata
+
+
+def _read_metadata(path: Path) -> dict[str, Any] | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if MEMBER not in archive.namelist():
+                return None
+            metadata = json.loads(archive.read(MEMBER))
+    except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{str(path)!r} is damaged or not a {SUFFIX} file: {error}") from error
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        found = metadata.get("format") if isinstance(metadata, dict) else metadata
+        raise ValueError(
+            f"{str(path)!r} was written in format {found!r}; this version of fashionclf reads format {FORMAT}. "
+            "Upgrade fashionclf, or pass `class_names` to a plain Keras file."
+        )
+    return metadata

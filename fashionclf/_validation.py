@@ -1,0 +1,321 @@
+"""The one door for user input: images, labels, class names, sizes.
+
+Every check names the argument and says what was received, what was expected and how to fix it.
+Nothing here changes its argument; what is returned may share memory with it.
+"""
+
+import difflib
+import operator
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
+
+HEIGHT: Final = 28
+WIDTH: Final = 28
+NUM_PIXELS: Final = HEIGHT * WIDTH
+IMAGE_SHAPE: Final = (HEIGHT, WIDTH, 1)
+
+_ONE_IMAGE: Final = ((HEIGHT, WIDTH), IMAGE_SHAPE, (NUM_PIXELS,))
+_EXPECTED_IMAGES: Final = (
+    "one image as (28, 28), (28, 28, 1) or (784,); many as (n, 28, 28), (n, 28, 28, 1) or (n, 784)"
+)
+
+
+# -- names, numbers, paths ------------------------------------------------------------------------
+
+
+def check_choice(value: object, name: str, choices: Collection[str]) -> str:
+    """Return `value` if it is one of `choices`; otherwise raise with the closest match suggested."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a string, one of {_listed(choices)}. Received: {value!r}")
+    if value in choices:
+        return value
+    close = difflib.get_close_matches(value.lower(), choices, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"Unknown {name} {value!r}.{hint} Expected one of {_listed(choices)}.")
+
+
+def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
+    """Return `value` as an `int` of at least `minimum`."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"`{name}` must be an integer of at least {minimum}. Received: {value!r} ({type(value).__name__})"
+        ) from None
+    if number < minimum:
+        raise ValueError(f"`{name}` must be an integer of at least {minimum}. Received: {value!r}")
+    return number
+
+
+def check_sizes(values: Any, name: str) -> tuple[int, ...]:
+    """Return one size or a sequence of sizes as a tuple of `int`, each at least 1."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        return (check_count(values, name),)
+    return tuple(check_count(value, f"{name}[{i}]") for i, value in enumerate(values))
+
+
+def check_number(
+    value: Any, name: str, *, low: float, high: float, open_low: bool = False, open_high: bool = False
+) -> float:
+    """Return `value` as a `float` inside the interval from `low` to `high`."""
+    bounds = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+    if isinstance(value, bool | np.bool_ | str) or not np.isscalar(value) or np.iscomplexobj(value):
+        raise TypeError(f"`{name}` must be a number in {bounds}. Received: {value!r}")
+    number = float(value)  # type: ignore[arg-type]  # np.isscalar has left only real numbers
+    above = number > low if open_low else number >= low
+    below = number < high if open_high else number <= high
+    if not (above and below):  # also catches NaN
+        raise ValueError(f"`{name}` must be a number in {bounds}. Received: {value!r}")
+    return number
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return `value` as a `bool`; a string or a number is more likely a mistake than a flag."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{name}` must be True or False. Received: {value!r}")
+    return bool(value)
+
+
+def check_seed(seed: Any) -> int | None:
+    """Return `seed` as an `int` from 0 to 2**32 - 1, or None."""
+    if seed is None:
+        return None
+    number = check_count(seed, "seed", minimum=0)
+    if number >= 2**32:
+        raise ValueError(f"`seed` must be below 2**32. Received: {seed!r}")
+    return number
+
+
+def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
+    """Return `path` as a `Path`, with the file name ending demanded by `suffix`."""
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {path!r}")
+    if not os.fspath(path):
+        raise ValueError(f"`{name}` must be a path. Received an empty string.")
+    checked = Path(path).expanduser()
+    if suffix is not None and checked.suffix != suffix:
+        raise ValueError(
+            f"`{name}` must end in {suffix!r}. Received: {str(path)!r}. Use {str(checked.with_suffix(suffix))!r}."
+        )
+    return checked
+
+
+# -- images ---------------------------------------------------------------------------------------
+
+
+def check_images(images: ImagesLike, name: str = "images", *, keep_shape: bool = False) -> ImageArray:
+    """Return images as `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+
+    With `keep_shape` only the values are made one. Scaling is left to `fashionclf.scale`.
+    """
+    array = _as_numeric_array(images, name)
+    if array.shape not in _ONE_IMAGE and (array.ndim < 2 or array.shape[1:] not in _ONE_IMAGE):
+        raise ValueError(_wrong_image_shape(array.shape, name))
+    if not array.size:
+        raise ValueError(f"`{name}` is empty: received shape {array.shape}, expected at least one image.")
+    pixels = _check_pixels(array, name)
+    return pixels if keep_shape else pixels.reshape(-1, *IMAGE_SHAPE)
+
+
+def _as_numeric_array(images: ImagesLike, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return images as an array of real numbers, a list of single images stacked."""
+    if isinstance(images, list | tuple):
+        return _stack(images, name)
+    try:
+        array = np.asarray(images)
+    except Exception as error:
+        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
+    if array.dtype.kind not in "uif":
+        raise TypeError(
+            f"`{name}` must hold integers 0..255 or floats in [0, 1]. Received dtype {array.dtype}"
+            f"{_dtype_hint(array, images)}"
+        )
+    return array
+
+
+def _check_pixels(array: np.ndarray[Any, np.dtype[Any]], name: str) -> ImageArray:
+    """Return pixel values as uint8 0..255 or float32 in [0, 1], whatever their shape."""
+    if array.dtype == np.uint8:
+        return array
+    low, high = array.min(), array.max()
+    if array.dtype.kind in "ui":
+        if low < 0 or high > 255:
+            raise ValueError(
+                f"`{name}` holds integers from {low} to {high}, expected 0..255. "
+                "Rescale them, or clip with `images.clip(0, 255)`."
+            )
+        return array.astype(np.uint8)
+    # min and max are NaN as soon as one value is
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(
+            f"`{name}` holds NaN or infinity, expected floats in [0, 1]. Clean them, for example with `np.nan_to_num`."
+        )
+    if low < 0 or high > 1:
+        fix = (
+            "Floats up to 255: divide by 255 or pass integers."
+            if low >= 0 and high <= 255
+            else "Rescale the images to [0, 1] before passing them."
+        )
+        raise ValueError(f"`{name}` holds floats from {low:g} to {high:g}, expected [0, 1]. {fix}")
+    return array.astype(np.float32, copy=False)
+
+
+def _stack(images: list[Any] | tuple[Any, ...], name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """Stack a list of single images; a nested list of plain numbers is read as one array."""
+    if not images:
+        raise ValueError(f"`{name}` is empty: received an empty {type(images).__name__}.")
+    if not all(hasattr(image, "__array__") and np.ndim(image) for image in images):
+        try:
+            nested = np.asarray(images)
+        except ValueError as error:
+            raise ValueError(f"`{name}` is a ragged nested list; expected {_EXPECTED_IMAGES}.") from error
+        return _as_numeric_array(nested, name)
+    arrays = [_as_numeric_array(image, f"{name}[{i}]") for i, image in enumerate(images)]
+    for i, array in enumerate(arrays):
+        if array.shape not in _ONE_IMAGE:
+            raise ValueError(_wrong_image_shape(array.shape, f"{name}[{i}]", "one image in a list"))
+    if len({(array.shape, array.dtype) for array in arrays}) == 1:
+        return np.stack(arrays)
+    # Mixed forms: integers must be scaled before they may stand beside floats.
+    checked = [_check_pixels(a.reshape(IMAGE_SHAPE), f"{name}[{i}]") for i, a in enumerate(arrays)]
+    if any(image.dtype != np.uint8 for image in checked):
+        checked = [scale_pixels(image) for image in checked]
+    return np.stack(checked)
+
+
+def scale_pixels(array: ImageArray) -> FloatArray:
+    """Return checked pixels as float32 in [0, 1]: the only place where a pixel is divided by 255."""
+    if array.dtype == np.uint8:
+        return np.divide(array, np.float32(255), dtype=np.float32)
+    return array  # type: ignore[return-value]  # a checked array that is not uint8 is float32
+
+
+def _wrong_image_shape(shape: tuple[int, ...], name: str, what: str = "images") -> str:
+    fix = ""
+    if len(shape) >= 3 and shape[-1] in (3, 4):
+        fix = " These look like colour pictures: convert them to grey, for example with `images.mean(axis=-1)`."
+    elif what != "images" and len(shape) >= 3:
+        fix = " Pass one array of many images instead of a list of such arrays."
+    elif len(shape) >= 2:
+        fix = " Resize the pictures to 28x28 pixels."
+    return f"`{name}` has shape {shape}, expected {what}: {_EXPECTED_IMAGES}.{fix}"
+
+
+def _dtype_hint(array: np.ndarray[Any, np.dtype[Any]], given: object) -> str:
+    if array.dtype.kind == "b":
+        return ". Turn a mask into pixels with `mask.astype('uint8') * 255`."
+    if array.dtype.kind == "c":
+        return ". Take the magnitude of complex values with `np.abs`."
+    if array.ndim == 0:
+        return f" from {type(given).__name__}."
+    return ". Convert with `np.stack(images)` or `images.astype('float32')`."
+
+
+# -- labels and class names -----------------------------------------------------------------------
+
+
+def check_labels(
+    labels: LabelsLike, *, num_images: int | None = None, num_classes: int | None = None, name: str = "labels"
+) -> IntArray | FloatArray:
+    """Return labels as int64 `(n,)`, or one-hot (or soft) rows as float32 `(n, num_classes)`.
+
+    Integer labels of shape `(n, 1)` are flattened. A single label is no labels: wrap it in a list.
+    """
+    array = _as_label_array(labels, name)
+    if num_images is not None and len(array) != num_images:
+        raise ValueError(f"`{name}` has {len(array)} rows but there are {num_images} images. Pass one label per image.")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2:
+        return _check_one_hot(array, num_classes, name)
+    return _check_integers(array, num_classes, name)
+
+
+def _as_label_array(labels: LabelsLike, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    try:
+        array = np.asarray(labels)
+    except Exception as error:
+        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
+    if array.dtype.kind not in "buif":
+        fix = (
+            " Turn names into numbers with `[class_names.index(name) for name in labels]`."
+            if array.dtype.kind in "USO"
+            else ""
+        )
+        raise TypeError(f"`{name}` must be integers or one-hot rows. Received dtype {array.dtype}.{fix}")
+    if array.ndim not in (1, 2):
+        raise ValueError(f"`{name}` has shape {array.shape}, expected integers (n,) or one-hot rows (n, num_classes).")
+    if not array.size:
+        raise ValueError(f"`{name}` is empty: received shape {array.shape}, expected one label per image.")
+    return array
+
+
+def _check_integers(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | None, name: str) -> IntArray:
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise ValueError(f"`{name}` holds NaN or infinity, expected integers.")
+        if (array != np.floor(array)).any():
+            raise ValueError(
+                f"`{name}` holds fractions such as {array[array != np.floor(array)][0]:g}, expected integers."
+            )
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or (num_classes is not None and high >= num_classes):
+        expected = f"0..{num_classes - 1}" if num_classes is not None else "0 or more"
+        raise ValueError(
+            f"`{name}` holds values from {low} to {high}, expected {expected}. "
+            "Number the classes from 0, or build the model with more `num_classes`."
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def _check_one_hot(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | None, name: str) -> FloatArray:
+    if num_classes is not None and array.shape[1] != num_classes:
+        raise ValueError(
+            f"`{name}` has {array.shape[1]} columns, expected {num_classes}: one-hot rows have one per class."
+        )
+    rows = array.astype(np.float32, copy=False)
+    if not (np.isfinite(rows).all() and (rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=1e-4)):
+        raise ValueError(
+            f"`{name}` of shape {array.shape} are not one-hot rows: each row must be non-negative and sum to 1. "
+            "For integer labels pass shape (n,)."
+        )
+    return rows
+
+
+def integer_labels(labels: IntArray | FloatArray) -> IntArray:
+    """Return checked labels as integers: the most probable class of a one-hot or soft row."""
+    if labels.ndim == 2:
+        return labels.argmax(axis=1).astype(np.int64, copy=False)
+    return labels  # type: ignore[return-value]  # checked labels with one axis are int64
+
+
+def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, ...]:
+    """Return class names as a tuple of distinct strings, `num_classes` of them if that is given."""
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise TypeError(f"`class_names` must be a sequence of strings. Received: {names!r}")
+    checked = tuple(names)
+    for name in checked:
+        if not isinstance(name, str):
+            raise TypeError(f"`class_names` must be strings. Received: {name!r} ({type(name).__name__})")
+        if not name.strip():
+            raise ValueError("`class_names` holds an empty name; give every class a name.")
+    if len(set(checked)) != len(checked):
+        twice = next(name for name in checked if checked.count(name) > 1)
+        raise ValueError(f"`class_names` holds {twice!r} more than once; each class needs its own name.")
+    if num_classes is not None and len(checked) != num_classes:
+        raise ValueError(
+            f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {_listed(checked)}."
+        )
+    return tuple(str(name) for name in checked)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,254 @@
+"""`load_data`: Fashion-MNIST, MNIST and a synthetic stand-in as arrays, found, verified or downloaded."""
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._idx import SOURCES
+from fashionclf._lookup import find
+from fashionclf._synthetic import draw_garments
+from fashionclf._types import ClassNames, ImageArray, ImagesLike, LabelsLike, PathLike
+from fashionclf._validation import (
+    HEIGHT,
+    WIDTH,
+    check_choice,
+    check_class_names,
+    check_flag,
+    check_images,
+    check_labels,
+    check_path,
+)
+from fashionclf.labels import CLASS_NAMES, class_names
+
+LabelArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int64]
+
+_ABOUT: Final[dict[str, str]] = {
+    "fashion_mnist": "Fashion-MNIST: pictures of clothing (Xiao et al. 2017)",
+    "mnist": "MNIST: handwritten digits (LeCun et al. 1998)",
+    "synthetic": "a stand-in for Fashion-MNIST, drawn by numpy: no number measured on it says anything about Fashion-MNIST",
+}
+
+
+def load_data(name: str = "fashion_mnist", *, data_dir: PathLike | None = None, download: bool = True) -> "Dataset":
+    """Load a data set of 60,000 training and 10,000 test pictures in ten classes.
+
+    Fashion-MNIST and MNIST are looked for in `data_dir`, then in the folder that the environment variable
+    `FASHIONCLF_DATA_DIR` names, then in Keras's own cache (`$KERAS_HOME/datasets` or `~/.keras/datasets`). In each, Fashion-MNIST
+    is four IDX files under `fashion-mnist/`, MNIST is `mnist.npz` or four IDX files under `mnist/`; IDX files may be compressed
+    (`.gz`) or not, and may also lie right in a folder named by `data_dir` or the variable. If they are in none, they are
+    downloaded to `data_dir`, or else to Keras's cache.
+
+    Whatever the source, the content is compared with the published one (sha256). A copy that is truncated, altered or
+    another data set under a wrong name is never returned: it is passed over with a warning, or named in the error.
+
+    Args:
+        name: `"fashion_mnist"`, `"mnist"` or `"synthetic"`. The last is a stand-in for Fashion-MNIST that needs no file
+            and no network: ten kinds of garment drawn by numpy, always the same pictures. It serves for tests and first
+            steps; accuracy on it says nothing about Fashion-MNIST. It is never used unless asked for.
+        data_dir: A folder to look in first and to download to. `"synthetic"` needs none and ignores it.
+        download: Whether the network may be used.
+
+    Returns:
+        A `Dataset` that unpacks like Keras's, `(x_train, y_train), (x_test, y_test) = load_data()`. Images are uint8
+        0..255, `(60000, 28, 28)` and `(10000, 28, 28)`; labels are uint8 0..9, `(60000,)` and `(10000,)`. The arrays are
+        the caller's own: they may be written to.
+
+    Raises:
+        FileNotFoundError: If the data set is nowhere and cannot be downloaded. The message says where it was looked for,
+            what each mirror answered, and the ways to provide it.
+        ValueError: If `name` is unknown, or the only copies are damaged; the message names the damaged files.
+        OSError: If the folder to download to cannot be written (`PermissionError` if that is a matter of rights).
+        TypeError: If an argument is of the wrong type.
+
+    Example:
+        >>> from fashionclf.datasets import load_data
+        >>> dataset = load_data("synthetic")
+        >>> dataset
+        Dataset('synthetic': 60000 train and 10000 test images, 10 classes)
+        >>> (x_train, y_train), (x_test, y_test) = dataset
+        >>> x_train.shape, x_train.dtype
+        ((60000, 28, 28), dtype('uint8'))
+
+    References:
+        - Xiao, Rasul, Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms.
+          2017, https://arxiv.org/abs/1708.07747. MIT licence.
+        - LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document Recognition. Proceedings of the
+          IEEE 86(11), 1998 (MNIST).
+    """
+    name = check_choice(name, "name", tuple(_ABOUT))
+    folder = None if data_dir is None else check_path(data_dir, "data_dir")
+    may_download = check_flag(download, "download")
+    if name == "synthetic":
+        arrays = (*draw_garments(60_000), *draw_garments(10_000, stream=1))
+    else:
+        arrays = find(SOURCES[name], folder, may_download=may_download)
+    names = class_names(name)
+    train = Split(arrays[0], arrays[1], class_names=names)
+    return Dataset(name, train=train, test=Split(arrays[2], arrays[3], class_names=names))
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Split:
+    """Images with their labels and the names of their classes.
+
+    It unpacks into images and labels, `images, labels = split`; its length is the number of images, and a slice, a mask
+    or an array of positions gives the part: `split[:1000]`. Nothing is copied where numpy need not copy.
+
+    Args:
+        images: Integers 0..255 or floats in [0, 1], `(n, 28, 28)`, `(n, 28, 28, 1)` or `(n, 784)`, or a list of single
+            images.
+        labels: One integer per image, `(n,)`, from 0 to the number of classes less one.
+        class_names: One name per class, in label order. Without them the ten names of Fashion-MNIST are meant.
+
+    Attributes:
+        images: uint8 0..255 (float32 in [0, 1] if floats were given), `(n, 28, 28)`.
+        labels: uint8 `(n,)` (int64 if there are more than 256 classes).
+        class_names: A tuple of strings.
+
+    Raises:
+        ValueError: If shapes, lengths, pixels, labels or names are not as described.
+        TypeError: If something is not an array of numbers, or a name is not a string.
+
+    Example:
+        >>> import numpy as np
+        >>> from fashionclf.datasets import Split
+        >>> split = Split(np.zeros((4, 28, 28), "uint8"), [0, 1, 1, 0], class_names=["cat", "dog"])
+        >>> split
+        Split(4 images uint8 (4, 28, 28), 2 classes)
+        >>> images, labels = split[split.labels == 1]
+        >>> images.shape, labels
+        ((2, 28, 28), array([1, 1], dtype=uint8))
+    """
+
+    images: ImageArray
+    labels: LabelArray
+    class_names: tuple[str, ...]
+
+    def __init__(self, images: ImagesLike, labels: LabelsLike, *, class_names: ClassNames | None = None) -> None:
+        names = CLASS_NAMES if class_names is None else check_class_names(class_names)
+        checked = check_images(images)
+        set_field = object.__setattr__  # the way into a frozen dataclass
+        set_field(self, "images", checked.reshape(-1, HEIGHT, WIDTH))
+        set_field(self, "labels", _small_labels(labels, len(checked), len(names)))
+        set_field(self, "class_names", names)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.images, self.labels))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, part: Any) -> "Split":
+        if _is_integer(part):
+            raise TypeError(
+                f"A Split is taken apart by slices, masks or arrays of positions. Received: {part!r}. For one picture "
+                f"use `split.images[{part}]` and `split.labels[{part}]`; unpack with `images, labels = split`."
+            )
+        if isinstance(part, tuple):
+            raise TypeError(f"A Split has one axis. Received: {part!r}. Index `split.images` for rows and columns.")
+        return Split(self.images[part], self.labels[part], class_names=self.class_names)
+
+    def __repr__(self) -> str:
+        images = f"{len(self)} images {self.images.dtype} {self.images.shape}"
+        return f"Split({images}, {len(self.class_names)} classes)"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Dataset:
+    """Two splits, for training and for testing; unpacks exactly like the data sets of Keras.
+
+    Attributes:
+        name: What it was loaded by, such as `"fashion_mnist"`.
+        train: The `Split` to train on.
+        test: The `Split` to test on.
+
+    Example:
+        >>> import numpy as np
+        >>> from fashionclf.datasets import Dataset, Split
+        >>> tiny = Split(np.zeros((2, 28, 28), "uint8"), [0, 9])
+        >>> dataset = Dataset("tiny", train=tiny, test=tiny[1:])
+        >>> (x_train, y_train), (x_test, y_test) = dataset
+        >>> y_test
+        array([9], dtype=uint8)
+        >>> dataset
+        Dataset('tiny': 2 train and 1 test images, 10 classes)
+    """
+
+    name: str
+    train: Split
+    test: Split
+
+    def __post_init__(self) -> None:
+        for field in ("train", "test"):
+            if not isinstance(getattr(self, field), Split):
+                raise TypeError(f"`{field}` must be a Split. Received: {type(getattr(self, field)).__name__}")
+        if self.train.class_names != self.test.class_names:
+            raise ValueError(
+                f"`train` and `test` must have the same classes. Received: {self.train.class_names} "
+                f"and {self.test.class_names}"
+            )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name per class, in label order."""
+        return self.train.class_names
+
+    def __iter__(self) -> Iterator[Split]:
+        return iter((self.train, self.test))
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.train)} train and {len(self.test)} test images"
+        return f"Dataset({self.name!r}: {counts}, {len(self.class_names)} classes)"
+
+    def describe(self) -> str:
+        """Return a table of shapes, dtypes, smallest and largest pixel, and images per class.
+
+        A notebook or a console shows it as a table even without `print`.
+        """
+        lines = [f"{self.name} - {_ABOUT[self.name]}" if self.name in _ABOUT else self.name, ""]
+        lines.append(f"{'':8}{'images':<24}{'labels':<20}{'min':>5}{'max':>6}")
+        for title, split in (("train", self.train), ("test", self.test)):
+            images = f"{split.images.dtype} {split.images.shape}"
+            labels = f"{split.labels.dtype} {split.labels.shape}"
+            low, high = split.images.min(), split.images.max()
+            lines.append(f"{title:8}{images:<24}{labels:<20}{low:>5.3g}{high:>6.3g}")
+        width = max(12, *map(len, self.class_names)) + 2
+        lines += ["", f"{'label':>5}  {'class':<{width}}{'train':>8}{'test':>8}"]
+        counts = [np.bincount(split.labels, minlength=len(self.class_names)) for split in self]
+        for label, name in enumerate(self.class_names):
+            lines.append(f"{label:>5}  {name:<{width}}{counts[0][label]:>8}{counts[1][label]:>8}")
+        return _Table("\n".join(lines))
+
+
+class _Table(str):
+    """Text that is shown as it reads, without quotes and escapes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _small_labels(labels: LabelsLike, num_images: int, num_classes: int) -> LabelArray:
+    checked = check_labels(labels, num_images=num_images, num_classes=num_classes)
+    if checked.ndim != 1:
+        raise ValueError(
+            f"`labels` has shape {checked.shape}, expected integers (n,). "
+            "Turn one-hot rows into integers with `labels.argmax(axis=1)`."
+        )
+    dtype = np.uint8 if num_classes <= 256 else np.int64
+    given = np.asarray(labels)
+    # the caller's own array where it will do, so that a slice of a Split is a view
+    return given if given.dtype == dtype and given.shape == checked.shape else checked.astype(dtype)
+
+
+def _is_integer(part: Any) -> bool:
+    try:
+        operator.index(part)
+    except TypeError:
+        return False
+    return True

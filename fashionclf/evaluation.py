@@ -1,0 +1,124 @@
+"""Judging a way of training rather than one trained model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._examples import Examples, as_examples
+from fashionclf._types import ImagesLike, LabelsLike
+from fashionclf._validation import (
+    NUM_PIXELS,
+    check_choice,
+    check_count,
+    check_seed,
+    integer_labels,
+    scale_pixels,
+)
+from fashionclf.datasets import Split
+from fashionclf.presets import list_presets
+from fashionclf.trainer import Trainer
+
+
+def cross_validate(
+    model: str | Callable[[], Trainer] | Any,
+    x: ImagesLike | Split,
+    y: LabelsLike | None = None,
+    *,
+    folds: int = 5,
+    seed: int | None = None,
+) -> NDArray[np.float64]:
+    """Train on all folds but one and measure the accuracy on the one left out, for each in turn.
+
+    Folds are scikit-learn's `StratifiedKFold`: every fold has the same share of each class. Every fold starts
+    from a new model, which its recipe trains; what you pass is not changed.
+
+    Args:
+        model: Name of a preset; a function without arguments that builds a `Trainer`; or a scikit-learn
+            classifier, which gets float32 rows `(n, 784)` in [0, 1].
+        x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+        y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
+        folds: At least 2.
+        seed: Shuffle before folding, and seed weights and training, from 0 to 2**32 - 1. None folds in the
+            given order, as scikit-learn does, and trains with fresh entropy. A scikit-learn classifier keeps its own
+            `random_state`.
+
+    Returns:
+        The accuracy on each fold left out, float64 `(folds,)`.
+
+    Raises:
+        ValueError: If the name is unknown, lengths differ, or a class has fewer pictures than there are folds.
+        TypeError: If `model` is none of these.
+        ImportError: If scikit-learn is missing.
+
+    Example:
+        >>> import fashionclf as fc, numpy as np
+        >>> from sklearn.dummy import DummyClassifier
+        >>> images, labels = np.zeros((20, 28, 28), dtype="uint8"), np.arange(20) % 2
+        >>> fc.cross_validate(DummyClassifier(), images, labels, folds=2)
+        array([0.5, 0.5])
+    """
+    try:
+        from sklearn.model_selection import StratifiedKFold
+    except ImportError as error:
+        raise ImportError("cross_validate needs scikit-learn: run `pip install 'fashionclf[sklearn]'`.") from error
+    folds = check_count(folds, "folds", minimum=2)
+    seed = check_seed(seed)
+    score = _scorer(model)
+    examples = as_examples(x, y, None, num_classes=None)
+    labels = integer_labels(examples.labels)
+    rarest = int(np.unique(labels, return_counts=True)[1].min())
+    if rarest < folds:
+        raise ValueError(
+            f"`folds={folds}` but the rarest class has {rarest} pictures; each fold needs one of each class."
+        )
+    splitter = StratifiedKFold(folds, shuffle=seed is not None, random_state=seed)
+    return np.array(
+        [
+            score(examples.take(fit_index), examples.take(test_index), None if seed is None else seed + fold)
+            for fold, (fit_index, test_index) in enumerate(splitter.split(labels, labels))
+        ]
+    )
+
+
+def _scorer(model: Any) -> Callable[[Examples, Examples, int | None], float]:
+    """Return the function that trains on one part and scores on the other."""
+    if isinstance(model, str):
+        name = check_choice(model, "preset", list_presets())
+        return lambda train, test, seed: _score_trainer(Trainer.from_preset(name, seed=seed), train, test, seed)
+    if isinstance(model, Trainer | keras.Model):
+        raise TypeError(
+            f"`model` is a {type(model).__name__}, which every fold would train further. Pass a function that "
+            "builds a new Trainer, such as `lambda: Trainer(cnn_model())`."
+        )
+    if hasattr(model, "fit") and hasattr(model, "predict") and not isinstance(model, type):
+        from sklearn.base import clone
+
+        return lambda train, test, _seed: _score_estimator(clone(model), train, test)
+    if callable(model):
+        return lambda train, test, seed: _score_trainer(_build(model), train, test, seed)
+    raise TypeError(
+        "`model` must be a preset's name, a function that builds a Trainer, or a scikit-learn classifier. "
+        f"Received: {model!r}"
+    )
+
+
+def _build(function: Callable[[], Any]) -> Trainer:
+    trainer = function()
+    if not isinstance(trainer, Trainer):
+        raise TypeError(f"`model` must build a Trainer. It returned: {trainer!r}")
+    return trainer
+
+
+def _score_trainer(trainer: Trainer, train: Examples, test: Examples, seed: int | None) -> float:
+    trainer.fit(train.images, train.labels, seed=seed, verbose=0)
+    predicted = trainer.predict_proba(test.images).argmax(axis=1)
+    return float(np.mean(predicted == integer_labels(test.labels)))
+
+
+def _score_estimator(estimator: Any, train: Examples, test: Examples) -> float:
+    rows = [scale_pixels(part.images).reshape(-1, NUM_PIXELS) for part in (train, test)]
+    estimator.fit(rows[0], integer_labels(train.labels))
+    return float(np.mean(estimator.predict(rows[1]) == integer_labels(test.labels)))

@@ -1,0 +1,204 @@
+"""Class names with probabilities: what `Trainer.predict` returns."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+from typing_extensions import override
+
+from fashionclf._types import ClassNames, FloatArray, IntArray
+from fashionclf._validation import check_class_names, check_count
+
+
+class Prediction:
+    """What a model says about one picture.
+
+    Printing one shows the three most probable classes.
+
+    Attributes:
+        class_name: The most probable class.
+        label: Its number, an `int`.
+        probability: Its probability, a `float` from 0 to 1.
+        probabilities: All probabilities, float32 `(num_classes,)`, in label order.
+        class_names: All class names, in label order.
+
+    Example:
+        >>> prediction = Predictions([[0.02, 0.9, 0.08]], class_names=["Shirt", "Bag", "Coat"])[0]
+        >>> print(prediction)
+        Bag 90.0% · Coat 8.0% · Shirt 2.0%
+        >>> prediction.class_name, prediction.label
+        ('Bag', 1)
+    """
+
+    __slots__ = ("class_names", "label", "probabilities")
+
+    def __init__(self, probabilities: FloatArray, class_names: tuple[str, ...]) -> None:
+        self.probabilities = probabilities
+        self.class_names = class_names
+        self.label = int(probabilities.argmax())
+
+    @property
+    def class_name(self) -> str:
+        """The most probable class."""
+        return self.class_names[self.label]
+
+    @property
+    def probability(self) -> float:
+        """The probability of the most probable class, from 0 to 1."""
+        return float(self.probabilities[self.label])
+
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
+        """Return the `k` most probable classes with their probabilities, most probable first.
+
+        Args:
+            k: At least 1; more than there are classes gives them all.
+
+        Returns:
+            A list of pairs `(class_name, probability)`.
+
+        Raises:
+            ValueError: If `k` is below 1.
+            TypeError: If `k` is not an integer.
+        """
+        order = _ranking(self.probabilities)[: check_count(k, "k")]
+        return [(self.class_names[i], float(self.probabilities[i])) for i in order]
+
+    def to_dict(self) -> dict[str, float]:
+        """Return every class name with its probability, most probable first."""
+        return dict(self.top(len(self.class_names)))
+
+    @override
+    def __str__(self) -> str:
+        return " · ".join(f"{name} {100 * probability:.1f}%" for name, probability in self.top(3))
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Prediction {self}>"
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Prediction):
+            return NotImplemented
+        same_names = self.class_names == other.class_names
+        return same_names and np.array_equal(self.probabilities, other.probabilities)
+
+    __hash__ = None  # type: ignore[assignment]  # compares by the values of an array
+
+
+class Predictions(Sequence[Prediction]):
+    """What a model says about many pictures: a sequence of `Prediction` kept as one array.
+
+    An integer index gives a `Prediction`; a slice, a mask or an array of indices gives `Predictions`.
+
+    Args:
+        probabilities: `(n, num_classes)`, each in [0, 1].
+        class_names: One name per column.
+
+    Attributes:
+        probabilities: float32 `(n, num_classes)`.
+        labels: The most probable label of each picture, int64 `(n,)`.
+        class_names: The name of each column, a tuple.
+
+    Raises:
+        ValueError: If the array is not `(n, num_classes)` of numbers in [0, 1], or the names do not fit.
+        TypeError: If the names are not strings.
+
+    Example:
+        >>> predictions = Predictions([[0.1, 0.9], [0.7, 0.3]], class_names=["Shirt", "Bag"])
+        >>> [p.class_name for p in predictions], predictions.labels
+        (['Bag', 'Shirt'], array([1, 0]))
+    """
+
+    __slots__ = ("class_names", "probabilities")
+
+    def __init__(self, probabilities: Any, class_names: ClassNames) -> None:
+        array = np.asarray(probabilities, dtype=np.float32)
+        if array.ndim != 2 or array.shape[1] < 2:
+            raise ValueError(
+                f"`probabilities` has shape {array.shape}, expected (n, num_classes) with at least 2 classes."
+            )
+        # written so that NaN fails; rounding may carry a sum of products a little past 1
+        if array.size and not (array.min() >= 0 and array.max() <= 1 + 1e-5):
+            raise ValueError("`probabilities` must be in [0, 1]. Received values outside it, or NaN.")
+        self.probabilities: FloatArray = array
+        self.class_names = check_class_names(class_names, array.shape[1])
+
+    @property
+    def labels(self) -> IntArray:
+        """The most probable label of each picture, int64 `(n,)`."""
+        return self.probabilities.argmax(axis=1)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Predictions": ...
+    @override
+    def __getitem__(self, index: Any) -> "Prediction | Predictions":
+        rows = self.probabilities[index]
+        if rows.ndim == 1:
+            return Prediction(rows, self.class_names)
+        return Predictions(rows, self.class_names)
+
+    @override
+    def __iter__(self) -> Iterator[Prediction]:
+        return (Prediction(row, self.class_names) for row in self.probabilities)
+
+    def top(self, k: int = 3) -> list[list[tuple[str, float]]]:
+        """Return, for each picture, the `k` most probable classes with their probabilities.
+
+        Args:
+            k: At least 1; more than there are classes gives them all.
+
+        Returns:
+            One list of pairs `(class_name, probability)` per picture, most probable first.
+
+        Raises:
+            ValueError: If `k` is below 1.
+            TypeError: If `k` is not an integer.
+        """
+        return [prediction.top(k) for prediction in self]
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return one JSON-ready dictionary per picture, as a table or a web service wants them.
+
+        Returns:
+            Dictionaries with `"class_name"`, `"label"`, `"probability"` and `"probabilities"` (class name →
+            probability, most probable first).
+        """
+        return [
+            {
+                "class_name": prediction.class_name,
+                "label": prediction.label,
+                "probability": prediction.probability,
+                "probabilities": prediction.to_dict(),
+            }
+            for prediction in self
+        ]
+
+    @override
+    def __str__(self) -> str:
+        shown = [str(prediction) for prediction in self[:10]]
+        rest = len(self) - len(shown)
+        return "\n".join([*shown, f"… and {rest} more"] if rest else shown)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Predictions for {len(self)} pictures, {len(self.class_names)} classes>"
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Predictions):
+            return NotImplemented
+        same_names = self.class_names == other.class_names
+        return same_names and np.array_equal(self.probabilities, other.probabilities)
+
+    __hash__ = None  # type: ignore[assignment]  # compares by the values of an array
+
+
+def _ranking(probabilities: FloatArray) -> IntArray:
+    """Order labels by falling probability; equal ones by label, as argmax does."""
+    return np.argsort(-probabilities, kind="stable")

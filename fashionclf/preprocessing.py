@@ -1,0 +1,337 @@
+"""From pictures as they come to arrays as a model takes them: scaling, shapes, labels, splits, augmentation.
+
+`prepare_images` is the one function behind fit, evaluate and predict, so training and serving cannot differ.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
+from fashionclf._validation import (
+    HEIGHT,
+    NUM_PIXELS,
+    WIDTH,
+    check_count,
+    check_flag,
+    check_images,
+    check_labels,
+    check_number,
+    check_seed,
+    integer_labels,
+    scale_pixels,
+)
+
+
+def prepare_images(images: ImagesLike) -> FloatArray:
+    """Return images as every model takes them: `(n, 28, 28, 1)`, float32 in [0, 1].
+
+    Args:
+        images: Integers 0..255 of any integer dtype, or floats in [0, 1]. One image as `(28, 28)`,
+            `(28, 28, 1)` or `(784,)`; many as `(n, 28, 28)`, `(n, 28, 28, 1)`, `(n, 784)`, or a list of
+            single images, which may differ in form.
+
+    Returns:
+        A float32 array `(n, 28, 28, 1)` in [0, 1]; `n` is 1 for a single image.
+
+    Raises:
+        ValueError: If the shape is none of these, the array is empty, holds NaN or infinity, integers
+            outside 0..255 or floats outside [0, 1].
+        TypeError: If the dtype is not an integer or a real float (bool, object, complex, text).
+
+    Example:
+        >>> import numpy as np
+        >>> batch = prepare_images(np.full((2, 28, 28), 255, dtype="uint8"))
+        >>> batch.shape, str(batch.dtype), float(batch.max())
+        ((2, 28, 28, 1), 'float32', 1.0)
+    """
+    return scale_pixels(check_images(images))
+
+
+def scale(images: ImagesLike) -> FloatArray:
+    """Scale integer pixels 0..255 to float32 in [0, 1]; floats, already in [0, 1], keep their values.
+
+    Scaling twice is therefore harmless.
+
+    Args:
+        images: Images in any form that `prepare_images` takes.
+
+    Returns:
+        A float32 array in [0, 1] of the shape that was given.
+
+    Raises:
+        ValueError: As `prepare_images`.
+        TypeError: As `prepare_images`.
+
+    Example:
+        >>> import numpy as np
+        >>> scale(np.full((28, 28), 51, dtype="uint8"))[0, 0]
+        np.float32(0.2)
+    """
+    return scale_pixels(check_images(images, keep_shape=True))
+
+
+def flatten(images: ImagesLike) -> ImageArray:
+    """Return images as rows of 784 pixels: `(n, 784)`, for scikit-learn or a model without `Flatten`.
+
+    Args:
+        images: Images in any form that `prepare_images` takes.
+
+    Returns:
+        An array `(n, 784)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+
+    Raises:
+        ValueError: As `prepare_images`.
+        TypeError: As `prepare_images`.
+
+    Example:
+        >>> import numpy as np
+        >>> flatten(np.zeros((3, 28, 28), dtype="uint8")).shape
+        (3, 784)
+    """
+    return check_images(images).reshape(-1, NUM_PIXELS)
+
+
+def add_channel_axis(images: ImagesLike) -> ImageArray:
+    """Return images as `(n, 28, 28, 1)`, which convolutions need, without scaling them.
+
+    Args:
+        images: Images in any form that `prepare_images` takes.
+
+    Returns:
+        An array `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+
+    Raises:
+        ValueError: As `prepare_images`.
+        TypeError: As `prepare_images`.
+
+    Example:
+        >>> import numpy as np
+        >>> add_channel_axis(np.zeros((3, 28, 28), dtype="uint8")).shape
+        (3, 28, 28, 1)
+    """
+    return check_images(images)
+
+
+def one_hot(labels: LabelsLike, num_classes: int = 10) -> FloatArray:
+    """Turn integer labels into one-hot rows.
+
+    Args:
+        labels: Integers `(n,)` or `(n, 1)`, from 0 to `num_classes - 1`. One-hot rows are returned as they are.
+        num_classes: Number of columns, at least 2.
+
+    Returns:
+        A float32 array `(n, num_classes)` holding a single 1 per row.
+
+    Raises:
+        ValueError: If a label is out of range or the shape is wrong.
+        TypeError: If the labels are not integers.
+
+    Example:
+        >>> one_hot([2, 0], num_classes=3)
+        array([[0., 0., 1.],
+               [1., 0., 0.]], dtype=float32)
+    """
+    num_classes = check_count(num_classes, "num_classes", minimum=2)
+    checked = check_labels(labels, num_classes=num_classes)
+    if checked.ndim == 2:
+        return checked.astype(np.float32, copy=False)
+    return np.eye(num_classes, dtype=np.float32)[integer_labels(checked)]
+
+
+# -- splitting ------------------------------------------------------------------------------------
+
+
+def train_validation_split(
+    images: ImagesLike,
+    labels: LabelsLike,
+    *,
+    validation_size: float = 0.2,
+    seed: int | None = None,
+    stratify: bool = True,
+) -> tuple[ImageArray, ImageArray, NDArray[Any], NDArray[Any]]:
+    """Split images and labels into a training and a validation part, shuffled.
+
+    Args:
+        images: Many images, in any form that `prepare_images` takes.
+        labels: One label per image: integers `(n,)`, or one-hot rows `(n, num_classes)`.
+        validation_size: A fraction between 0 and 1 (rounded up to whole images, as in scikit-learn), or a
+            number of images.
+        seed: From 0 to 2**32 - 1; the same seed gives the same split. None draws fresh entropy.
+        stratify: Keep the share of every class the same in both parts. With False the validation part is
+            exactly `numpy.random.RandomState(seed).permutation(n)[:n_validation]`, which is what
+            scikit-learn's `train_test_split(..., random_state=seed)` returns.
+
+    Returns:
+        `(x_train, x_validation, y_train, y_validation)`, scikit-learn's order. Images keep the shape given
+        (uint8 0..255 if integers came in, else float32 in [0, 1]), labels keep dtype and shape.
+
+    Raises:
+        ValueError: If lengths differ, a part would be empty, or, with `stratify`, a class has a single
+            image or there are fewer validation (or training) images than classes.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> import numpy as np
+        >>> images, labels = np.zeros((10, 28, 28), dtype="uint8"), np.arange(10) % 2
+        >>> x_fit, x_val, y_fit, y_val = train_validation_split(images, labels, seed=42)
+        >>> x_fit.shape, x_val.shape, sorted(y_val.tolist())
+        ((8, 28, 28), (2, 28, 28), [0, 1])
+    """
+    pixels = check_images(images, keep_shape=True)
+    if pixels.ndim == 1 or pixels.shape == (HEIGHT, WIDTH):
+        raise ValueError(f"`images` is a single image of shape {pixels.shape}; expected many to split.")
+    checked = check_labels(labels, num_images=len(pixels))
+    fit_index, validation_index = split_indices(
+        integer_labels(checked), validation_size=validation_size, seed=seed, stratify=stratify
+    )
+    given = np.asarray(labels)
+    return pixels[fit_index], pixels[validation_index], given[fit_index], given[validation_index]
+
+
+def split_indices(
+    labels: IntArray, *, validation_size: float, seed: int | None, stratify: bool
+) -> tuple[IntArray, IntArray]:
+    """Return the (shuffled) indices of the training and of the validation part."""
+    total = len(labels)
+    seed = check_seed(seed)
+    count = _validation_count(validation_size, total)
+    if not check_flag(stratify, "stratify"):
+        order = np.random.RandomState(seed).permutation(total)
+        return order[count:], order[:count]
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    if min(map(len, members)) < 2 or min(count, total - count) < len(members):
+        raise ValueError(
+            f"A stratified split needs at least 2 images of every class and at least as many images in each "
+            f"part as there are classes. Received {total} images of {len(members)} classes, "
+            f"{min(map(len, members))} of the rarest, {count} for validation. Pass `stratify=False`, another "
+            "`validation_size`, or more images."
+        )
+    rng = np.random.default_rng(seed)
+    shares = _largest_remainders(np.array([len(m) for m in members]), count)
+    shuffled = [rng.permutation(m) for m in members]
+    validation = np.concatenate([m[:share] for m, share in zip(shuffled, shares, strict=True)])
+    rest = np.concatenate([m[share:] for m, share in zip(shuffled, shares, strict=True)])
+    return rng.permutation(rest), rng.permutation(validation)
+
+
+def _validation_count(validation_size: float, total: int) -> int:
+    if isinstance(validation_size, int | np.integer) and not isinstance(validation_size, bool):
+        count = check_count(validation_size, "validation_size")
+    else:
+        share = check_number(validation_size, "validation_size", low=0, high=1, open_low=True, open_high=True)
+        count = math.ceil(share * total)
+    if count >= total:
+        raise ValueError(
+            f"`validation_size={validation_size!r}` leaves no training image: there are {total} images in all."
+        )
+    return count
+
+
+def _largest_remainders(sizes: IntArray, count: int) -> IntArray:
+    """Share `count` among classes in proportion to their sizes, so that the shares add up."""
+    exact = sizes * count / sizes.sum()
+    shares = np.floor(exact).astype(np.int64)
+    remainders = np.argsort(shares - exact, kind="stable")  # largest remainder first
+    shares[remainders[: count - shares.sum()]] += 1
+    return shares
+
+
+# -- augmentation ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes to training pictures that leave their class as it is.
+
+    Calling it returns a changed copy of images; `Trainer.fit(augment=...)` applies it to every batch anew.
+    All parts of a batch are drawn at once with numpy, on the raw pixels.
+
+    Args:
+        horizontal_flip: Mirror left and right, with probability 1/2. Not for digits.
+        max_shift: Move by up to this many pixels in each direction, 0 to 27; zeros move in.
+        erasing: Probability, from 0 to 1, of overwriting one random rectangle (2 to 33 % of the area, sides
+            in a ratio of 0.3 to 3.3) with random pixels: Zhong et al., "Random Erasing Data Augmentation",
+            arXiv:1708.04896.
+
+    Raises:
+        ValueError: If a value is out of range.
+        TypeError: If a value has the wrong type.
+
+    Example:
+        >>> import numpy as np
+        >>> augment = Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25)
+        >>> augment(np.zeros((5, 28, 28), dtype="uint8"), seed=0).shape
+        (5, 28, 28, 1)
+    """
+
+    horizontal_flip: bool = True
+    max_shift: int = 2
+    erasing: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_flag(self.horizontal_flip, "horizontal_flip")
+        if check_count(self.max_shift, "max_shift", minimum=0) >= WIDTH:
+            raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {self.max_shift!r}")
+        check_number(self.erasing, "erasing", low=0, high=1)
+
+    def __call__(self, images: ImagesLike, *, seed: int | None = None) -> ImageArray:
+        """Return a changed copy of images.
+
+        Args:
+            images: Images in any form that `prepare_images` takes.
+            seed: From 0 to 2**32 - 1; the same seed gives the same changes. None draws fresh entropy.
+
+        Returns:
+            An array `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+
+        Raises:
+            ValueError: As `prepare_images`.
+            TypeError: As `prepare_images`.
+        """
+        return self.apply(check_images(images).copy(), np.random.default_rng(check_seed(seed)))
+
+    def apply(self, images: ImageArray, rng: np.random.Generator) -> ImageArray:
+        """Change checked images `(n, 28, 28, 1)`, partly in place: the training loop's form of a call."""
+        if self.horizontal_flip:
+            flipped = rng.random(len(images)) < 0.5
+            images[flipped] = images[flipped, :, ::-1]
+        if self.max_shift:
+            images = _shift(images, self.max_shift, rng)
+        if self.erasing:
+            _erase(images, self.erasing, rng)
+        return images
+
+
+def _shift(images: ImageArray, reach: int, rng: np.random.Generator) -> ImageArray:
+    padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded[..., 0], (HEIGHT, WIDTH), axis=(1, 2))
+    down, right = rng.integers(0, 2 * reach + 1, size=(2, len(images)))
+    return windows[np.arange(len(images)), down, right][..., np.newaxis]
+
+
+def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> None:
+    chosen = np.flatnonzero(rng.random(len(images)) < probability)
+    area = rng.uniform(0.02, 0.33, len(chosen)) * NUM_PIXELS
+    ratio = np.exp(rng.uniform(np.log(0.3), np.log(3.3), len(chosen)))
+    height = np.clip(np.rint(np.sqrt(area * ratio)), 1, HEIGHT).astype(np.int64)
+    width = np.clip(np.rint(np.sqrt(area / ratio)), 1, WIDTH).astype(np.int64)
+    rows = _spans(height, HEIGHT, rng)[:, :, np.newaxis]
+    columns = _spans(width, WIDTH, rng)[:, np.newaxis, :]
+    mask = np.zeros(images.shape[:3], dtype=bool)
+    mask[chosen] = rows & columns
+    count = int(mask.sum())
+    noise = (
+        rng.integers(0, 256, count, dtype=np.uint8) if images.dtype == np.uint8 else rng.random(count, dtype=np.float32)
+    )
+    images[mask, 0] = noise
+
+
+def _spans(lengths: IntArray, size: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Mark a run of each length at a random place on an axis of `size` pixels: `(n, size)`."""
+    start = rng.integers(0, size - lengths + 1)[:, np.newaxis]
+    place = np.arange(size)
+    return (place >= start) & (place < start + lengths[:, np.newaxis])

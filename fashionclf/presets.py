@@ -1,0 +1,228 @@
+"""Named systems: how each is built, trained and judged, in one table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import keras
+
+from fashionclf._validation import check_choice, check_count, check_number
+from fashionclf.models import cnn_model, dense_model, rowwise_model
+from fashionclf.preprocessing import Augmentation
+
+SCHEDULES: Final = ("constant", "one_cycle", "cosine")
+PRECISIONS: Final = ("auto", "float32", "bfloat16")
+OPTIMIZERS: Final[Mapping[str, type[keras.optimizers.Optimizer]]] = {
+    name.lower(): optimizer
+    for name, optimizer in vars(keras.optimizers).items()
+    if isinstance(optimizer, type)
+    and issubclass(optimizer, keras.optimizers.Optimizer)
+    and name not in ("Optimizer", "LossScaleOptimizer", "MultiOptimizer")  # these wrap others
+}
+"""Keras's optimizers by the name that a `Recipe` or `Trainer` takes: `"adam"`, `"sgd"`, `"rmsprop"`, …"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train a model: everything that `Trainer.fit` uses when it is not told otherwise.
+
+    Args:
+        optimizer: Name of a Keras optimizer, such as `"adam"`, `"sgd"`, `"rmsprop"`, `"adamw"`.
+        learning_rate: Peak learning rate. None is the optimizer's own default.
+        schedule: `"constant"`; `"one_cycle"`, a linear rise over the first quarter of all steps and a cosine
+            fall to zero (Smith and Topin, arXiv:1708.07120); or `"cosine"`, the fall alone (Loshchilov and
+            Hutter, arXiv:1608.03983).
+        epochs: Passes over the training pictures.
+        batch_size: Pictures per step.
+        augmentation: Random changes to every batch, or None.
+        label_smoothing: Share of each training label spread over all classes, from 0 up to 1 (Szegedy et
+            al., arXiv:1512.00567). Validation and evaluation use the labels as they are.
+        precision: `"float32"`; `"bfloat16"` computes most layers in bfloat16 while weights stay float32;
+            `"auto"` is bfloat16 where the processor is fast at it, else float32.
+        early_stopping: Stop after this many epochs without a better validation loss and restore the best
+            weights. None trains all epochs.
+        validation_split: Share of the training pictures set aside for validation, from 0 up to 1; used where
+            `fit` is given no `validation_data`.
+
+    Raises:
+        ValueError: If a value is out of range or a name unknown.
+        TypeError: If a value has the wrong type.
+
+    Example:
+        >>> Recipe(optimizer="sgd", learning_rate=0.1, schedule="one_cycle", epochs=5).batch_size
+        32
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    schedule: str = "constant"
+    epochs: int = 10
+    batch_size: int = 32
+    augmentation: Augmentation | None = None
+    label_smoothing: float = 0.0
+    precision: str = "auto"
+    early_stopping: int | None = None
+    validation_split: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice(self.optimizer, "optimizer", tuple(OPTIMIZERS))
+        if self.learning_rate is not None:
+            check_number(self.learning_rate, "learning_rate", low=0, high=float("inf"), open_low=True, open_high=True)
+        check_choice(self.schedule, "schedule", SCHEDULES)
+        check_count(self.epochs, "epochs")
+        check_count(self.batch_size, "batch_size")
+        if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
+            raise TypeError(f"`augmentation` must be an Augmentation or None. Received: {self.augmentation!r}")
+        check_number(self.label_smoothing, "label_smoothing", low=0, high=1, open_high=True)
+        check_choice(self.precision, "precision", PRECISIONS)
+        if self.early_stopping is not None:
+            check_count(self.early_stopping, "early_stopping", minimum=0)
+        check_number(self.validation_split, "validation_split", low=0, high=1, open_high=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON-ready values, as a saved classifier carries it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Rebuild a recipe from what `to_dict` gave.
+
+        Raises:
+            TypeError: If a key is not a field of a recipe.
+            ValueError: If a value is out of range.
+        """
+        augmentation = values.get("augmentation")
+        return cls(**{**values, "augmentation": augmentation and Augmentation(**augmentation)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named system: its model, its recipe, and the figures reported for it.
+
+    Attributes:
+        name: What `Trainer.from_preset` takes.
+        description: The layers, in a line.
+        build: Makes the model from a seed.
+        parameters: Number of weights and biases.
+        recipe: How it is trained.
+        dataset: The data set it is for, a name that `load_data` takes.
+        judged_on: Where the reported figures come from: `"validation"` (the 12,000 pictures of the documents'
+            split), `"test"`, or `"train"` (the running figures of the last epoch).
+        reported: Figures the source reports, `"accuracy"` and `"loss"`; empty where it gives none.
+        source: Where the system comes from.
+    """
+
+    name: str
+    description: str
+    build: Callable[[int | None], keras.Model]
+    parameters: int
+    recipe: Recipe
+    dataset: str = "fashion_mnist"
+    judged_on: str
+    reported: Mapping[str, float] = field(default_factory=dict)
+    source: str = "tutorials"
+
+
+_RMSPROP: Final = Recipe(optimizer="rmsprop", epochs=5, validation_split=0.2, precision="float32")
+
+_PRESETS: Final = (
+    Preset(
+        name="softmax",
+        description="784 → Dense 10 softmax",
+        build=lambda seed: dense_model(units=(), seed=seed, name="softmax"),
+        parameters=7_850,
+        recipe=_RMSPROP,
+        judged_on="validation",
+        reported={"accuracy": 0.8496, "loss": 0.4499},
+    ),
+    Preset(
+        name="dense_100",
+        description="784 → Dense 100 relu → Dense 10",
+        build=lambda seed: dense_model(units=(100,), seed=seed, name="dense_100"),
+        parameters=79_510,
+        recipe=_RMSPROP,
+        judged_on="validation",
+    ),
+    Preset(
+        name="dense_200",
+        description="784 → Dense 200 relu → Dense 10",
+        build=lambda seed: dense_model(units=(200,), seed=seed, name="dense_200"),
+        parameters=159_010,
+        recipe=_RMSPROP,
+        judged_on="validation",
+        reported={"accuracy": 0.8758, "loss": 0.3675},
+    ),
+    Preset(
+        name="dense_200_100",
+        description="784 → Dense 200 relu → Dense 100 relu → Dense 10",
+        build=lambda seed: dense_model(units=(200, 100), seed=seed, name="dense_200_100"),
+        parameters=178_110,
+        recipe=_RMSPROP,
+        judged_on="validation",
+        reported={"accuracy": 0.8625, "loss": 0.3976},
+    ),
+    Preset(
+        name="dense_256_64",
+        description="784 → Dense 256 relu → Dense 64 relu → Dense 10, on digits",
+        build=lambda seed: dense_model(units=(256, 64), seed=seed, name="dense_256_64"),
+        parameters=218_058,
+        recipe=Recipe(epochs=10, precision="float32"),
+        dataset="mnist",
+        judged_on="test",
+    ),
+    Preset(
+        name="dense_rowwise",
+        description="raw pixels; each row → Dense 128 relu → Dense 64 relu; all rows → Dense 10",
+        build=lambda seed: rowwise_model(units=(128, 64), seed=seed, name="dense_rowwise"),
+        parameters=29_898,
+        recipe=Recipe(epochs=5, precision="float32"),
+        judged_on="train",
+        reported={"accuracy": 0.8659, "loss": 0.3817},
+    ),
+    Preset(
+        name="cnn_small",
+        description="Conv 32 → MaxPool → Dense 64 relu → Dense 10",
+        build=lambda seed: cnn_model(filters=(32,), units=(64,), dropout=0.0, seed=seed, name="cnn_small"),
+        parameters=402_442,
+        recipe=Recipe(epochs=5, precision="float32"),
+        judged_on="test",
+        reported={"accuracy": 0.9089, "loss": 0.2617},
+    ),
+    Preset(
+        name="cnn_dropout",
+        description="Conv 32 → MaxPool → Conv 64 → MaxPool → Dense 100 relu → Dropout 0.4 → Dense 10",
+        build=lambda seed: cnn_model(seed=seed, name="cnn_dropout"),
+        parameters=333_526,
+        recipe=Recipe(epochs=20, early_stopping=2, validation_split=0.2, precision="float32"),
+        judged_on="validation",
+        reported={"accuracy": 0.9202, "loss": 0.2157},
+    ),
+)
+_BY_NAME: Final = {preset.name: preset for preset in _PRESETS}
+
+
+def list_presets() -> list[str]:
+    """Return the names that `Trainer.from_preset` and `get_preset` take.
+
+    Example:
+        >>> "cnn_dropout" in list_presets()
+        True
+    """
+    return list(_BY_NAME)
+
+
+def get_preset(name: str) -> Preset:
+    """Return the table entry of a preset: its recipe, its data set, what is reported for it.
+
+    Args:
+        name: One of `list_presets()`.
+
+    Raises:
+        ValueError: If there is no such preset.
+        TypeError: If the name is not a string.
+
+    Example:
+        >>> get_preset("cnn_dropout").parameters
+        333526
+    """
+    return _BY_NAME[check_choice(name, "preset", tuple(_BY_NAME))]

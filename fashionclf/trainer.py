@@ -1,0 +1,507 @@
+"""Trainer: fit, evaluate, predict, save and load a classifier of garments."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+from typing_extensions import override
+
+from fashionclf import __version__
+from fashionclf._batches import BatchSource
+from fashionclf._callbacks import BestCheckpoint, TrainingState, saved_seed
+from fashionclf._compilation import (
+    auto_loss,
+    check_known,
+    check_model,
+    choose_optimizer,
+    make_optimizer,
+    make_targets,
+    target_form,
+)
+from fashionclf._examples import Examples, as_examples
+from fashionclf._files import SUFFIX, read_classifier, write_classifier
+from fashionclf._fitting import (
+    EVALUATION_BATCH,
+    check_callbacks,
+    check_file,
+    hold_out,
+    identity,
+    recipe_for_fit,
+    run_fit,
+    seed_dropout,
+)
+from fashionclf._fitting import (
+    early_stopping as make_early_stopping,
+)
+from fashionclf._predictor import CompiledPredictor
+from fashionclf._types import ClassNames, FloatArray, ImagesLike, LabelsLike, PathLike
+from fashionclf._validation import check_class_names, check_count, check_path, check_seed, scale_pixels
+from fashionclf.datasets import Split
+from fashionclf.labels import CLASS_NAMES
+from fashionclf.labels import class_names as names_of_dataset
+from fashionclf.predictions import Predictions
+from fashionclf.preprocessing import Augmentation, prepare_images
+from fashionclf.presets import Recipe, get_preset
+
+
+class Trainer:
+    """A model with all that it takes to train it, judge it, use it and keep it.
+
+    Args:
+        model: Any `keras.Model` with one input of pictures `(28, 28, 1)`, `(28, 28)` or `(784,)`, float32 in
+            [0, 1], and one output of probabilities: softmax, or one sigmoid unit for two classes. A model that
+            is compiled already keeps its compilation.
+        class_names: One name per class. None takes those of the `Split` it is fitted on, else those of
+            its preset, else Fashion-MNIST's ten if the model has ten classes.
+        optimizer: Name or instance of a Keras optimizer. None is that of the recipe (Adam by default).
+        loss: Name or instance of a Keras loss, a function, or `"auto"`, which reads the output layer and the
+            labels: one sigmoid unit → binary, integers → sparse categorical, one-hot → categorical
+            cross-entropy.
+        metrics: Names or instances of Keras metrics.
+        recipe: How to train; see `Recipe`. What `fit` is told takes precedence.
+
+    Attributes:
+        model: The `keras.Model`; in float32 except while `fit` runs.
+        recipe: The recipe in use.
+
+    Raises:
+        ValueError: If the model does not fit, a name is unknown or a count wrong, or a compiled model is given
+            with an optimizer, loss, metric or recipe of its own.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> import fashionclf as fc
+        >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0), optimizer="sgd")
+        >>> trainer
+        <Trainer dense_model: 7,850 parameters, 10 classes>
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        class_names: ClassNames | None = None,
+        optimizer: str | keras.optimizers.Optimizer | None = None,
+        loss: Any = "auto",
+        metrics: Iterable[Any] = ("accuracy",),
+        recipe: Recipe | None = None,
+    ) -> None:
+        _check_backend()
+        self._units = check_model(model)
+        self.num_classes = max(2, self._units)
+        if recipe is not None and not isinstance(recipe, Recipe):
+            raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
+        if isinstance(metrics, str):
+            raise TypeError(f"`metrics` must be a list of metrics. Received: {metrics!r}. Use [{metrics!r}].")
+        self._metrics = tuple(metrics)
+        self._compiles = not model.compiled
+        if model.compiled and not (
+            optimizer is None and recipe is None and self._metrics == ("accuracy",) and _is_auto(loss)
+        ):
+            raise ValueError(
+                "`model` is compiled already and keeps its compilation: leave out `optimizer`, `loss`, `metrics` "
+                "and `recipe`, or pass a model that is not compiled."
+            )
+        for metric in self._metrics:
+            check_known(metric, "metric", keras.metrics)
+        if not _is_auto(loss):
+            check_known(loss, "loss", keras.losses)
+        self._loss = loss
+        self.recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
+        self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
+        self._names_given = class_names is not None
+        self.model = model
+        self._predictor = CompiledPredictor(model)
+
+    @classmethod
+    def from_preset(
+        cls,
+        name: str,
+        *,
+        pretrained: bool = False,
+        class_names: ClassNames | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """Build one of the systems in `list_presets()`, with its recipe and class names.
+
+        Args:
+            name: Of the preset.
+            pretrained: Load the weights that this project trained. No preset has any yet.
+            class_names: Ten names in place of the preset's.
+            seed: Of the initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
+
+        Raises:
+            ValueError: If there is no such preset, it has no trained weights, or the names do not fit.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> import fashionclf as fc
+            >>> fc.Trainer.from_preset("softmax", seed=0)
+            <Trainer softmax: 7,850 parameters, 10 classes>
+        """
+        preset = get_preset(name)
+        if pretrained:
+            raise ValueError(f"Preset {name!r} has no pretrained weights. Leave out `pretrained` and train it.")
+        trainer = cls(preset.build(check_seed(seed)), class_names=class_names, recipe=preset.recipe)
+        if class_names is None:
+            trainer._class_names = names_of_dataset(preset.dataset)
+        return trainer
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """One name per class; None as long as nothing tells them."""
+        if self._class_names is None and self.num_classes == len(CLASS_NAMES):
+            return CLASS_NAMES
+        return self._class_names
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: ImagesLike | Split,
+        y: LabelsLike | None = None,
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        validation_data: Any = None,
+        validation_split: float | None = None,
+        early_stopping: int | bool | None = None,
+        checkpoint: PathLike | None = None,
+        callbacks: Iterable[keras.callbacks.Callback] = (),
+        augment: Augmentation | bool | None = None,
+        precision: str | None = None,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        resume: PathLike | None = None,
+        verbose: int | str = "auto",
+    ) -> keras.callbacks.History:
+        """Train the model. What is left out comes from the recipe.
+
+        Fitting again goes on from the current weights, with a fresh schedule.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            epochs: Passes over the training pictures.
+            batch_size: Pictures per step.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a `Split`, evaluated after every epoch.
+            validation_split: Share, from 0 up to 1, of the pictures to set aside for validation instead, stratified
+                and shuffled. 0 turns a recipe's off.
+            early_stopping: Stop after this many epochs without a better validation loss, and restore the best
+                weights. False turns a recipe's off.
+            checkpoint: `.keras` file to save the classifier to after every epoch with the best validation loss so far.
+            callbacks: Keras callbacks.
+            augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
+            precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. The model is float32 again afterwards.
+            class_weight: Weight by label or class name, 1 for those left out, or `"balanced"`.
+            sample_weight: `(n,)`, one weight of at least 0 per training picture.
+            seed: Of the validation split, shuffling, augmentation and dropout, from 0 to 2**32 - 1. The same seed
+                gives the same weights bit for bit on one machine with the same versions. None draws fresh entropy.
+            resume: File (`.npz`) in which to keep the state of the fit after every epoch. If it exists, an
+                interrupted fit goes on there and ends as it would have without the interruption, provided that
+                everything else is as before (the model built anew with its seed, or any weights: they are
+                replaced). The state of callbacks passed in `callbacks` is not kept. Removed in the end.
+            verbose: Keras's `"auto"`, 0 (silent), 1 (progress bar) or 2 (a line per epoch).
+
+        Returns:
+            Keras's `History`: `.history` has a list per metric, a value per epoch.
+
+        Raises:
+            ValueError: If values are out of range, lengths differ, or early stopping or a checkpoint is asked for
+                without validation data.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> import fashionclf as fc, numpy as np
+            >>> images, labels = np.zeros((20, 28, 28), dtype="uint8"), np.arange(20) % 10
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> history = trainer.fit(images, labels, epochs=2, seed=0, verbose=0)
+            >>> sorted(history.history)
+            ['accuracy', 'loss']
+        """
+        if validation_data is not None and validation_split:
+            raise ValueError("Pass `validation_data` or `validation_split`, not both.")
+        recipe = recipe_for_fit(
+            self.recipe,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_split=validation_split,
+            early_stopping=early_stopping,
+            augment=augment,
+            precision=precision,
+        )
+        checkpoint_file = check_file(checkpoint, "checkpoint", SUFFIX)
+        state_file = check_file(resume, "resume", ".npz")
+        extra = check_callbacks(callbacks)
+        seed = _effective_seed(seed, state_file)
+        training, validation = hold_out(
+            as_examples(x, y, sample_weight, num_classes=self.num_classes),
+            validation_data,
+            recipe.validation_split,
+            seed,
+            self.num_classes,
+        )
+        if validation is None and (recipe.early_stopping is not None or checkpoint_file is not None):
+            raise ValueError(
+                "Early stopping and checkpoints need validation data: pass `validation_data` or "
+                "`validation_split`, or leave out `checkpoint` and pass `early_stopping=False`."
+            )
+        names = self._names_after(training)
+        training = training.with_class_weight(class_weight, names, self.num_classes)
+        loss = self._loss_for(training, recipe)
+        source = BatchSource(
+            training.images,
+            make_targets(training.labels, target_form(loss, self._units), self._units, recipe.label_smoothing),
+            training.weights,
+            batch_size=recipe.batch_size,
+            seed=seed,
+            augmentation=recipe.augmentation,
+        )
+        held_out = None if validation is None else self._arrays(validation, loss)
+        stopping = make_early_stopping(recipe)
+        best = None if checkpoint_file is None else BestCheckpoint(lambda: self.save(checkpoint_file))
+        state = None
+        if state_file is not None:
+            state = TrainingState(state_file, identity(recipe, seed, source, self.model), stopping, best)
+        # Whatever can be wrong has been checked; only from here on does the trainer change.
+        self._class_names = names
+        if self._compiles:
+            self._compile(loss, recipe, recipe.epochs * source.steps_per_epoch)
+        seed_dropout(self.model, seed)
+        own = [callback for callback in (stopping, best, state) if callback is not None]
+        self._predictor.reset()
+        try:
+            return run_fit(self.model, source, held_out, recipe, callbacks=[*extra, *own], state=state, verbose=verbose)
+        finally:
+            self._predictor.reset()
+
+    def _names_after(self, examples: Examples) -> tuple[str, ...] | None:
+        """Return the class names once fitted on examples: a Split's take the place of a preset's, not of given ones."""
+        if self._names_given or examples.class_names is None:
+            return self.class_names
+        return check_class_names(examples.class_names, self.num_classes)
+
+    def _loss_for(self, examples: Examples, recipe: Recipe) -> Any:
+        if not self._compiles:
+            return self.model.loss
+        return auto_loss(self._units, examples.labels, recipe) if _is_auto(self._loss) else self._loss
+
+    def _compile(self, loss: Any, recipe: Recipe, total_steps: int) -> None:
+        optimizer = self._optimizer
+        if optimizer is None:
+            # A constant rate lets a further fit go on with the optimizer's state; a schedule starts afresh.
+            keep = self.model.compiled and recipe.schedule == "constant"
+            optimizer = self.model.optimizer if keep else make_optimizer(recipe, total_steps)
+        self.model.compile(optimizer=optimizer, loss=loss, metrics=list(self._metrics), jit_compile=False)
+
+    def _arrays(self, examples: Examples, loss: Any) -> tuple[Any, ...]:
+        """Return examples as the arrays that Keras evaluates."""
+        images = scale_pixels(examples.images).reshape(-1, *self.model.input_shape[1:])
+        targets = make_targets(examples.labels, target_form(loss, self._units), self._units)
+        return (images, targets) if examples.weights is None else (images, targets, examples.weights)
+
+    # -- judging and using ------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: ImagesLike | Split,
+        y: LabelsLike | None = None,
+        *,
+        batch_size: int = EVALUATION_BATCH,
+        sample_weight: Any = None,
+    ) -> dict[str, float]:
+        """Return the loss and the metrics on labelled pictures.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            batch_size: Pictures per step.
+            sample_weight: `(n,)`, one weight of at least 0 per picture.
+
+        Returns:
+            A dictionary such as `{"loss": 0.23, "accuracy": 0.918}`.
+
+        Raises:
+            ValueError: If values are out of range or lengths differ.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> import fashionclf as fc, numpy as np
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> sorted(trainer.evaluate(np.zeros((2, 28, 28), dtype="uint8"), [3, 9]))
+            ['accuracy', 'loss']
+        """
+        batch_size = check_count(batch_size, "batch_size")
+        examples = as_examples(x, y, sample_weight, num_classes=self.num_classes)
+        loss = self.model.loss if self.model.compiled else self._loss_for(examples, self.recipe)
+        images, targets, *weights = self._arrays(examples, loss)
+        if not self.model.compiled:
+            self._compile(loss, self.recipe, total_steps=1)
+        results = self.model.evaluate(
+            images,
+            targets,
+            batch_size=batch_size,
+            sample_weight=weights[0] if weights else None,
+            verbose=0,
+            return_dict=True,
+        )
+        return {name: float(value) for name, value in results.items()}
+
+    def predict(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> Predictions:
+        """Return class names with probabilities.
+
+        Args:
+            x: Images in any form that `prepare_images` takes. A single picture gives one prediction.
+            batch_size: Pictures computed at a time; bounds the memory used.
+
+        Returns:
+            `Predictions`, a sequence of one `Prediction` per picture.
+
+        Raises:
+            ValueError: If the images are not right, or nothing has told the class names.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> import fashionclf as fc, numpy as np
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> trainer.predict(np.zeros((2, 28, 28), dtype="uint8"))
+            <Predictions for 2 pictures, 10 classes>
+        """
+        names = self.class_names
+        if names is None:
+            raise ValueError(
+                f"The class names are not known: build the Trainer with `class_names=[...]`, {self.num_classes} of them."
+            )
+        return Predictions(self.predict_proba(x, batch_size=batch_size), names)
+
+    def predict_proba(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
+        """Return probabilities alone, as scikit-learn's classifiers do.
+
+        Args:
+            x: Images in any form that `prepare_images` takes.
+            batch_size: Pictures computed at a time; bounds the memory used.
+
+        Returns:
+            A float32 array `(n, num_classes)` in [0, 1], each row summing to 1.
+
+        Raises:
+            ValueError: If the images are not right.
+            TypeError: If an argument has the wrong type.
+        """
+        return self._predictor(prepare_images(x), check_count(batch_size, "batch_size"))
+
+    def summary(self) -> None:
+        """Print the layers with their output shapes and numbers of parameters."""
+        self.model.summary()
+
+    # -- keeping ----------------------------------------------------------------------------------
+
+    def save(self, path: PathLike) -> None:
+        """Write the classifier to one `.keras` file, in float32, replacing an older one in one step.
+
+        Plain `keras.models.load_model` opens it without fashionclf, and it then computes what `predict_proba`
+        does (for a single sigmoid unit: the second column). Class names, recipe and versions ride in an extra
+        member of the file.
+
+        Args:
+            path: A file name ending in `.keras`, in a folder that exists.
+
+        Raises:
+            ValueError: If the name does not end in `.keras`.
+            FileNotFoundError: If the folder does not exist.
+            TypeError: If the path is not a string or `os.PathLike`.
+        """
+        file = check_file(path, "path", SUFFIX)
+        if file is None:
+            raise TypeError("`path` must be a path (str or os.PathLike). Received: None")
+        metadata = {
+            "class_names": self.class_names,
+            "class_names_given": self._names_given,
+            "recipe": self.recipe.to_dict(),
+            "compilation": {
+                "by_trainer": self._compiles,
+                "auto_loss": _is_auto(self._loss),
+                "optimizer_given": self._optimizer is not None,
+            },
+            "versions": {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},
+        }
+        write_classifier(self.model, file, metadata)
+
+    @classmethod
+    def load(
+        cls,
+        path: PathLike,
+        *,
+        class_names: ClassNames | None = None,
+        custom_objects: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Read a classifier that `save` wrote, or a plain `.keras` file.
+
+        Args:
+            path: A `.keras` file.
+            class_names: In place of the saved ones; needed for a file that plain Keras wrote.
+            custom_objects: Classes and functions by name, for a model with layers, losses or metrics of your own.
+
+        Returns:
+            A Trainer that predicts exactly what the saved one did, and can be fitted further.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names.
+            TypeError: If an argument has the wrong type.
+        """
+        file = check_path(path, "path", suffix=SUFFIX)
+        model, metadata = read_classifier(file, custom_objects)
+        if metadata is None:
+            if class_names is None:
+                raise ValueError(
+                    f"{str(path)!r} was written by plain Keras and has no class names: pass `class_names`."
+                )
+            return cls(model, class_names=class_names)
+        trainer = cls(model, class_names=class_names or metadata["class_names"])
+        trainer._names_given = class_names is not None or metadata["class_names_given"]
+        trainer.recipe = Recipe.from_dict(metadata["recipe"])
+        trainer._adopt_compilation(metadata["compilation"], custom_objects)
+        return trainer
+
+    def _adopt_compilation(self, saved: Mapping[str, bool], custom_objects: Mapping[str, Any] | None) -> None:
+        """Take the loss, metrics and optimizer that a loaded model was compiled with as this trainer's own."""
+        self._compiles = saved["by_trainer"]
+        if not (self._compiles and self.model.compiled):
+            return
+        config = keras.saving.deserialize_keras_object(
+            self.model.get_compile_config(), custom_objects=dict(custom_objects or {})
+        )
+        self._loss = "auto" if saved["auto_loss"] else config["loss"]
+        self._metrics = tuple(config["metrics"] or ())
+        self._optimizer = self.model.optimizer if saved["optimizer_given"] else None
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Trainer {self.model.name}: {self.model.count_params():,} parameters, {self.num_classes} classes>"
+
+
+# -- checks ---------------------------------------------------------------------------------------
+
+
+def _is_auto(loss: Any) -> bool:
+    return isinstance(loss, str) and loss == "auto"
+
+
+def _check_backend() -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"A Trainer needs Keras's TensorFlow backend. Keras runs on {keras.backend.backend()!r}: set "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+
+
+def _effective_seed(seed: int | None, state_file: Any) -> int:
+    """Return the seed given, else that of an interrupted fit, else a fresh one."""
+    checked = check_seed(seed)
+    if checked is None and state_file is not None:
+        checked = saved_seed(state_file)
+    return int(np.random.SeedSequence().generate_state(1)[0]) if checked is None else checked
