@@ -1,6 +1,5 @@
 """Fetching the published files: Keras transfers, the content is verified, one rename puts it in place."""
 
-import os
 import socket
 import tempfile
 import threading
@@ -75,6 +74,7 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
                 answers.append(f"{mirror + path.name} answered: {_short(cause)}")
                 if not isinstance(cause, HTTPError):
                     break  # unreachable: its other files would only cost as many waits
+                cause.close()  # get_file leaves the connection open
             else:
                 arrived[file.name] = path
         if len(arrived) == len(needed):
@@ -84,7 +84,7 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
 
 def _transfer(url: str, path: Path) -> None:
     """Download `url` to `path`, with Keras's progress bar."""
-    import keras  # noqa: PLC0415  # takes seconds, and only a download needs it
+    import keras  # takes seconds, and only a download needs it
 
     keras.utils.get_file(fname=path.name, origin=url, cache_dir=str(path.parent), cache_subdir="")
 

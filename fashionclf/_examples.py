@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
-from fashionclf._validation import check_images, check_labels, integer_labels
+from fashionclf._validation import check_images, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 
 
@@ -93,7 +93,5 @@ def _class_weights(class_weight: Any, labels: IntArray, names: Iterable[str] | N
             raise ValueError(
                 f"`class_weight` has an unknown class {key!r}; expected labels 0..{num_classes - 1} or class names."
             )
-        if not np.isscalar(value) or isinstance(value, str) or not np.isfinite(value) or value < 0:  # type: ignore[call-overload, operator]
-            raise ValueError(f"`class_weight[{key!r}]` must be a number of at least 0. Received: {value!r}")
-        weights[label] = value  # type: ignore[call-overload]
+        weights[label] = check_number(value, f"class_weight[{key!r}]", low=0, high=np.inf, open_high=True)
     return weights

@@ -147,7 +147,7 @@ def paths_of(folder: Path, file: IdxFile) -> Iterator[Path]:
 
 def read_file(folder: Path, file: IdxFile) -> tuple[UInt8Array | None, list[DamagedFileError]]:
     """Read a file from a folder, compressed or not; also return the damaged copies that were passed over."""
-    damaged = []
+    damaged: list[DamagedFileError] = []
     for path in paths_of(folder, file):
         if path.is_file():
             try:
@@ -165,7 +165,7 @@ def read_idx(path: Path, file: IdxFile) -> UInt8Array:
     """
     start = len(file.header)
     buffer = np.empty(start + math.prod(file.shape), np.uint8)
-    view, filled, digest = memoryview(buffer), 0, hashlib.sha256()
+    view, filled, digest = buffer.data, 0, hashlib.sha256()
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             while count := stream.readinto(view[filled : filled + _CHUNK]):
@@ -219,7 +219,7 @@ def _check_npz_array(key: str, array: UInt8Array, file: IdxFile) -> None:
     if array.shape != file.shape:
         raise ValueError(f"array {key!r} has shape {array.shape}, expected {file.shape}")
     digest = hashlib.sha256(file.header)
-    digest.update(array)
+    digest.update(array.reshape(-1).data)
     if digest.hexdigest() != file.sha256:
         raise ValueError(f"array {key!r} {_wrong_sum(digest.hexdigest(), file)}")
 

@@ -121,6 +121,6 @@ def _ways_out(source: Source, target: Place) -> list[str]:
         "Any one of these provides it:",
         f"  1. put the files into a folder named {source.folder} and pass `data_dir=` the folder above it;",
         f"  2. set the environment variable {VARIABLE} to that folder above;",
-        f"  3. connect to the network and call again with download=True: it then downloads to "
-        f"{target.path / source.folder} (without data_dir, to Keras's cache), which must be writable.",
+        f"  3. connect to the network and call again with download=True, which downloads to "
+        f"{target.path / source.folder} (Keras's cache if no data_dir is given).",
     ]

@@ -5,7 +5,7 @@ import functools
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import keras
 
@@ -24,31 +24,44 @@ def has_fast_bfloat16() -> bool:
     return not _FAST_FLAGS.isdisjoint(description.split())
 
 
-def choose_precision(precision: str) -> str:
-    """Return `"float32"` or `"bfloat16"`, deciding `"auto"` by the processor."""
-    if precision == "auto":
-        return "bfloat16" if has_fast_bfloat16() else "float32"
-    return precision
+@contextlib.contextmanager
+def training_precision(model: keras.Model, precision: str) -> Iterator[None]:
+    """Let a model's training steps compute in bfloat16, while the model itself stays float32.
+
+    Only `train_step` sees the changed layers. It runs when Keras traces the training function, so that
+    validation, checkpoints and callbacks meet a float32 model all along. Weights are float32 throughout
+    (Micikevicius et al., arXiv:1710.03740), and so are the last layer, whose probabilities need the digits, and
+    layers with a policy of their own.
+    """
+    if precision == "float32" or (precision == "auto" and not has_fast_bfloat16()):
+        yield
+        return
+    layers = _hidden_layers(model)
+    step = model.train_step
+
+    def train_step(*args: Any, **kwargs: Any) -> Any:
+        with _bfloat16(layers):
+            return step(*args, **kwargs)
+
+    model.train_step = train_step
+    model.train_function = None  # an earlier fit may have left one in another precision
+    try:
+        yield
+    finally:
+        del model.train_step
+        model.train_function = None
 
 
 @contextlib.contextmanager
-def training_precision(model: keras.Model, precision: str) -> Iterator[None]:
-    """Let the hidden layers of a float32 model compute in bfloat16 for a while.
-
-    Weights stay float32 (Micikevicius et al., arXiv:1710.03740), and so do the first layer's scaling and the last
-    layer, whose probabilities need the digits. Layers with a policy of their own keep it.
-    """
-    layers = [] if choose_precision(precision) == "float32" else _hidden_layers(model)
+def _bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
     policies = [layer.dtype_policy for layer in layers]
     try:
         for layer in layers:
-            layer.dtype_policy = keras.dtype_policies.DTypePolicy("mixed_bfloat16")
+            layer.dtype_policy = "mixed_bfloat16"
         yield
     finally:
         for layer, policy in zip(layers, policies, strict=True):
             layer.dtype_policy = policy
-        if layers:  # what was traced so far computes in bfloat16
-            model.train_function = model.test_function = model.predict_function = None
 
 
 def _hidden_layers(model: keras.Model) -> list[keras.Layer]:

@@ -293,7 +293,7 @@ def _check_one_hot(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | Non
 def integer_labels(labels: IntArray | FloatArray) -> IntArray:
     """Return checked labels as integers: the most probable class of a one-hot or soft row."""
     if labels.ndim == 2:
-        return labels.argmax(axis=1).astype(np.int64, copy=False)
+        return np.asarray(labels.argmax(axis=1), dtype=np.int64)
     return labels  # type: ignore[return-value]  # checked labels with one axis are int64
 
 

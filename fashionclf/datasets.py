@@ -29,7 +29,7 @@ LabelArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int64]
 _ABOUT: Final[dict[str, str]] = {
     "fashion_mnist": "Fashion-MNIST: pictures of clothing (Xiao et al. 2017)",
     "mnist": "MNIST: handwritten digits (LeCun et al. 1998)",
-    "synthetic": "a stand-in for Fashion-MNIST, drawn by numpy: no number measured on it says anything about Fashion-MNIST",
+    "synthetic": "a stand-in for Fashion-MNIST, drawn by numpy; accuracy on it says nothing about the real one",
 }
 
 
@@ -37,29 +37,30 @@ def load_data(name: str = "fashion_mnist", *, data_dir: PathLike | None = None, 
     """Load a data set of 60,000 training and 10,000 test pictures in ten classes.
 
     Fashion-MNIST and MNIST are looked for in `data_dir`, then in the folder that the environment variable
-    `FASHIONCLF_DATA_DIR` names, then in Keras's own cache (`$KERAS_HOME/datasets` or `~/.keras/datasets`). In each, Fashion-MNIST
-    is four IDX files under `fashion-mnist/`, MNIST is `mnist.npz` or four IDX files under `mnist/`; IDX files may be compressed
-    (`.gz`) or not, and may also lie right in a folder named by `data_dir` or the variable. If they are in none, they are
-    downloaded to `data_dir`, or else to Keras's cache.
+    `FASHIONCLF_DATA_DIR` names, then in Keras's own cache (`$KERAS_HOME/datasets` or `~/.keras/datasets`).
+    In each, Fashion-MNIST is four IDX files under `fashion-mnist/`, and MNIST is `mnist.npz` or four IDX files
+    under `mnist/`. IDX files may be compressed (`.gz`) or not; in a folder named by `data_dir` or the variable
+    they may also lie right there. What is in none of them is downloaded to `data_dir`, or else to Keras's cache.
 
-    Whatever the source, the content is compared with the published one (sha256). A copy that is truncated, altered or
-    another data set under a wrong name is never returned: it is passed over with a warning, or named in the error.
+    Wherever it was, the content is compared with the published one (sha256). A copy that is truncated, altered
+    or another data set under a wrong name is never returned: it is passed over with a warning, or named in the
+    error.
 
     Args:
-        name: `"fashion_mnist"`, `"mnist"` or `"synthetic"`. The last is a stand-in for Fashion-MNIST that needs no file
-            and no network: ten kinds of garment drawn by numpy, always the same pictures. It serves for tests and first
-            steps; accuracy on it says nothing about Fashion-MNIST. It is never used unless asked for.
+        name: `"fashion_mnist"`, `"mnist"` or `"synthetic"`. The last is a stand-in for Fashion-MNIST that needs no
+            file and no network: ten kinds of garment drawn by numpy, always the same pictures. It serves tests and
+            first steps; accuracy on it says nothing about Fashion-MNIST. It is never used unless asked for.
         data_dir: A folder to look in first and to download to. `"synthetic"` needs none and ignores it.
         download: Whether the network may be used.
 
     Returns:
-        A `Dataset` that unpacks like Keras's, `(x_train, y_train), (x_test, y_test) = load_data()`. Images are uint8
-        0..255, `(60000, 28, 28)` and `(10000, 28, 28)`; labels are uint8 0..9, `(60000,)` and `(10000,)`. The arrays are
-        the caller's own: they may be written to.
+        A `Dataset` that unpacks like Keras's, `(x_train, y_train), (x_test, y_test) = load_data()`. Images are
+        uint8 0..255, `(60000, 28, 28)` and `(10000, 28, 28)`; labels are uint8 0..9, `(60000,)` and `(10000,)`.
+        The arrays are the caller's own and may be written to.
 
     Raises:
-        FileNotFoundError: If the data set is nowhere and cannot be downloaded. The message says where it was looked for,
-            what each mirror answered, and the ways to provide it.
+        FileNotFoundError: If the data set is nowhere and cannot be downloaded. The message says where it was
+            looked for, what each mirror answered, and the ways to provide it.
         ValueError: If `name` is unknown, or the only copies are damaged; the message names the damaged files.
         OSError: If the folder to download to cannot be written (`PermissionError` if that is a matter of rights).
         TypeError: If an argument is of the wrong type.
@@ -240,10 +241,11 @@ def _small_labels(labels: LabelsLike, num_images: int, num_classes: int) -> Labe
             f"`labels` has shape {checked.shape}, expected integers (n,). "
             "Turn one-hot rows into integers with `labels.argmax(axis=1)`."
         )
-    dtype = np.uint8 if num_classes <= 256 else np.int64
+    if num_classes > 256:
+        return checked.astype(np.int64, copy=False)
     given = np.asarray(labels)
     # the caller's own array where it will do, so that a slice of a Split is a view
-    return given if given.dtype == dtype and given.shape == checked.shape else checked.astype(dtype)
+    return given if given.dtype == np.uint8 and given.shape == checked.shape else checked.astype(np.uint8)
 
 
 def _is_integer(part: Any) -> bool:

@@ -126,7 +126,7 @@ class Predictions(Sequence[Prediction]):
     @property
     def labels(self) -> IntArray:
         """The most probable label of each picture, int64 `(n,)`."""
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @override
     def __len__(self) -> int:

@@ -201,7 +201,7 @@ def split_indices(
     count = _validation_count(validation_size, total)
     if not check_flag(stratify, "stratify"):
         order = np.random.RandomState(seed).permutation(total)
-        return order[count:], order[:count]
+        return np.asarray(order[count:]), np.asarray(order[:count])
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     if min(map(len, members)) < 2 or min(count, total - count) < len(members):
         raise ValueError(
@@ -234,7 +234,7 @@ def _validation_count(validation_size: float, total: int) -> int:
 def _largest_remainders(sizes: IntArray, count: int) -> IntArray:
     """Share `count` among classes in proportion to their sizes, so that the shares add up."""
     exact = sizes * count / sizes.sum()
-    shares = np.floor(exact).astype(np.int64)
+    shares: IntArray = np.floor(exact).astype(np.int64)
     remainders = np.argsort(shares - exact, kind="stable")  # largest remainder first
     shares[remainders[: count - shares.sum()]] += 1
     return shares
@@ -310,7 +310,8 @@ def _shift(images: ImageArray, reach: int, rng: np.random.Generator) -> ImageArr
     padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded[..., 0], (HEIGHT, WIDTH), axis=(1, 2))
     down, right = rng.integers(0, 2 * reach + 1, size=(2, len(images)))
-    return windows[np.arange(len(images)), down, right][..., np.newaxis]
+    shifted: ImageArray = windows[np.arange(len(images)), down, right][..., np.newaxis]
+    return shifted
 
 
 def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> None:

@@ -319,7 +319,8 @@ class Trainer:
             x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
             batch_size: Pictures per step.
-            sample_weight: `(n,)`, one weight of at least 0 per picture.
+            sample_weight: `(n,)`, one weight of at least 0 per picture, for the loss. As everywhere in Keras,
+                metrics count all pictures alike.
 
         Returns:
             A dictionary such as `{"loss": 0.23, "accuracy": 0.918}`.

@@ -1,0 +1,76 @@
+"""Tiny seeded pictures, and one fitted trainer that all tests share (and none may fit further)."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported: its start-up messages say nothing here
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashionclf._synthetic import draw_garments
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def garments():
+    """600 drawn pictures, uint8 (600, 28, 28), and their labels."""
+    images, labels = draw_garments(600)
+    images.flags.writeable = labels.flags.writeable = False
+    return images, labels
+
+
+@pytest.fixture(scope="session")
+def fitted(garments):
+    """A small convolutional trainer fitted on the drawn pictures. Shared: predict and evaluate only."""
+    import fashionclf as fc
+
+    model = fc.cnn_model((8, 16), units=(32,), dropout=0.1, seed=0, name="fitted")
+    trainer = fc.Trainer(model, recipe=fc.Recipe(learning_rate=0.005, precision="float32"))
+    images, labels = garments
+    trainer.history = trainer.fit(images, labels, epochs=4, validation_split=0.2, seed=0, verbose=0)
+    return trainer
+
+
+@pytest.fixture
+def small_trainer():
+    """Return a maker of equal, unfitted trainers of softmax regression."""
+    import fashionclf as fc
+
+    def make(**options):
+        return fc.Trainer(fc.dense_model(units=(), seed=0), **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of the real data sets; the test is skipped where there is none."""
+    folder = Path(os.environ.get("FASHIONCLF_DATA_DIR", SHARED_DATA))
+    if not folder.is_dir():
+        pytest.skip(f"no data sets in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def every_form(garments):
+    """The same eight pictures in every form in which images may come, by name."""
+    pixels = garments[0][:8]
+    floats = (pixels / 255).astype(np.float32)
+    return {
+        "uint8 (n, 28, 28)": pixels,
+        "uint8 (n, 28, 28, 1)": pixels[..., np.newaxis],
+        "uint8 (n, 784)": pixels.reshape(8, 784),
+        "int64": pixels.astype(np.int64),
+        "int16 nested list": pixels.astype(np.int16).tolist(),
+        "float32": floats,
+        "float64": pixels / 255,
+        "float32 (n, 784)": floats.reshape(8, 784),
+        "list of single images": list(pixels),
+        "list of mixed images": [pixels[0], floats[1], pixels[2].ravel(), floats[3][..., np.newaxis], *floats[4:]],
+        "tuple of rows": tuple(pixels.reshape(8, 784)),
+        "not contiguous": np.asfortranarray(pixels),
+        "big-endian": pixels.astype(">i4"),
+    }

@@ -1,0 +1,494 @@
+"""load_data: where it looks, what it refuses, and what it returns. Tiny files stand in for the published ones."""
+
+import gzip
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+
+from fashionclf import _download, _idx
+from fashionclf.datasets import Dataset, Split, load_data
+
+SHARED = Path(os.environ.get("FASHIONCLF_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")
+SHAPES = {
+    "train-images-idx3-ubyte": (6, 28, 28),
+    "train-labels-idx1-ubyte": (6,),
+    "t10k-images-idx3-ubyte": (3, 28, 28),
+    "t10k-labels-idx1-ubyte": (3,),
+}
+
+
+def fake_source(folder, seed, npz=None):
+    """A tiny data set under the real file names, and its content by file name."""
+    rng = np.random.default_rng(seed)
+    arrays = {n: rng.integers(0, 256 if len(s) == 3 else 10, s, dtype=np.uint8) for n, s in SHAPES.items()}
+    blank = [_idx.IdxFile(name, shape, "") for name, shape in SHAPES.items()]
+    content = {file.name: file.header + arrays[file.name].tobytes() for file in blank}
+    files = tuple(_idx.IdxFile(f.name, f.shape, hashlib.sha256(content[f.name]).hexdigest()) for f in blank)
+    mirrors = ("https://one.example/", "https://two.example/")
+    return _idx.Source(f"Tiny {folder}", folder, files, mirrors, npz), content, arrays
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """Both published data sets replaced by tiny ones; no network, and an empty Keras cache."""
+    made = {
+        "fashion_mnist": fake_source("fashion-mnist", 1),
+        "mnist": fake_source("mnist", 2, npz="mnist.npz"),
+    }
+    for name, (source, _, _) in made.items():
+        monkeypatch.setitem(_idx.SOURCES, name, source)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("FASHIONCLF_DATA_DIR", raising=False)
+    monkeypatch.setattr(_download, "_transfer", no_network)
+    return made
+
+
+def no_network(url, path):
+    raise URLError(OSError(101, "Network is unreachable"))
+
+
+def put(place, content, *, folder="fashion-mnist", compressed=True):
+    home = place / folder
+    home.mkdir(parents=True, exist_ok=True)
+    for name, data in content.items():
+        if compressed:
+            (home / f"{name}.gz").write_bytes(gzip.compress(data))
+        else:
+            (home / name).write_bytes(data)
+    return home
+
+
+# -- lookup ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("name", ["fashion_mnist", "mnist"])
+def test_it_reads_idx_files_compressed_or_not(tiny, tmp_path, name, compressed):
+    source, content, arrays = tiny[name]
+    put(tmp_path / "data", content, folder=source.folder, compressed=compressed)
+    (x_train, y_train), (x_test, y_test) = load_data(name, data_dir=tmp_path / "data", download=False)
+    for array, expected in zip((x_train, y_train, x_test, y_test), arrays.values(), strict=True):
+        np.testing.assert_array_equal(array, expected)
+        assert array.dtype == np.uint8
+        assert array.flags.writeable
+        assert array.flags.c_contiguous
+
+
+def test_places_are_asked_in_order(tiny, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("fashionclf._lookup.read_place", lambda path, *_, **__: asked.append(path) or EMPTY)
+    monkeypatch.setenv("FASHIONCLF_DATA_DIR", str(tmp_path / "variable"))
+    with pytest.raises(FileNotFoundError):
+        load_data(data_dir=str(tmp_path / "argument"), download=False)
+    assert asked == [tmp_path / "argument", tmp_path / "variable", tmp_path / "keras" / "datasets"]
+
+
+EMPTY = _idx.Reading(None, (), "nothing")
+
+
+@pytest.mark.parametrize("place", ["argument", "variable", "keras/datasets"])
+def test_each_place_alone_is_enough(tiny, tmp_path, monkeypatch, place):
+    put(tmp_path / place, tiny["fashion_mnist"][1])
+    monkeypatch.setenv("FASHIONCLF_DATA_DIR", str(tmp_path / "variable"))
+    dataset = load_data(data_dir=tmp_path / "argument", download=False)
+    assert (len(dataset.train), len(dataset.test)) == (6, 3)
+
+
+def test_the_keras_cache_is_keras_s(monkeypatch, tmp_path):
+    from fashionclf._lookup import _keras_cache
+
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _keras_cache() == tmp_path / ".keras" / "datasets"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert _keras_cache() == Path("/tmp/.keras/datasets")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "elsewhere"))
+    assert _keras_cache() == tmp_path / "elsewhere" / "datasets"
+
+
+@pytest.mark.parametrize("way", ["argument", "variable"])
+def test_files_may_lie_right_in_a_folder_that_was_named(tiny, tmp_path, monkeypatch, way):
+    home = put(tmp_path, tiny["fashion_mnist"][1], folder="anything")
+    if way == "variable":
+        monkeypatch.setenv("FASHIONCLF_DATA_DIR", str(home))
+    assert len(load_data(data_dir=home if way == "argument" else None, download=False).train) == 6
+
+
+def test_but_not_right_in_the_keras_cache(tiny, tmp_path):
+    put(tmp_path / "keras", tiny["fashion_mnist"][1], folder="datasets")
+    with pytest.raises(FileNotFoundError):
+        load_data(download=False)
+
+
+def test_mnist_as_keras_keeps_it(tiny, tmp_path):
+    arrays = tiny["mnist"][2]
+    save_npz(tmp_path, arrays)
+    (x_train, _), (_, y_test) = load_data("mnist", data_dir=tmp_path, download=False)
+    np.testing.assert_array_equal(x_train, arrays["train-images-idx3-ubyte"])
+    np.testing.assert_array_equal(y_test, arrays["t10k-labels-idx1-ubyte"])
+
+
+def save_npz(folder, arrays):
+    np.savez(
+        folder / "mnist.npz", **dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays.values(), strict=True))
+    )
+
+
+# -- damage ---------------------------------------------------------------------------------------
+
+IMAGES = "train-images-idx3-ubyte"
+
+
+def flipped(data):
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda data: gzip.compress(data)[:-20], "truncated"),
+        (lambda data: gzip.compress(data[:-1]), "truncated: it holds 4,719 of 4,720 bytes"),
+        (lambda data: gzip.compress(data[:3]), "truncated"),
+        (lambda data: gzip.compress(data + b"x"), "too long"),
+        (lambda data: gzip.compress(flipped(data)), "was altered: the sha256"),
+        (lambda data: gzip.compress(b"\x00\x00\x0d\x03" + data[4:]), "does not begin like"),
+        (lambda data: gzip.compress(data[:7] + b"\x05" + data[8:]), r"shape \(5, 28, 28\), expected \(6, 28, 28\)"),
+        (lambda _: b"<html>Not found</html>", "not an intact gzip file"),
+        (lambda _: b"", "truncated"),
+        (lambda data: gzip.compress(data)[:10] + b"\xff" * 50, "corrupt compressed data"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong(tiny, tmp_path, damage, reason):
+    content = tiny["fashion_mnist"][1]
+    bad = put(tmp_path, content) / f"{IMAGES}.gz"
+    bad.write_bytes(damage(content[IMAGES]))
+    with pytest.raises(ValueError, match=reason) as caught:
+        load_data(data_dir=tmp_path, download=False)
+    assert str(bad) in str(caught.value)
+
+
+def test_damage_is_named_in_uncompressed_files_too(tiny, tmp_path):
+    content = tiny["fashion_mnist"][1]
+    put(tmp_path, {**content, IMAGES: flipped(content[IMAGES])}, compressed=False)
+    with pytest.raises(ValueError, match=rf"{IMAGES} was altered"):
+        load_data(data_dir=tmp_path, download=False)
+
+
+def test_mnist_never_passes_for_fashion_mnist(tiny, tmp_path):
+    put(tmp_path, tiny["mnist"][1], folder="fashion-mnist")
+    with pytest.raises(ValueError, match=rf"{IMAGES}.gz holds Tiny mnist's {IMAGES}"):
+        load_data("fashion_mnist", data_dir=tmp_path, download=False)
+
+
+def test_an_unreadable_file_is_named(tiny, tmp_path, monkeypatch):
+    bad = put(tmp_path, tiny["fashion_mnist"][1]) / f"{IMAGES}.gz"
+    really_open = gzip.open
+
+    def refuse(path, *args):
+        if path == bad:
+            raise PermissionError(13, "Permission denied", str(path))
+        return really_open(path, *args)
+
+    monkeypatch.setattr(gzip, "open", refuse)
+    with pytest.raises(ValueError, match=rf"{bad} cannot be read: Permission denied"):
+        load_data(data_dir=tmp_path, download=False)
+
+
+def test_a_missing_file_is_named(tiny, tmp_path):
+    (put(tmp_path, tiny["fashion_mnist"][1]) / f"{IMAGES}.gz").unlink()
+    with pytest.raises(FileNotFoundError, match=f"lacks {IMAGES}"):
+        load_data(data_dir=tmp_path, download=False)
+
+
+def npz_of_the_other_set(folder, arrays):
+    save_npz(folder, {name: 255 - array for name, array in arrays.items()})
+
+
+def npz_of_floats(folder, arrays):
+    save_npz(folder, {name: array / 255 for name, array in arrays.items()})
+
+
+def npz_that_lacks_one(folder, arrays):
+    np.savez(folder / "mnist.npz", x_train=arrays[IMAGES])
+
+
+def npz_of_other_shape(folder, arrays):
+    save_npz(folder, {name: array[1:] for name, array in arrays.items()})
+
+
+def npz_of_words(folder, arrays):
+    (folder / "mnist.npz").write_bytes(b"this is no archive")
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (npz_of_the_other_set, "was altered"),
+        (npz_of_floats, "not of unsigned bytes"),
+        (npz_that_lacks_one, "y_train"),
+        (npz_of_other_shape, r"shape \(5, 28, 28\)"),
+        (npz_of_words, "is not the published mnist.npz"),
+    ],
+)
+def test_a_damaged_npz_is_named_and_idx_files_beside_it_are_used(tiny, tmp_path, write, reason):
+    source, content, arrays = tiny["mnist"]
+    write(tmp_path, arrays)
+    with pytest.raises(ValueError, match=reason) as caught:
+        load_data("mnist", data_dir=tmp_path, download=False)
+    assert str(tmp_path / "mnist.npz") in str(caught.value)
+    put(tmp_path, content, folder=source.folder)
+    with pytest.warns(UserWarning, match="mnist.npz"):
+        assert len(load_data("mnist", data_dir=tmp_path, download=False).train) == 6
+
+
+def test_a_damaged_copy_is_passed_over_with_a_warning(tiny, tmp_path):
+    content = tiny["fashion_mnist"][1]
+    bad = put(tmp_path / "data", content) / f"{IMAGES}.gz"
+    bad.write_bytes(b"")
+    put(tmp_path / "keras" / "datasets", content)
+    with pytest.warns(UserWarning, match="Passed over a damaged copy") as record:
+        load_data(data_dir=tmp_path / "data", download=False)
+    assert str(bad) in str(record[0].message)
+    assert record[0].filename == __file__
+
+
+# -- download and offline -------------------------------------------------------------------------
+
+
+def test_a_damaged_file_is_replaced_by_a_verified_download(tiny, tmp_path, monkeypatch):
+    content = tiny["fashion_mnist"][1]
+    bad = put(tmp_path, content) / f"{IMAGES}.gz"
+    bad.write_bytes(b"")
+    fetched = []
+
+    def transfer(url, path):
+        fetched.append(url)
+        path.write_bytes(gzip.compress(content[path.stem]))
+
+    monkeypatch.setattr(_download, "_transfer", transfer)
+    load_data(data_dir=tmp_path)
+    assert fetched == [f"https://one.example/{IMAGES}.gz"]
+    load_data(data_dir=tmp_path, download=False)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_download_goes_to_data_dir_or_keras_s_cache(tiny, tmp_path, monkeypatch, given):
+    content = tiny["mnist"][1]
+    monkeypatch.setattr(_download, "_transfer", lambda _, path: path.write_bytes(gzip.compress(content[path.stem])))
+    load_data("mnist", data_dir=tmp_path / "new" / "folder" if given else None)
+    place = tmp_path / "new" / "folder" if given else tmp_path / "keras" / "datasets"
+    assert sorted(path.name for path in (place / "mnist").iterdir()) == sorted(f"{name}.gz" for name in SHAPES)
+
+
+def test_the_offline_error_says_what_where_and_how(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHIONCLF_DATA_DIR", str(tmp_path / "variable"))
+    (tmp_path / "variable").mkdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        load_data(data_dir=tmp_path / "argument")
+    text = str(caught.value)
+    for expected in (
+        "Found no copy of Tiny fashion-mnist, and could not download it",
+        *SHAPES,
+        f"data_dir: {tmp_path / 'argument'} (no such folder)",
+        f"$FASHIONCLF_DATA_DIR: {tmp_path / 'variable'} (no Tiny fashion-mnist files in it)",
+        f"Keras's cache: {tmp_path / 'keras' / 'datasets'}",
+        "https://one.example/train-images-idx3-ubyte.gz answered: Network is unreachable",
+        "https://two.example/train-images-idx3-ubyte.gz answered: Network is unreachable",
+        "1. put the files",
+        "2. set the environment variable FASHIONCLF_DATA_DIR",
+        "3. connect to the network",
+    ):
+        assert expected in text
+    assert not (tmp_path / "argument").exists()
+
+
+def test_offline_with_a_damaged_copy_names_it(tiny, tmp_path):
+    bad = put(tmp_path, tiny["fashion_mnist"][1]) / f"{IMAGES}.gz"
+    bad.write_bytes(b"")
+    with pytest.raises(ValueError, match="could not download") as caught:
+        load_data(data_dir=tmp_path)
+    assert f"{bad} is truncated" in str(caught.value)
+    assert bad.exists()
+
+
+def test_a_target_that_cannot_be_written_is_named(tiny, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OSError, match="cannot write to") as caught:
+        load_data(data_dir=tmp_path / "file")
+    assert str(tmp_path / "file" / "fashion-mnist") in str(caught.value)
+    assert "(not a folder)" in str(caught.value)
+
+
+def test_a_target_without_permission_is_a_permission_error(tiny, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(PermissionError, match=r"cannot write to .* \(Permission denied\)"):
+        load_data(data_dir=tmp_path)
+
+
+# -- arguments ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "words"),
+    [
+        ({"name": "fashion-mnist"}, ValueError, "Did you mean 'fashion_mnist'"),
+        ({"name": "cifar"}, ValueError, "Expected one of"),
+        ({"name": None}, TypeError, "`name` must be a string"),
+        ({"data_dir": 3}, TypeError, "`data_dir` must be a path"),
+        ({"data_dir": ""}, ValueError, "`data_dir` must be a path"),
+        ({"name": "synthetic", "data_dir": 3}, TypeError, "`data_dir` must be a path"),
+        ({"download": "no"}, TypeError, "`download` must be True or False"),
+    ],
+)
+def test_wrong_arguments_are_refused(tiny, kwargs, error, words):
+    with pytest.raises(error, match=words):
+        load_data(**kwargs)
+
+
+# -- Split and Dataset ----------------------------------------------------------------------------
+
+
+def split(count=4, **kwargs):
+    images = np.arange(count, dtype=np.uint8)[:, None, None] * np.ones((28, 28), np.uint8)
+    return Split(images, np.arange(count) % 3, **kwargs)
+
+
+@pytest.mark.parametrize("shape", [(4, 28, 28), (4, 28, 28, 1), (4, 784)])
+def test_a_split_takes_every_form_of_many_images(shape):
+    made = Split(np.zeros(shape, np.int64), [0, 1, 2, 3])
+    assert made.images.shape == (4, 28, 28)
+    assert (made.images.dtype, made.labels.dtype) == (np.uint8, np.uint8)
+    assert made.class_names[0] == "T-shirt/top"
+
+
+def test_a_split_keeps_floats_and_many_classes():
+    made = Split(np.full((2, 28, 28), 0.5), [0, 299], class_names=[f"class {i}" for i in range(300)])
+    assert made.images.dtype == np.float32
+    assert made.labels.tolist() == [0, 299]
+
+
+def test_a_split_does_not_copy_what_needs_no_copy():
+    images, labels = np.zeros((4, 28, 28), np.uint8), np.zeros(4, np.uint8)
+    made = Split(images, labels)[1:]
+    assert np.shares_memory(made.images, images)
+    assert np.shares_memory(made.labels, labels)
+
+
+def test_a_split_unpacks_and_has_the_length_of_its_images():
+    images, labels = split(5)
+    assert len(split(5)) == len(images) == len(labels) == 5
+
+
+@pytest.mark.parametrize("part", [slice(1, 3), [1, 2], np.array([1, 2]), np.array([False, True, True, False])])
+def test_a_part_of_a_split_is_a_split(part):
+    names = ("a", "b", "c")
+    part_of = split(class_names=names)[part]
+    assert isinstance(part_of, Split)
+    assert part_of.labels.tolist() == [1, 2]
+    assert part_of.images[:, 0, 0].tolist() == [1, 2]
+    assert part_of.class_names == names
+
+
+@pytest.mark.parametrize("index", [0, -1, np.int64(2)])
+def test_one_index_of_a_split_is_a_mistake_with_a_hint(index):
+    with pytest.raises(TypeError, match=rf"split.images\[{index}\]"):
+        split()[index]
+
+
+def test_a_split_has_one_axis():
+    with pytest.raises(TypeError, match="one axis"):
+        split()[1:, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names", "error", "words"),
+    [
+        ((np.zeros((4, 27, 28)), [0] * 4), None, ValueError, "shape"),
+        ((np.zeros((4, 28, 28)), [0] * 3), None, ValueError, "3 rows but there are 4 images"),
+        ((np.zeros((4, 28, 28)), [0, 1, 2, 10]), None, ValueError, r"0\.\.9"),
+        ((np.zeros((2, 28, 28)), [0, 2]), ["a", "b"], ValueError, r"0\.\.1"),
+        ((np.zeros((2, 28, 28)), [0, 1]), ["a", "a"], ValueError, "more than once"),
+        ((np.zeros((2, 28, 28)), [0, 1]), "ab", TypeError, "sequence of strings"),
+        ((np.zeros((2, 28, 28)), np.eye(10)[:2]), None, ValueError, "argmax"),
+        ((np.full((2, 28, 28), 255.0), [0, 1]), None, ValueError, "divide by 255|Divide by 255"),
+        ((np.zeros((0, 28, 28)), []), None, ValueError, "empty"),
+        (([["a"]], [0]), None, TypeError, "dtype"),
+    ],
+)
+def test_a_wrong_split_is_refused(arguments, names, error, words):
+    with pytest.raises(error, match=words):
+        Split(*arguments, class_names=names)
+
+
+def test_reprs_are_short_and_comparing_is_by_identity():
+    one = Dataset("tiny", train=split(), test=split(2))
+    assert repr(one) == "Dataset('tiny': 4 train and 2 test images, 10 classes)"
+    assert repr(one.train) == "Split(4 images uint8 (4, 28, 28), 10 classes)"
+    assert one == one  # arrays in a dataclass usually make this raise
+    assert one != Dataset("tiny", train=split(), test=split(2))
+    assert len({one, one.train}) == 2
+
+
+def test_a_dataset_needs_two_splits_of_the_same_classes():
+    with pytest.raises(TypeError, match="`test` must be a Split"):
+        Dataset("x", train=split(), test=(1, 2))
+    with pytest.raises(ValueError, match="the same classes"):
+        Dataset("x", train=split(), test=split(class_names=["a", "b", "c"]))
+
+
+def test_describe_is_a_table_of_the_facts():
+    table = Dataset("mine", train=split(5), test=split(3)).describe()
+    assert repr(table) == str(table)
+    lines = [line.split() for line in table.splitlines()]
+    assert ["train", "uint8", "(5,", "28,", "28)", "uint8", "(5,)", "0", "4"] in lines
+    assert ["0", "T-shirt/top", "2", "1"] in lines
+    assert ["9", "Ankle", "boot", "0", "0"] in lines
+
+
+def test_describe_says_that_synthetic_is_a_stand_in():
+    assert "stand-in" in Dataset("synthetic", train=split(), test=split()).describe()
+
+
+def test_importing_it_loads_no_tensorflow():
+    code = "import sys, fashionclf.datasets; print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+# -- the real thing -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="the real data is not here")
+@pytest.mark.parametrize(("name", "first"), [("fashion_mnist", [9, 0, 0, 3]), ("mnist", [5, 0, 4, 1])])
+def test_the_real_data_is_what_was_published(monkeypatch, name, first):
+    monkeypatch.setenv("FASHIONCLF_DATA_DIR", str(SHARED))
+    dataset = load_data(name, download=False)
+    assert dataset.train.labels[:4].tolist() == first
+    assert (dataset.train.images.shape, dataset.test.images.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+    assert np.bincount(dataset.test.labels).sum() == 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="the real data is not here")
+def test_real_mnist_as_keras_packs_it(tmp_path):
+    (x_train, y_train), (x_test, y_test) = load_data("mnist", data_dir=SHARED, download=False)
+    np.savez_compressed(tmp_path / "mnist.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    dataset = load_data("mnist", data_dir=tmp_path, download=False)
+    np.testing.assert_array_equal(dataset.test.images, x_test)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", ["fashion_mnist", "mnist"])
+def test_a_real_download(tmp_path, name):
+    load_data(name, data_dir=tmp_path)
+    assert len(list(tmp_path.glob("*/*.gz"))) == 4

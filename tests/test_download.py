@@ -1,0 +1,238 @@
+"""Downloads: mirrors in turn, verified content, one rename each, and nothing left behind."""
+
+import gzip
+import hashlib
+import http.server
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from urllib.error import HTTPError, URLError
+
+import pytest
+
+from fashionclf import _download
+from fashionclf._idx import IdxFile, Source, read_file
+
+SHAPES = {"one-idx1-ubyte": (5,), "two-idx1-ubyte": (6,), "three-idx1-ubyte": (7,), "four-idx1-ubyte": (8,)}
+A, B = "https://a.example/", "https://b.example/"
+
+
+def fake_source(mirrors=(A, B)):
+    content, files = {}, []
+    for name, shape in SHAPES.items():
+        data = IdxFile(name, shape, "").header + bytes(range(shape[0]))
+        content[f"{name}.gz"] = gzip.compress(data, mtime=0)
+        files.append(IdxFile(name, shape, hashlib.sha256(data).hexdigest()))
+    return Source("Tiny", "tiny", tuple(files), mirrors), content
+
+
+SOURCE, CONTENT = fake_source()
+ALL = sorted(CONTENT)
+
+
+class Web:
+    """A pretended internet: `answers[mirror]` gives the content of a file or raises."""
+
+    def __init__(self, **answers):
+        self.answers = {A: answers["a"], B: answers["b"]}
+        self.asked = []
+
+    def __call__(self, url, path):
+        self.asked.append(url)
+        path.write_bytes(b"a part of it")  # what an interrupted transfer would leave
+        path.write_bytes(self.answers[url[: len(A)]](path.name))
+
+
+def good(name):
+    return CONTENT[name]
+
+
+def offline(name):
+    raise URLError(OSError(113, "No route to host"))
+
+
+def not_found(name):
+    raise HTTPError(name, 404, "Not Found", None, None)
+
+
+def html(name):
+    return b"<html>Please log in to this wireless network</html>"
+
+
+@pytest.fixture
+def web(monkeypatch):
+    def connect(a, b):
+        pretended = Web(a=a, b=b)
+        monkeypatch.setattr(_download, "_transfer", pretended)
+        return pretended
+
+    return connect
+
+
+def everything_under(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_the_first_mirror_is_enough(web, tmp_path):
+    pretended = web(good, offline)
+    _download.download(SOURCE, tmp_path / "deep" / "tiny")
+    assert [url[: len(A)] for url in pretended.asked] == [A] * 4
+    assert everything_under(tmp_path / "deep" / "tiny") == ALL
+    assert all(read_file(tmp_path / "deep" / "tiny", file)[0] is not None for file in SOURCE.files)
+
+
+def test_an_unreachable_mirror_is_asked_once_and_the_next_gives_all(web, tmp_path):
+    pretended = web(offline, good)
+    _download.download(SOURCE, tmp_path)
+    assert [url[: len(A)] for url in pretended.asked] == [A, B, B, B, B]
+    assert everything_under(tmp_path) == ALL
+
+
+@pytest.mark.parametrize("wrong", [html, not_found, lambda _: CONTENT["one-idx1-ubyte.gz"]])
+def test_what_one_mirror_gets_wrong_the_next_gives(web, tmp_path, wrong):
+    web(lambda name: wrong(name) if name.startswith("two") else good(name), good)
+    _download.download(SOURCE, tmp_path)
+    assert everything_under(tmp_path) == ALL
+
+
+def test_what_each_mirror_answered_is_told_and_nothing_is_left(web, tmp_path):
+    web(html, not_found)
+    with pytest.raises(_download.MirrorError) as caught:
+        _download.download(SOURCE, tmp_path / "new" / "tiny")
+    assert caught.value.answers[0] == f"{A}one-idx1-ubyte.gz is not an intact gzip file: Not a gzipped file (b'<h')"
+    assert caught.value.answers[-1] == f"{B}four-idx1-ubyte.gz answered: HTTP 404 Not Found"
+    assert everything_under(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError, OSError(28, "No space left on device")])
+def test_an_interrupt_leaves_nothing(web, tmp_path, error):
+    def interrupted(name):
+        if name.startswith("three"):
+            raise error
+        return good(name)
+
+    web(interrupted, interrupted)
+    with pytest.raises((KeyboardInterrupt, SystemExit, _download.MirrorError)):
+        _download.download(SOURCE, tmp_path / "tiny")
+    assert everything_under(tmp_path) == []
+
+
+def test_only_what_is_missing_or_damaged_is_fetched(web, tmp_path):
+    for name in ALL[:3]:
+        (tmp_path / name).write_bytes(CONTENT[name])
+    (tmp_path / ALL[0]).write_bytes(b"damaged")
+    pretended = web(good, good)
+    _download.download(SOURCE, tmp_path)
+    assert sorted(pretended.asked) == [A + ALL[0], A + ALL[3]]
+    _download.download(SOURCE, tmp_path)
+    assert len(pretended.asked) == 2
+
+
+def test_two_threads_at_once(web, tmp_path):
+    pretended = web(lambda name: time.sleep(0.01) or good(name), good)
+    threads = [threading.Thread(target=_download.download, args=(SOURCE, tmp_path)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert everything_under(tmp_path) == ALL
+    assert len(pretended.asked) == 4
+
+
+def test_two_processes_at_once(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
+        "from test_download import CONTENT, SOURCE, _download;"
+        "_download._transfer = lambda url, path: (time.sleep(0.1), path.write_bytes(CONTENT[path.name]));"
+        "_download.download(SOURCE, Path(sys.argv[2]))"
+    )
+    here = os.path.dirname(__file__)  # noqa: PTH120
+    command = [sys.executable, "-c", program, here, str(tmp_path / "tiny")]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in running:
+        assert process.wait(60) == 0, process.stderr.read()
+        process.stderr.close()
+    assert everything_under(tmp_path / "tiny") == ALL
+    assert everything_under(tmp_path) == ["tiny", *(f"tiny/{name}" for name in ALL)]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_a_permission_error(web, tmp_path):
+    web(good, good)
+    tmp_path.chmod(0o555)
+    with pytest.raises(PermissionError):
+        _download.download(SOURCE, tmp_path / "tiny")
+    tmp_path.chmod(0o755)
+
+
+def test_the_time_out_is_set_for_the_transfer_only(monkeypatch, tmp_path):
+    seen = []
+
+    def transfer(url, path):
+        seen.append(socket.getdefaulttimeout())
+        path.write_bytes(CONTENT[path.name])
+
+    monkeypatch.setattr(_download, "_transfer", transfer)
+    _download.download(SOURCE, tmp_path / "one")
+    assert set(seen) == {_download.TIMEOUT}
+    assert socket.getdefaulttimeout() is None
+    socket.setdefaulttimeout(3.0)
+    try:
+        _download.download(SOURCE, tmp_path / "two")
+        assert seen[-1] == socket.getdefaulttimeout() == 3.0
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+# -- with Keras and a real server -----------------------------------------------------------------
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A web server on this machine: its address and its folder."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Server, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", folder
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_keras_transfers_from_a_real_server(site, tmp_path, capsys):
+    address, folder = site
+    (folder / "good").mkdir()
+    for name, data in CONTENT.items():
+        (folder / "good" / name).write_bytes(data)
+    source, _ = fake_source((address + "empty/", address + "good/"))
+    _download.download(source, tmp_path / "tiny")
+    assert everything_under(tmp_path / "tiny") == ALL
+    assert "Downloading data from" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_keras_failures_are_told_in_short(site, tmp_path, monkeypatch):
+    address, _ = site
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts a connection and never answers
+        monkeypatch.setattr(_download, "TIMEOUT", 0.5)
+        mute = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        source, _ = fake_source((mute, address, "http://127.0.0.1:1/"))
+        with pytest.raises(_download.MirrorError) as caught:
+            _download.download(source, tmp_path / "tiny")
+    name = "one-idx1-ubyte.gz"
+    assert caught.value.answers[0].startswith(f"{mute}{name} answered: ")
+    assert "timed out" in caught.value.answers[0]
+    assert caught.value.answers[1] == f"{address}{name} answered: HTTP 404 File not found"
+    assert caught.value.answers[-1] == f"http://127.0.0.1:1/{name} answered: Connection refused"
+    assert not (tmp_path / "tiny").exists()

@@ -1,0 +1,49 @@
+import subprocess
+import sys
+
+import pytest
+
+import fashionclf as fc
+
+HEAVY = "sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
+
+
+def heavy_modules_after(statement):
+    code = f"import sys\n{statement}\nprint({HEAVY})"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_import_loads_neither_tensorflow_nor_numpy():
+    assert heavy_modules_after("import fashionclf") == "[]"
+
+
+def test_that_check_can_fail():
+    assert heavy_modules_after("import fashionclf; fashionclf.scale") == "['numpy']"
+
+
+def test_data_needs_no_tensorflow():
+    statement = "import fashionclf as fc; fc.load_data, fc.train_validation_split, fc.Predictions, fc.Split"
+    assert heavy_modules_after(statement) == "['numpy']"
+
+
+def test_all_is_sorted_and_complete():
+    assert fc.__all__ == sorted(fc.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    assert set(fc.__all__) == {*fc._HOMES, "__version__"}
+    assert set(fc.__all__) <= set(dir(fc))
+
+
+@pytest.mark.parametrize("name", fc._HOMES)
+def test_every_public_name_loads_and_is_documented(name):
+    value = getattr(fc, name)
+    if callable(value):
+        assert value.__doc__
+        assert value.__module__ == f"fashionclf.{fc._HOMES[name]}"
+
+
+def test_unknown_attribute():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = fc.no_such_name
+
+
+def test_modules_are_attributes():
+    assert fc.labels.CLASS_NAMES is fc.CLASS_NAMES

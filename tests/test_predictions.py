@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import fashionclf as fc
+
+NAMES = ("Shirt", "Bag", "Coat")
+ROWS = np.array([[0.02, 0.9, 0.08], [0.4, 0.4, 0.2], [0.0, 0.0, 1.0]], np.float32)
+
+
+@pytest.fixture
+def predictions():
+    return fc.Predictions(ROWS, NAMES)
+
+
+def test_one_prediction(predictions):
+    first = predictions[0]
+    assert (first.class_name, first.label) == ("Bag", 1)
+    assert first.probability == pytest.approx(0.9)
+    assert str(first) == "Bag 90.0% · Coat 8.0% · Shirt 2.0%"
+    assert repr(first) == "<Prediction Bag 90.0% · Coat 8.0% · Shirt 2.0%>"
+    assert first.probabilities.dtype == np.float32
+    assert list(first.to_dict()) == ["Bag", "Coat", "Shirt"]
+    assert [name for name, _ in first.top(2)] == ["Bag", "Coat"]
+    assert first.top(99) == first.top(3)
+
+
+def test_a_tie_goes_to_the_first_label_everywhere(predictions):
+    tied = predictions[1]
+    assert tied.label == predictions.labels[1] == 0
+    assert tied.top(1)[0][0] == tied.class_name == "Shirt"
+
+
+def test_sequence(predictions):
+    assert len(predictions) == 3
+    assert [p.class_name for p in predictions] == ["Bag", "Shirt", "Coat"]
+    assert predictions[-1].class_name == "Coat"
+    assert isinstance(predictions[1:], fc.Predictions)
+    assert len(predictions[np.array([True, False, True])]) == 2
+    assert predictions[:2] == fc.Predictions(ROWS[:2], NAMES)
+    assert predictions[0] in predictions
+    assert list(reversed(predictions))[0] == predictions[2]
+    assert not predictions[:0]
+    with pytest.raises(IndexError):
+        predictions[3]
+
+
+def test_one_array_is_kept(predictions):
+    assert predictions.probabilities is ROWS
+    assert predictions[0].probabilities.base is ROWS
+
+
+def test_records_are_json_ready(predictions):
+    records = json.loads(json.dumps(predictions.to_records()))
+    assert records[0]["class_name"] == "Bag"
+    assert records[0]["label"] == 1
+    assert list(records[0]["probabilities"]) == ["Bag", "Coat", "Shirt"]
+
+
+def test_printing_many_is_short(predictions):
+    many = fc.Predictions(np.repeat(ROWS, 20, axis=0), NAMES)
+    assert str(many).endswith("… and 50 more")
+    assert len(str(many).splitlines()) == 11
+    assert repr(many) == "<Predictions for 60 pictures, 3 classes>"
+    assert str(predictions[:1]) == "Bag 90.0% · Coat 8.0% · Shirt 2.0%"
+
+
+@given(arrays.arrays(np.float32, (4, 5), elements=st.floats(0, 1, width=32)), st.integers(1, 7))
+def test_top_is_sorted_and_agrees_with_the_label(rows, k):
+    predictions = fc.Predictions(rows, list("abcde"))
+    for prediction, top in zip(predictions, predictions.top(k), strict=True):
+        assert top[0] == (prediction.class_name, prediction.probability)
+        assert len(top) == min(k, 5)
+        values = [probability for _, probability in top]
+        assert values == sorted(values, reverse=True)
