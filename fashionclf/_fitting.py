@@ -51,6 +51,13 @@ def check_file(path: Any, name: str, suffix: str) -> Path | None:
     return checked
 
 
+def check_verbose(verbose: Any) -> str | int:
+    """Return Keras's verbosity; Keras itself takes anything for a progress bar."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {verbose!r}")
+    return verbose  # type: ignore[no-any-return]
+
+
 def check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
     """Return callbacks as a list."""
     if not isinstance(callbacks, Iterable):

@@ -42,14 +42,11 @@ def check_choice(value: object, name: str, choices: Collection[str]) -> str:
 
 def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
     """Return `value` as an `int` of at least `minimum`."""
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
+    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__") or np.ndim(value):
         raise TypeError(
             f"`{name}` must be an integer of at least {minimum}. Received: {value!r} ({type(value).__name__})"
-        ) from None
+        )
+    number = operator.index(value)
     if number < minimum:
         raise ValueError(f"`{name}` must be an integer of at least {minimum}. Received: {value!r}")
     return number

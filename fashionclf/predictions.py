@@ -101,7 +101,7 @@ class Predictions(Sequence[Prediction]):
 
     Raises:
         ValueError: If the array is not `(n, num_classes)` of numbers in [0, 1], or the names do not fit.
-        TypeError: If the names are not strings.
+        TypeError: If the array does not hold numbers, or the names are not strings.
 
     Example:
         >>> predictions = Predictions([[0.1, 0.9], [0.7, 0.3]], class_names=["Shirt", "Bag"])
@@ -112,7 +112,10 @@ class Predictions(Sequence[Prediction]):
     __slots__ = ("class_names", "probabilities")
 
     def __init__(self, probabilities: Any, class_names: ClassNames) -> None:
-        array = np.asarray(probabilities, dtype=np.float32)
+        try:
+            array = np.asarray(probabilities, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"`probabilities` must be an array of numbers: {error}") from error
         if array.ndim != 2 or array.shape[1] < 2:
             raise ValueError(
                 f"`probabilities` has shape {array.shape}, expected (n, num_classes) with at least 2 classes."

@@ -26,6 +26,7 @@ from fashionclf._fitting import (
     EVALUATION_BATCH,
     check_callbacks,
     check_file,
+    check_verbose,
     hold_out,
     identity,
     recipe_for_fit,
@@ -236,6 +237,7 @@ class Trainer:
         checkpoint_file = check_file(checkpoint, "checkpoint", SUFFIX)
         state_file = check_file(resume, "resume", ".npz")
         extra = check_callbacks(callbacks)
+        verbose = check_verbose(verbose)
         seed = _effective_seed(seed, state_file)
         training, validation = hold_out(
             as_examples(x, y, sample_weight, num_classes=self.num_classes),
@@ -374,7 +376,7 @@ class Trainer:
         names = self.class_names
         if names is None:
             raise ValueError(
-                f"The class names are not known: build the Trainer with `class_names=[...]`, {self.num_classes} of them."
+                f"The class names are not known: build the Trainer with {self.num_classes} `class_names=[...]`."
             )
         return Predictions(self.predict_proba(x, batch_size=batch_size), names)
 

@@ -64,7 +64,11 @@ def test_layers_do_not_share_a_seed():
 
 def test_building_leaves_global_random_states_alone():
     def states():
-        return random.getstate(), np.random.get_state()[1].tolist(), tf.random.get_global_generator().state.numpy().tolist()
+        return (
+            random.getstate(),
+            np.random.get_state()[1].tolist(),
+            tf.random.get_global_generator().state.numpy().tolist(),
+        )
 
     before = states()
     for seed in (0, None):

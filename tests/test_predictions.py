@@ -43,7 +43,7 @@ def test_sequence(predictions):
     assert len(predictions[np.array([True, False, True])]) == 2
     assert predictions[:2] == fc.Predictions(ROWS[:2], NAMES)
     assert predictions[0] in predictions
-    assert list(reversed(predictions))[0] == predictions[2]
+    assert next(reversed(predictions)) == predictions[2]
     assert not predictions[:0]
     with pytest.raises(IndexError):
         predictions[3]

@@ -96,7 +96,9 @@ class TestSplit:
 
     def test_forms_are_kept(self, garments):
         images, labels = garments
-        x_fit, x_val, y_fit, y_val = fc.train_validation_split(images.reshape(-1, 784) / 255, fc.one_hot(labels), seed=0)
+        x_fit, x_val, y_fit, y_val = fc.train_validation_split(
+            images.reshape(-1, 784) / 255, fc.one_hot(labels), seed=0
+        )
         assert x_fit.shape == (480, 784)
         assert x_val.dtype == np.float32
         assert y_fit.shape == (480, 10)

@@ -46,10 +46,10 @@ FINGERPRINT = "ccd5a0bacee583f33189cd779037e88850efabd3c08bea02b698a687e4cb6eaf"
 
 
 def test_streams_differ_and_the_global_random_state_is_left_alone():
-    state = np.random.get_state()[1].copy()  # noqa: NPY002  # the state that must stay
+    state = np.random.get_state()[1].copy()  # the state that must stay
     one, two = draw_garments(20, stream=1), draw_garments(20, stream=2)
     assert (one[0] != two[0]).any()
-    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
 def test_classes_can_be_learned_but_not_from_single_pixels():

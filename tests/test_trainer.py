@@ -188,8 +188,8 @@ class TestFit:
     def test_augmentation_is_applied_and_can_be_turned_off(self, garments, small_trainer):
         recipe = fc.Recipe(augmentation=fc.Augmentation(max_shift=3), epochs=1)
         weights = {}
-        for name, augment in {"recipe": None, "on": True, "off": False, "none": fc.Augmentation(horizontal_flip=False,
-                                                                                               max_shift=0)}.items():  # fmt: skip
+        nothing = fc.Augmentation(horizontal_flip=False, max_shift=0)
+        for name, augment in {"recipe": None, "on": True, "off": False, "none": nothing}.items():
             trainer = small_trainer(recipe=recipe)
             trainer.fit(*garments, augment=augment, seed=0, verbose=0)
             weights[name] = trainer.model.get_weights()[0]

@@ -1,0 +1,354 @@
+"""Every public function against wrong input, in one table: each mistake is named, and leaves nothing behind."""
+
+import dataclasses
+import re
+
+import keras
+import numpy as np
+import pytest
+
+import fashionclf as fc
+
+IMAGES = np.zeros((20, 28, 28), np.uint8)
+LABELS = np.arange(20) % 10
+GOOD = IMAGES / 255
+
+BAD_IMAGES = {
+    "wrong size": (np.zeros((2, 27, 28)), ValueError, r"shape \(2, 27, 28\), expected .*\(n, 28, 28\)"),
+    "colour": (np.zeros((2, 28, 28, 3)), ValueError, "convert them to grey"),
+    "flat and short": (np.zeros(783), ValueError, r"shape \(783,\)"),
+    "scalar": (3, ValueError, r"shape \(\)"),
+    "five axes": (np.zeros((1, 1, 28, 28, 1)), ValueError, "shape"),
+    "empty": (np.zeros((0, 28, 28)), ValueError, "empty"),
+    "empty list": ([], ValueError, "empty"),
+    "NaN": (np.full((28, 28), np.nan), ValueError, "NaN"),
+    "one NaN": (np.where(np.arange(784) == 5, np.nan, 0.5), ValueError, "NaN"),
+    "infinity": (np.full((28, 28), np.inf), ValueError, "infinity"),
+    "floats to 255": (np.full((28, 28), 255.0), ValueError, "divide by 255 or pass integers"),
+    "negative floats": (np.full((28, 28), -0.5), ValueError, r"from -0\.5 to -0\.5, expected \[0, 1\]"),
+    "large integers": (np.full((28, 28), 256), ValueError, r"from 256 to 256, expected 0\.\.255"),
+    "negative integers": (np.full((28, 28), -1), ValueError, r"expected 0\.\.255"),
+    "bool": (np.zeros((28, 28), bool), TypeError, "dtype bool.*255"),
+    "complex": (np.zeros((28, 28), complex), TypeError, "np.abs"),
+    "object": (np.full((28, 28), None), TypeError, "dtype object"),
+    "text": ("shoe", TypeError, "str"),
+    "None": (None, TypeError, "NoneType"),
+    "ragged": ([[1, 2], [3]], ValueError, "ragged"),
+    "list of batches": ([IMAGES, IMAGES], ValueError, r"images\[0\].*one image in a list|x\[0\].*one image in a list"),
+    "list with a bad one": ([IMAGES[0], np.zeros((28, 27))], ValueError, r"\[1\]"),
+    "list with text": ([IMAGES[0], "b"], (TypeError, ValueError), "images|x"),
+}
+BAD_LABELS = {
+    "too few": (LABELS[:-1], ValueError, "19 rows but there are 20 images"),
+    "fractions": (LABELS + 0.5, ValueError, "fractions"),
+    "NaN": (np.full(20, np.nan), ValueError, "NaN"),
+    "negative": (LABELS - 1, ValueError, "from -1 to 8"),
+    "names": (np.array(["Bag"] * 20), TypeError, "class_names.index"),
+    "three axes": (np.zeros((20, 1, 1), int), ValueError, r"shape \(20, 1, 1\)"),
+    "not one-hot": (np.ones((20, 10)), ValueError, "sum to 1"),
+    "scalar": (3, ValueError, r"shape \(\)"),
+    "empty": ([], ValueError, "empty|rows"),
+    "ragged": ([[1], [2, 3]], TypeError, "array"),
+}
+OUT_OF_RANGE = {
+    "too high": (LABELS + 1, ValueError, r"from 1 to 10, expected 0\.\.9"),
+    "too many columns": (fc.one_hot(LABELS, 11), ValueError, "11 columns, expected 10"),
+}
+NAMES = {
+    "too few": (["a"], ValueError, "1 names but there are 10 classes"),
+    "one string": ("abcdefghij", TypeError, "sequence of strings"),
+    "not strings": (range(10), TypeError, "must be strings"),
+    "twice the same": (["a"] * 10, ValueError, "'a' more than once"),
+    "empty": ([" ", *"abcdefghi"], ValueError, "empty name"),
+}
+
+
+class World:
+    """A trainer and what must not change when it is used wrongly."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.trainer = fc.Trainer(fc.dense_model((), seed=0))
+
+    def state(self):
+        trainer = self.trainer
+        weights = [weight.tobytes() for weight in trainer.model.get_weights()]
+        return weights, trainer.model.compiled, trainer.class_names, trainer.recipe, sorted(self.folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory):
+    return World(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def world(shared_world):
+    before = shared_world.state()
+    yield shared_world
+    assert shared_world.state() == before
+
+
+def compiled():
+    model = fc.dense_model(())
+    model.compile(loss="categorical_crossentropy")
+    return model
+
+
+def with_images(call):
+    """Rows for every wrong kind of images."""
+    return [(f"images: {name}", lambda w, bad=bad, call=call: call(w, bad), error, text)
+            for name, (bad, error, text) in BAD_IMAGES.items()]  # fmt: skip
+
+
+def with_labels(call, table):
+    return [(f"labels: {name}", lambda w, bad=bad, call=call: call(w, bad), error, text)
+            for name, (bad, error, text) in table.items()]  # fmt: skip
+
+
+def fit(w, x=IMAGES, y=LABELS, **options):
+    w.trainer.fit(x, y, verbose=0, **options)
+
+
+VALUE, TYPE = ValueError, TypeError
+TABLE = {
+    "prepare_images": with_images(lambda w, x: fc.prepare_images(x)),
+    "scale": with_images(lambda w, x: fc.scale(x)),
+    "flatten": with_images(lambda w, x: fc.flatten(x)),
+    "add_channel_axis": with_images(lambda w, x: fc.add_channel_axis(x)),
+    "Augmentation()": [
+        *with_images(lambda w, x: fc.Augmentation()(x)),
+        ("seed", lambda w: fc.Augmentation()(IMAGES, seed=-1), VALUE, "`seed` must be an integer of at least 0"),
+    ],
+    "Augmentation": [
+        ("shift", lambda w: fc.Augmentation(max_shift=28), VALUE, "below 28"),
+        ("shift type", lambda w: fc.Augmentation(max_shift=1.5), TYPE, "integer"),
+        ("flip", lambda w: fc.Augmentation(horizontal_flip="yes"), TYPE, "True or False"),
+        ("erasing", lambda w: fc.Augmentation(erasing=1.5), VALUE, r"\[0, 1\]"),
+        ("erasing NaN", lambda w: fc.Augmentation(erasing=float("nan")), VALUE, r"\[0, 1\]"),
+        ("erasing type", lambda w: fc.Augmentation(erasing="0.5"), TYPE, "number"),
+    ],
+    "one_hot": [
+        ("range", lambda w: fc.one_hot([3], 3), VALUE, r"expected 0\.\.2"),
+        ("classes", lambda w: fc.one_hot([0], 1), VALUE, "at least 2"),
+        ("fractions", lambda w: fc.one_hot([0.5]), VALUE, "fractions"),
+        ("text", lambda w: fc.one_hot(["Bag"]), TYPE, "class_names.index"),
+    ],
+    "train_validation_split": [
+        *with_images(lambda w, x: fc.train_validation_split(x, LABELS)),
+        *with_labels(lambda w, y: fc.train_validation_split(IMAGES, y), BAD_LABELS),
+        ("one image", lambda w: fc.train_validation_split(IMAGES[0], [1]), VALUE, "single image"),
+        ("size", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=1.0), VALUE, r"\(0, 1\)"),
+        ("size 0", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=0), VALUE, "at least 1"),
+        ("all", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=20), VALUE, "no training image"),
+        ("size type", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size="2"), TYPE, "number"),
+        ("size True", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=True), TYPE, "number"),
+        ("too small to stratify", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=5), VALUE,
+         "stratify=False"),
+        ("seed", lambda w: fc.train_validation_split(IMAGES, LABELS, seed=2**32), VALUE, "below"),
+        ("seed type", lambda w: fc.train_validation_split(IMAGES, LABELS, seed=1.0), TYPE, "integer"),
+        ("stratify", lambda w: fc.train_validation_split(IMAGES, LABELS, stratify=1), TYPE, "True or False"),
+    ],
+    "class_names": [
+        ("dataset", lambda w: fc.class_names("fashion"), VALUE, "Did you mean 'fashion_mnist'"),
+        ("dataset type", lambda w: fc.class_names(None), TYPE, "must be a string"),
+        ("language", lambda w: fc.class_names("mnist", "de"), VALUE, "'en', 'ko'"),
+    ],
+    "load_data": [
+        ("name", lambda w: fc.load_data("fashion_mnst"), VALUE, "Did you mean 'fashion_mnist'"),
+        ("name type", lambda w: fc.load_data(3), TYPE, "must be a string"),
+        ("folder type", lambda w: fc.load_data("mnist", data_dir=3), TYPE, "path"),
+        ("download", lambda w: fc.load_data("mnist", download="no"), TYPE, "True or False"),
+    ],
+    "Split": [
+        *with_images(lambda w, x: fc.Split(x, LABELS, class_names=fc.CLASS_NAMES)),
+        *with_labels(lambda w, y: fc.Split(IMAGES, y, class_names=fc.CLASS_NAMES), BAD_LABELS),
+        *[(f"names: {name}", lambda w, bad=bad: fc.Split(IMAGES, LABELS, class_names=bad), error, "class|labels")
+          for name, (bad, error, _) in NAMES.items()],
+    ],
+    "dense_model": [
+        ("units", lambda w: fc.dense_model((0,)), VALUE, r"`units\[0\]`"),
+        ("units type", lambda w: fc.dense_model((1.5,)), TYPE, "integer"),
+        ("units text", lambda w: fc.dense_model("128"), TYPE, "integer"),
+        ("flatten", lambda w: fc.dense_model(flatten="befor"), VALUE, "Did you mean 'before'"),
+        ("activation", lambda w: fc.dense_model(activation="rellu"), VALUE, "Did you mean 'relu'"),
+        ("dropout", lambda w: fc.dense_model(dropout=1.0), VALUE, r"\[0, 1\)"),
+        ("dropout NaN", lambda w: fc.dense_model(dropout=np.nan), VALUE, r"\[0, 1\)"),
+        ("batch_norm", lambda w: fc.dense_model(batch_norm="no"), TYPE, "True or False"),
+        ("num_classes", lambda w: fc.dense_model(num_classes=0), VALUE, "at least 1"),
+        ("seed", lambda w: fc.dense_model(seed="0"), TYPE, "integer"),
+        ("name", lambda w: fc.dense_model(name=""), TYPE, "non-empty string"),
+    ],
+    "cnn_model": [
+        ("filters", lambda w: fc.cnn_model(()), VALUE, "1 to 4 blocks"),
+        ("too deep", lambda w: fc.cnn_model((1,) * 5), VALUE, "halves the 28 pixels"),
+        ("kernel", lambda w: fc.cnn_model(kernel_size=(3, 3, 3)), VALUE, "one or two sizes"),
+        ("kernel size", lambda w: fc.cnn_model(kernel_size=29), VALUE, "1 to 28"),
+        ("pooling", lambda w: fc.cnn_model(pooling="mean"), VALUE, "'max', 'average'"),
+        ("pooling type", lambda w: fc.cnn_model(pooling=None), TYPE, "string"),
+        ("dropout", lambda w: fc.cnn_model(dropout=-0.1), VALUE, r"\[0, 1\)"),
+        ("activation", lambda w: fc.cnn_model(activation=None), TYPE, "string"),
+    ],
+    "Recipe": [
+        ("optimizer", lambda w: fc.Recipe(optimizer="adm"), VALUE, "Did you mean 'adam'"),
+        ("rate", lambda w: fc.Recipe(learning_rate=0), VALUE, r"\(0, inf\)"),
+        ("schedule", lambda w: fc.Recipe(schedule="onecycle"), VALUE, "Did you mean 'one_cycle'"),
+        ("epochs", lambda w: fc.Recipe(epochs=0), VALUE, "at least 1"),
+        ("batch size", lambda w: fc.Recipe(batch_size=2.5), TYPE, "integer"),
+        ("augmentation", lambda w: fc.Recipe(augmentation=True), TYPE, "Augmentation"),
+        ("smoothing", lambda w: fc.Recipe(label_smoothing=1), VALUE, r"\[0, 1\)"),
+        ("precision", lambda w: fc.Recipe(precision="bf16"), VALUE, "'bfloat16'"),
+        ("patience", lambda w: fc.Recipe(early_stopping=-1), VALUE, "at least 0"),
+        ("split", lambda w: fc.Recipe(validation_split=1.0), VALUE, r"\[0, 1\)"),
+    ],
+    "get_preset": [
+        ("name", lambda w: fc.get_preset("cnn_droput"), VALUE, "Did you mean 'cnn_dropout'"),
+        ("type", lambda w: fc.get_preset(1), TYPE, "string"),
+    ],
+    "Trainer": [
+        ("model", lambda w: fc.Trainer("cnn_dropout"), TYPE, "keras.Model"),
+        ("input", lambda w: fc.Trainer(keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(),
+                                                         keras.layers.Dense(10, activation="softmax")])),
+         VALUE, r"\(None, 32, 32, 3\), expected"),
+        ("not built", lambda w: fc.Trainer(keras.Sequential([keras.layers.Dense(10)])), VALUE, "keras.Input"),
+        ("logits", lambda w: fc.Trainer(keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])), VALUE,
+         "activation='softmax'"),
+        ("output", lambda w: fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(3, 3)])),
+         VALUE, "num_classes"),
+        ("optimizer", lambda w: fc.Trainer(fc.dense_model(()), optimizer="sdg"), VALUE, "Did you mean 'sgd'"),
+        ("optimizer type", lambda w: fc.Trainer(fc.dense_model(()), optimizer=0.1), TYPE, "optimizer"),
+        ("rate twice", lambda w: fc.Trainer(fc.dense_model(()), optimizer=keras.optimizers.SGD(),
+                                            recipe=fc.Recipe(learning_rate=0.1)), VALUE, "its own learning rate"),
+        ("loss", lambda w: fc.Trainer(fc.dense_model(()), loss="categorical_crossentrpy"), VALUE,
+         "Did you mean 'categorical_crossentropy'"),
+        ("loss type", lambda w: fc.Trainer(fc.dense_model(()), loss=3), TYPE, "loss"),
+        ("metric", lambda w: fc.Trainer(fc.dense_model(()), metrics=["acuracy"]), VALUE, "Did you mean 'accuracy'"),
+        ("metrics", lambda w: fc.Trainer(fc.dense_model(()), metrics="accuracy"), TYPE, r"\['accuracy'\]"),
+        ("recipe", lambda w: fc.Trainer(fc.dense_model(()), recipe={"epochs": 3}), TYPE, "Recipe"),
+        ("compiled", lambda w: fc.Trainer(compiled(), optimizer="sgd"), VALUE, "compiled already"),
+        ("compiled loss", lambda w: fc.Trainer(compiled(), loss="mse"), VALUE, "compiled already"),
+        ("compiled recipe", lambda w: fc.Trainer(compiled(), recipe=fc.Recipe()), VALUE, "compiled already"),
+        *[(f"names: {name}", lambda w, bad=bad: fc.Trainer(fc.dense_model(()), class_names=bad), error, text)
+          for name, (bad, error, text) in NAMES.items()],
+    ],
+    "Trainer.from_preset": [
+        ("name", lambda w: fc.Trainer.from_preset("cnn-dropout"), VALUE, "Did you mean 'cnn_dropout'"),
+        ("pretrained", lambda w: fc.Trainer.from_preset("softmax", pretrained=True), VALUE, "no pretrained weights"),
+        ("names", lambda w: fc.Trainer.from_preset("softmax", class_names=["a"]), VALUE, "1 names"),
+        ("seed", lambda w: fc.Trainer.from_preset("softmax", seed=-1), VALUE, "at least 0"),
+    ],
+    "Trainer.fit": [
+        *with_images(lambda w, x: fit(w, x)),
+        *with_labels(lambda w, y: fit(w, y=y), BAD_LABELS | OUT_OF_RANGE),
+        ("no labels", lambda w: fit(w, y=None), VALUE, "Labels are missing"),
+        ("labels twice", lambda w: fit(w, fc.Split(IMAGES, LABELS, class_names=fc.CLASS_NAMES)), VALUE,
+         "brings its own labels"),
+        ("epochs", lambda w: fit(w, epochs=0), VALUE, "`epochs`"),
+        ("batch size", lambda w: fit(w, batch_size=-1), VALUE, "`batch_size`"),
+        ("validation type", lambda w: fit(w, validation_data=3), TYPE, "validation_data"),
+        ("validation length", lambda w: fit(w, validation_data=(IMAGES,)), TYPE, "validation_data"),
+        ("validation images", lambda w: fit(w, validation_data=(IMAGES * 1.0 + 9, LABELS)), VALUE, "divide by 255"),
+        ("validation labels", lambda w: fit(w, validation_data=(IMAGES, LABELS + 5)), VALUE, r"0\.\.9"),
+        ("both validations", lambda w: fit(w, validation_data=(IMAGES, LABELS), validation_split=0.2), VALUE,
+         "not both"),
+        ("split", lambda w: fit(w, validation_split=1.5), VALUE, r"\[0, 1\)"),
+        ("split too small", lambda w: fit(w, validation_split=0.1), VALUE, "stratified"),
+        ("patience", lambda w: fit(w, early_stopping=-1), VALUE, "at least 0"),
+        ("patience True", lambda w: fit(w, early_stopping=True), TYPE, "number of epochs"),
+        ("stopping without validation", lambda w: fit(w, early_stopping=2), VALUE, "need validation data"),
+        ("checkpoint without validation", lambda w: fit(w, checkpoint=w.folder / "a.keras"), VALUE,
+         "need validation data"),
+        ("checkpoint name", lambda w: fit(w, checkpoint=w.folder / "a.h5"), VALUE, r"a\.keras"),
+        ("checkpoint folder", lambda w: fit(w, checkpoint=w.folder / "no" / "a.keras"), FileNotFoundError, "folder"),
+        ("checkpoint type", lambda w: fit(w, checkpoint=True), TYPE, "path"),
+        ("resume name", lambda w: fit(w, resume=w.folder / "state"), VALUE, r"state\.npz"),
+        ("callbacks", lambda w: fit(w, callbacks=[print]), TYPE, "Callback"),
+        ("augment", lambda w: fit(w, augment="flip"), TYPE, "Augmentation"),
+        ("precision", lambda w: fit(w, precision="float16"), VALUE, "'float32'"),
+        ("class_weight type", lambda w: fit(w, class_weight=[1] * 10), TYPE, "dictionary"),
+        ("class_weight word", lambda w: fit(w, class_weight="balance"), TYPE, "'balanced'"),
+        ("class_weight class", lambda w: fit(w, class_weight={"Boots": 2}), VALUE, "unknown class 'Boots'"),
+        ("class_weight label", lambda w: fit(w, class_weight={10: 2}), VALUE, "unknown class 10"),
+        ("class_weight value", lambda w: fit(w, class_weight={1: -2}), VALUE, r"class_weight\[1\]"),
+        ("sample_weight length", lambda w: fit(w, sample_weight=[1, 2]), VALUE, r"expected \(20,\)"),
+        ("sample_weight sign", lambda w: fit(w, sample_weight=-np.ones(20)), VALUE, "not negative"),
+        ("sample_weight NaN", lambda w: fit(w, sample_weight=np.full(20, np.nan)), VALUE, "finite"),
+        ("sample_weight type", lambda w: fit(w, sample_weight=["a"] * 20), TYPE, "numbers"),
+        ("seed", lambda w: fit(w, seed=-1), VALUE, "`seed`"),
+        ("seed type", lambda w: fit(w, seed=0.5), TYPE, "`seed`"),
+        ("verbose", lambda w: w.trainer.fit(IMAGES, LABELS, verbose="loud"), VALUE, "`verbose`"),
+    ],
+    "Trainer.evaluate": [
+        *with_images(lambda w, x: w.trainer.evaluate(x, LABELS)),
+        *with_labels(lambda w, y: w.trainer.evaluate(IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
+        ("batch size", lambda w: w.trainer.evaluate(IMAGES, LABELS, batch_size=0), VALUE, "`batch_size`"),
+        ("no labels", lambda w: w.trainer.evaluate(IMAGES), VALUE, "Labels are missing"),
+    ],
+    "Trainer.predict": [
+        *with_images(lambda w, x: w.trainer.predict(x)),
+        ("batch size", lambda w: w.trainer.predict(IMAGES, batch_size=1.5), TYPE, "`batch_size`"),
+    ],
+    "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x)),
+    "Trainer.save": [
+        ("ending", lambda w: w.trainer.save(w.folder / "a.h5"), VALUE, r"a\.keras"),
+        ("folder", lambda w: w.trainer.save(w.folder / "no" / "a.keras"), FileNotFoundError, "make it first"),
+        ("type", lambda w: w.trainer.save(3), TYPE, "path"),
+        ("None", lambda w: w.trainer.save(None), TYPE, "path"),
+        ("empty", lambda w: w.trainer.save(""), VALUE, "empty"),
+    ],
+    "Trainer.load": [
+        ("missing", lambda w: fc.Trainer.load(w.folder / "a.keras"), FileNotFoundError, r"a\.keras"),
+        ("ending", lambda w: fc.Trainer.load("a.h5"), VALUE, r"\.keras"),
+        ("type", lambda w: fc.Trainer.load(3), TYPE, "path"),
+    ],
+    "Predictions": [
+        ("axes", lambda w: fc.Predictions([0.5, 0.5], ["a", "b"]), VALUE, r"shape \(2,\)"),
+        ("one column", lambda w: fc.Predictions([[1.0]], ["a"]), VALUE, "at least 2"),
+        ("range", lambda w: fc.Predictions([[2.0, -1.0]], ["a", "b"]), VALUE, r"\[0, 1\]"),
+        ("NaN", lambda w: fc.Predictions([[np.nan, 0.5]], ["a", "b"]), VALUE, "NaN"),
+        ("names", lambda w: fc.Predictions([[0.5, 0.5]], ["a"]), VALUE, "1 names but there are 2 classes"),
+        ("top", lambda w: fc.Predictions([[0.5, 0.5]], ["a", "b"]).top(0), VALUE, "`k`"),
+        ("text", lambda w: fc.Predictions([["x", "y"]], ["a", "b"]), (VALUE, TYPE), "probabilities"),
+    ],
+    "Prediction": [
+        ("top", lambda w: fc.Predictions([[0.5, 0.5]], ["a", "b"])[0].top(1.5), TYPE, "`k`"),
+    ],
+    "cross_validate": [
+        *with_images(lambda w, x: fc.cross_validate("softmax", x, LABELS, folds=2)),
+        *with_labels(lambda w, y: fc.cross_validate("softmax", IMAGES, y, folds=2), BAD_LABELS),
+        ("name", lambda w: fc.cross_validate("sofmax", IMAGES, LABELS), VALUE, "Did you mean 'softmax'"),
+        ("trainer", lambda w: fc.cross_validate(w.trainer, IMAGES, LABELS), TYPE, "lambda: Trainer"),
+        ("function", lambda w: fc.cross_validate(lambda: 3, IMAGES, LABELS, folds=2), TYPE, "must build a Trainer"),
+        ("model", lambda w: fc.cross_validate(3, IMAGES, LABELS), TYPE, "scikit-learn classifier"),
+        ("folds", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=1), VALUE, "at least 2"),
+        ("rare class", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=5), VALUE, "rarest class has 2"),
+    ],
+}  # fmt: skip
+ROWS = [
+    pytest.param(*row[1:], id=f"{function} {row[0]}".replace(" ", "_"))
+    for function, rows in TABLE.items()
+    for row in rows
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), ROWS)
+def test_mistakes_are_named(world, call, error, message):
+    with pytest.raises(error) as caught:
+        call(world)
+    assert re.search(message, str(caught.value)), str(caught.value)
+
+
+def test_every_public_name_is_in_the_table():
+    covered = {name.removesuffix("()").split(".")[0] for name in TABLE}
+    # Constants and functions without arguments cannot be called wrongly; Dataset and Preset are made by the library.
+    assert set(fc.__all__) - covered == {"CLASS_NAMES", "Dataset", "Preset", "__version__", "list_presets"}
+
+
+def test_every_option_of_fit_and_recipe_is_in_the_table():
+    import inspect
+
+    tested = " ".join(row[0] for row in TABLE["Trainer.fit"]).replace("stopping", "early_stopping")
+    for option in set(inspect.signature(fc.Trainer.fit).parameters) - {"self", "x", "y"}:
+        assert any(word in tested for word in (option, option.split("_")[0], option.replace("_", " "))), option
+    tested = inspect.getsource(inspect.getmodule(test_mistakes_are_named))
+    for field in dataclasses.fields(fc.Recipe):
+        assert f"fc.Recipe({field.name}=" in tested
