@@ -124,7 +124,8 @@ def table(results: dict[str, Any]) -> str:
             *lines,
             "",
             "A system is judged on validation by the 12,000 pictures of the documents' split "
-            "(`train_validation_split(..., seed=42, stratify=False)`), on train by the running figures of the last epoch.",
+            "(`train_validation_split(..., seed=42, stratify=False)`), on train by the running figures of the last "
+            "epoch.",
             "",
             "`cnn_dropout` says of the first validation picture, a bag, seed by seed:",
             "",

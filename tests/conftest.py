@@ -13,6 +13,8 @@ import pytest
 
 from fashionclf._synthetic import draw_garments
 
+collect_ignore = ["typing"]  # read by mypy, never run
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
