@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from fashionclf._predictor import FrozenPredictor
     from fashionclf.datasets import Dataset, Split, load_data
     from fashionclf.evaluation import cross_validate
     from fashionclf.labels import CLASS_NAMES, class_names
@@ -38,6 +39,7 @@ __all__ = [
     "CLASS_NAMES",
     "Augmentation",
     "Dataset",
+    "FrozenPredictor",
     "Prediction",
     "Predictions",
     "Preset",
@@ -65,6 +67,7 @@ _HOMES: Final = {
     "CLASS_NAMES": "labels",
     "Augmentation": "preprocessing",
     "Dataset": "datasets",
+    "FrozenPredictor": "_predictor",
     "Prediction": "predictions",
     "Predictions": "predictions",
     "Preset": "presets",

@@ -1,5 +1,6 @@
 """Trainer: fit, evaluate, predict, save and load a classifier of garments."""
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -36,7 +37,7 @@ from fashionclf._fitting import (
 from fashionclf._fitting import (
     early_stopping as make_early_stopping,
 )
-from fashionclf._predictor import CompiledPredictor
+from fashionclf._predictor import CompiledPredictor, FrozenPredictor, freeze
 from fashionclf._types import ClassNames, FloatArray, ImagesLike, LabelsLike, PathLike
 from fashionclf._validation import check_class_names, check_count, check_path, check_seed, scale_pixels
 from fashionclf.datasets import Split
@@ -373,11 +374,7 @@ class Trainer:
             >>> trainer.predict(np.zeros((2, 28, 28), dtype="uint8"))
             <Predictions for 2 pictures, 10 classes>
         """
-        names = self.class_names
-        if names is None:
-            raise ValueError(
-                f"The class names are not known: build the Trainer with {self.num_classes} `class_names=[...]`."
-            )
+        names = self._known_names()
         return Predictions(self.predict_proba(x, batch_size=batch_size), names)
 
     def predict_proba(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
@@ -395,6 +392,41 @@ class Trainer:
             TypeError: If an argument has the wrong type.
         """
         return self._predictor(prepare_images(x), check_count(batch_size, "batch_size"))
+
+    def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
+        """Freeze the classifier as it is now into a predictor for serving one picture at a time.
+
+        It answers several times faster than `predict` does for a single picture; for many at once `predict` is the
+        faster one. Needs LiteRT: `pip install 'fashionclf[litert]'`.
+
+        Args:
+            num_threads: Threads for one picture. None takes two, where the processor has as many: more only wait
+                for each other on pictures this small.
+
+        Returns:
+            A `FrozenPredictor` with `predict` and `predict_proba`.
+
+        Raises:
+            ImportError: If LiteRT is missing.
+            ValueError: If nothing has told the class names, or `num_threads` is below 1.
+            TypeError: If `num_threads` is not an integer.
+
+        Example:
+            >>> import fashionclf as fc, numpy as np
+            >>> predictor = fc.Trainer(fc.dense_model(units=(), seed=0)).compile_predictor()
+            >>> len(predictor.predict(np.zeros((28, 28), dtype="uint8")))
+            1
+        """
+        threads = min(2, os.cpu_count() or 1) if num_threads is None else check_count(num_threads, "num_threads")
+        return freeze(self.model, self._known_names(), threads)
+
+    def _known_names(self) -> tuple[str, ...]:
+        names = self.class_names
+        if names is None:
+            raise ValueError(
+                f"The class names are not known: build the Trainer with {self.num_classes} `class_names=[...]`."
+            )
+        return names
 
     def summary(self) -> None:
         """Print the layers with their output shapes and numbers of parameters."""

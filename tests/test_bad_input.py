@@ -69,6 +69,7 @@ class World:
     def __init__(self, folder):
         self.folder = folder
         self.trainer = fc.Trainer(fc.dense_model((), seed=0))
+        self.frozen = self.trainer.compile_predictor()
 
     def state(self):
         trainer = self.trainer
@@ -287,6 +288,12 @@ TABLE = {
         *with_images(lambda w, x: w.trainer.predict(x)),
         ("batch size", lambda w: w.trainer.predict(IMAGES, batch_size=1.5), TYPE, "`batch_size`"),
     ],
+    "Trainer.compile_predictor": [
+        ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),
+        ("threads type", lambda w: w.trainer.compile_predictor(num_threads=1.5), TYPE, "`num_threads`"),
+    ],
+    "FrozenPredictor.predict": with_images(lambda w, x: w.frozen.predict(x)),
+    "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x)),
     "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x)),
     "Trainer.save": [
         ("ending", lambda w: w.trainer.save(w.folder / "a.h5"), VALUE, r"a\.keras"),

@@ -454,16 +454,6 @@ class TestPredict:
         assert figures["accuracy"] == pytest.approx(np.mean(probabilities.argmax(1) == labels), abs=1e-6)
         assert figures["loss"] == pytest.approx(-np.mean(np.log(probabilities[np.arange(600), labels])), rel=1e-4)
 
-    def test_threads_share_one_function(self, fitted, garments):
-        from concurrent.futures import ThreadPoolExecutor
-
-        fitted._predictor.reset()
-        expected = fitted.predict_proba(garments[0][:20])
-        fitted._predictor.reset()
-        with ThreadPoolExecutor(8) as pool:
-            results = list(pool.map(lambda i: fitted.predict_proba(garments[0][i]), range(20)))
-        np.testing.assert_allclose(np.concatenate(results), expected, atol=1e-6)
-
     def test_summary_and_repr(self, fitted, capsys):
         fitted.summary()
         assert "conv_1" in capsys.readouterr().out
