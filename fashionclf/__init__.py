@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from fashionclf._predictor import FrozenPredictor
+    from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
     from fashionclf.evaluation import cross_validate
     from fashionclf.labels import CLASS_NAMES, class_names
     from fashionclf.models import cnn_model, dense_model
     from fashionclf.predictions import Prediction, Predictions
     from fashionclf.preprocessing import (
-        Augmentation,
         add_channel_axis,
         flatten,
         one_hot,
@@ -65,7 +65,7 @@ __all__ = [
 # The imports above, for the running program: each name by the module that defines it.
 _HOMES: Final = {
     "CLASS_NAMES": "labels",
-    "Augmentation": "preprocessing",
+    "Augmentation": "augmentation",
     "Dataset": "datasets",
     "FrozenPredictor": "_predictor",
     "Prediction": "predictions",
@@ -103,4 +103,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return sorted({*__all__, *_MODULES})

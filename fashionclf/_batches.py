@@ -1,6 +1,6 @@
 """Training batches, made by numpy from the raw pixels: shuffled, augmented, scaled.
 
-What batch number `step` holds depends on the seed and on `step` alone, so that a training repeats bit for
+What a batch holds depends on the seed, the epoch and its place in it alone, so that a training repeats bit for
 bit, whatever the order in which threads make the batches, and goes on unchanged after an interruption.
 """
 
@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 
 from fashionclf._types import FloatArray, ImageArray, IntArray
 from fashionclf._validation import scale_pixels
-from fashionclf.preprocessing import Augmentation
+from fashionclf.augmentation import Augmentation
 
 _SHUFFLING: Final = 0
 _AUGMENTING: Final = 1
 
 
 class BatchSource:
-    """Batches of checked images with their targets and weights, epoch after epoch."""
+    """Batches of checked images with their targets and weights.
+
+    Attributes:
+        epoch: The epoch, from 0, whose batches are asked for; whoever runs the epochs sets it.
+        steps_per_epoch: Number of batches.
+    """
 
     def __init__(
         self,
@@ -28,6 +33,7 @@ class BatchSource:
         weights: FloatArray | None = None,
         *,
         batch_size: int,
+        image_shape: tuple[int, ...],
         seed: int,
         augmentation: Augmentation | None = None,
     ) -> None:
@@ -37,16 +43,18 @@ class BatchSource:
         self.steps_per_epoch = -(-len(images) // self.batch_size)
         self._seed = seed
         self._augmentation = augmentation
-        self._order = functools.lru_cache(maxsize=2)(self._draw_order)  # an epoch and the one prefetched
+        self._order = functools.lru_cache(maxsize=2)(self._draw_order)
+        self.image_shape = image_shape
+        self.epoch = 0
 
     def batch(self, step: int) -> tuple[NDArray[Any], ...]:
-        """Return `(images, targets)` or `(images, targets, weights)` of a step counted over all epochs."""
-        epoch, place = divmod(int(step), self.steps_per_epoch)
-        index = self._order(epoch)[place * self.batch_size : (place + 1) * self.batch_size]
+        """Return `(images, targets)` or `(images, targets, weights)`, batch number `step` of the epoch."""
+        index = self._order(self.epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         images = self.images[index]
         if self._augmentation is not None:
-            images = self._augmentation.apply(images, np.random.default_rng((self._seed, _AUGMENTING, step)))
-        return (scale_pixels(images), *(array[index] for array in self.arrays))
+            rng = np.random.default_rng((self._seed, _AUGMENTING, self.epoch, step))
+            images = self._augmentation.apply(images, rng)
+        return (scale_pixels(images).reshape(-1, *self.image_shape), *(array[index] for array in self.arrays))
 
     def _draw_order(self, epoch: int) -> IntArray:
         return np.random.default_rng((self._seed, _SHUFFLING, epoch)).permutation(len(self.images))

@@ -1,7 +1,6 @@
 """Keras callbacks of a fit: the best checkpoint, and the state from which an interrupted fit goes on."""
 
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -11,6 +10,8 @@ from typing import Any, Final
 import keras
 import numpy as np
 from typing_extensions import override
+
+from fashionclf._batches import BatchSource
 
 _EARLY_STOPPING: Final = ("best", "best_epoch", "wait", "stopped_epoch")
 
@@ -30,6 +31,19 @@ class BestCheckpoint(keras.callbacks.Callback):
         if loss < self.best:
             self.best = loss
             self._save()
+
+
+class EpochCounter(keras.callbacks.Callback):
+    """Tell the source of batches which epoch begins; Keras's own `BackupAndRestore` may begin with a later one."""
+
+    def __init__(self, source: BatchSource) -> None:
+        super().__init__()
+        self._source = source
+
+    @override
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Set the epoch."""
+        self._source.epoch = epoch
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -136,11 +150,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, np.dtyp
 
 
 def _write(path: Path, values: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".fashionclf-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, values=np.array(json.dumps(values)), **arrays)
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fashionclf-") as folder:
+        part = Path(folder) / path.name
+        np.savez(part, values=np.array(json.dumps(values)), **arrays)
+        part.replace(path)

@@ -34,7 +34,15 @@ class Examples:
             return self
         per_class = _class_weights(class_weight, integer_labels(self.labels), names, num_classes)
         weights = per_class[integer_labels(self.labels)]
-        return replace(self, weights=weights if self.weights is None else weights * self.weights)
+        weights = weights if self.weights is None else weights * self.weights
+        if not weights.any():
+            raise ValueError("`class_weight` leaves no picture with a weight above 0.")
+        return replace(self, weights=weights)
+
+
+def as_images(x: ImagesLike | Split) -> ImagesLike:
+    """Return the images of a `Split`, and anything else as it is."""
+    return x.images if isinstance(x, Split) else x
 
 
 def as_examples(

@@ -20,6 +20,11 @@ SUFFIX: Final = ".keras"
 
 def write_classifier(model: keras.Model, path: Path, metadata: Mapping[str, Any]) -> None:
     """Write a model with its metadata in one step: readers see the old file or the new one, never a part."""
+    if any(isinstance(layer, keras.layers.Lambda) for layer in model._flatten_layers()):
+        raise ValueError(
+            "`model` has a Lambda layer, whose code Keras's safe mode does not load again. Replace it by a layer class "
+            "of your own, and pass that to `load` as `custom_objects`."
+        )
     content = json.dumps({"format": FORMAT, **metadata}, ensure_ascii=False, indent=1)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fashionclf-") as folder:
         part = Path(folder) / f"model{SUFFIX}"
@@ -37,7 +42,7 @@ def read_classifier(path: Path, custom_objects: Mapping[str, Any] | None) -> tup
     state = random.getstate()  # Keras draws from Python's generator for each layer that was saved without a seed
     try:
         model = keras.models.load_model(path, custom_objects=custom_objects, safe_mode=True)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise ValueError(f"{str(path)!r} is damaged and cannot be loaded: {error}") from error
     finally:
         random.setstate(state)
@@ -56,6 +61,9 @@ def _read_metadata(path: Path) -> dict[str, Any] | None:
         found = metadata.get("format") if isinstance(metadata, dict) else metadata
         raise ValueError(
             f"{str(path)!r} was written in format {found!r}; this version of fashionclf reads format {FORMAT}. "
-            "Upgrade fashionclf, or pass `class_names` to a plain Keras file."
+            "Upgrade fashionclf, or open it with `keras.models.load_model`."
         )
+    missing = {"class_names", "class_names_given", "recipe", "compilation"} - metadata.keys()
+    if missing:
+        raise ValueError(f"{str(path)!r} is damaged: its member {MEMBER} lacks {', '.join(sorted(missing))}.")
     return metadata

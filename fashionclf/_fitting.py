@@ -1,8 +1,10 @@
 """The parts of `Trainer.fit`: its options, its data, and the run through Keras."""
 
+import contextlib
 import dataclasses
+import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,12 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from fashionclf._batches import BatchSource
-from fashionclf._callbacks import TrainingState
+from fashionclf._callbacks import EpochCounter, TrainingState
 from fashionclf._examples import Examples, as_examples
-from fashionclf._precision import training_precision
-from fashionclf._validation import check_path, integer_labels
+from fashionclf._training_step import training_step
+from fashionclf._validation import integer_labels
+from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.preprocessing import Augmentation, split_indices
+from fashionclf.preprocessing import split_indices
 from fashionclf.presets import Recipe
 
 EVALUATION_BATCH: Final = 256
@@ -31,7 +34,8 @@ def recipe_for_fit(recipe: Recipe, *, early_stopping: Any, augment: Any, **given
     if early_stopping is not None:
         if early_stopping is True:
             raise TypeError("`early_stopping` is a number of epochs, or False. Received: True")
-        changes["early_stopping"] = None if early_stopping is False else early_stopping
+        off = isinstance(early_stopping, bool | np.bool_) and not early_stopping
+        changes["early_stopping"] = None if off else early_stopping
     if augment is not None:
         if isinstance(augment, bool):
             augment = (recipe.augmentation or Augmentation()) if augment else None
@@ -41,25 +45,17 @@ def recipe_for_fit(recipe: Recipe, *, early_stopping: Any, augment: Any, **given
     return dataclasses.replace(recipe, **changes)
 
 
-def check_file(path: Any, name: str, suffix: str) -> Path | None:
-    """Return the path of a file to write, whose folder must exist; None for None."""
-    if path is None:
-        return None
-    checked = check_path(path, name, suffix=suffix)
-    if not checked.parent.is_dir():
-        raise FileNotFoundError(f"`{name}`: the folder {str(checked.parent)!r} does not exist; make it first.")
-    return checked
-
-
 def check_verbose(verbose: Any) -> str | int:
     """Return Keras's verbosity; Keras itself takes anything for a progress bar."""
-    if verbose not in ("auto", 0, 1, 2):
+    if isinstance(verbose, bool | float) or verbose not in ("auto", 0, 1, 2):
         raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {verbose!r}")
     return verbose  # type: ignore[no-any-return]
 
 
 def check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
     """Return callbacks as a list."""
+    if callbacks is None:
+        return []
     if not isinstance(callbacks, Iterable):
         callbacks = [callbacks]
     checked = list(callbacks)
@@ -98,39 +94,54 @@ def _given_validation(validation_data: Any, num_classes: int) -> Examples:
     return as_examples(x, y, weights[0] if weights else None, num_classes=num_classes, name="validation_data")
 
 
-def tf_dataset(source: BatchSource, model: keras.Model, first_epoch: int, epochs: int) -> tf.data.Dataset:
-    """Return all batches of all epochs as one data set that prefetches across epochs."""
-    input_shape = model.input_shape[1:]
-    signature = [tf.TensorSpec((None, *source.images.shape[1:]), tf.float32)]
+def check_held_out(validation: Examples | None, recipe: Recipe, checkpoint: Path | None) -> None:
+    """Check that what needs validation data has some."""
+    if validation is None and (recipe.early_stopping is not None or checkpoint is not None):
+        raise ValueError(
+            "Early stopping and checkpoints need validation data: pass `validation_data` or "
+            "`validation_split`, or leave out `checkpoint` and pass `early_stopping=False`."
+        )
+
+
+@contextlib.contextmanager
+def tf_dataset(source: BatchSource) -> Iterator[tf.data.Dataset]:
+    """Give the batches of one epoch as a data set, as long as the context lasts."""
+    signature = [tf.TensorSpec((None, *source.image_shape), tf.float32)]
     signature += [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in source.arrays]
+    # TensorFlow keeps the function for ever, so what it reaches must be let go of.
+    sources = [source]
 
     def load(step: Any) -> tuple[Any, ...]:
-        batch = tf.numpy_function(source.batch, [step], [spec.dtype for spec in signature], stateful=False)
-        images, *rest = (tf.ensure_shape(part, spec.shape) for part, spec in zip(batch, signature, strict=True))
-        if len(input_shape) != 3:
-            images = tf.reshape(images, (-1, *input_shape))
-        return (images, *rest)
+        batch = tf.numpy_function(lambda number: sources[0].batch(int(number)), [step], [s.dtype for s in signature])
+        return tuple(tf.ensure_shape(part, spec.shape) for part, spec in zip(batch, signature, strict=True))
 
-    steps = tf.data.Dataset.range(first_epoch * source.steps_per_epoch, epochs * source.steps_per_epoch)
-    return steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
+    steps = tf.data.Dataset.range(source.steps_per_epoch)
+    try:
+        yield steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
+    finally:
+        sources.clear()
 
 
-def identity(recipe: Recipe, seed: int, source: BatchSource, model: keras.Model) -> dict[str, Any]:
-    """Return what must be the same for an interrupted fit to go on."""
-    return {
+def identity(
+    recipe: Recipe, seed: int, source: BatchSource, validation: Sequence[Any] | None, model: keras.Model, compiled: Any
+) -> dict[str, Any]:
+    """Return what must be the same for an interrupted fit to go on, in JSON's types."""
+    identity = {
         "seed": seed,
         "epochs": recipe.epochs,
         "recipe": recipe.to_dict(),
-        "images": zlib.crc32(source.images.tobytes()),
-        "labels": zlib.crc32(source.arrays[0].tobytes()),
+        "data": [zlib.crc32(array.tobytes()) for array in (source.images, *source.arrays)],
+        "validation data": [zlib.crc32(array.tobytes()) for array in validation or ()],
         "weights": [list(weight.shape) for weight in model.weights],
+        "compilation": compiled,
     }
+    return json.loads(json.dumps(identity, default=repr))  # type: ignore[no-any-return]
 
 
 # -- the run --------------------------------------------------------------------------------------
 
 
-def early_stopping(recipe: Recipe) -> keras.callbacks.EarlyStopping | None:
+def make_early_stopping(recipe: Recipe) -> keras.callbacks.EarlyStopping | None:
     """Return the callback of the recipe's early stopping."""
     if recipe.early_stopping is None:
         return None
@@ -149,25 +160,25 @@ def seed_dropout(model: keras.Model, seed: int) -> None:
 def run_fit(
     model: keras.Model,
     source: BatchSource,
-    validation: tuple[Any, ...] | None,
+    validation: Sequence[Any] | None,
     recipe: Recipe,
     *,
     callbacks: Sequence[keras.callbacks.Callback],
     state: TrainingState | None,
+    lock: contextlib.AbstractContextManager[Any],
     verbose: Any,
 ) -> keras.callbacks.History:
     """Train through `model.fit` and return its history, that of an interrupted fit included."""
-    first_epoch = 0 if state is None else state.first_epoch
-    with training_precision(model, recipe.precision):
+    step = training_step(model, precision=recipe.precision, label_smoothing=recipe.label_smoothing, lock=lock)
+    with step, tf_dataset(source) as batches:
         history = model.fit(
-            tf_dataset(source, model, first_epoch, recipe.epochs),
-            steps_per_epoch=source.steps_per_epoch,
-            initial_epoch=first_epoch,
+            batches,
+            initial_epoch=0 if state is None else state.first_epoch,
             epochs=recipe.epochs,
-            validation_data=validation,
+            validation_data=None if validation is None else tuple(validation),
             validation_batch_size=EVALUATION_BATCH,
             shuffle=False,  # the source has shuffled
-            callbacks=list(callbacks),
+            callbacks=[EpochCounter(source), *callbacks],
             verbose=verbose,
         )
     if state is not None:

@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
+from fashionclf._examples import as_images
 from fashionclf._types import FloatArray, ImagesLike
 from fashionclf._validation import IMAGE_SHAPE
 from fashionclf.predictions import Predictions
@@ -22,49 +24,48 @@ class CompiledPredictor:
     and progress bar. It reads the model's variables, so training in between is seen. Safe to share between threads.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, image_shape: tuple[int, ...], lock: AbstractContextManager[Any]) -> None:
         self._model = model
-        self._lock = threading.Lock()
+        self._image_shape = image_shape
+        self._lock = lock  # held while the model is traced: training traces it to compute otherwise
         self._function: Any = None
 
     def __call__(self, images: FloatArray, batch_size: int) -> FloatArray:
         """Return probabilities `(n, classes)` of prepared images, `batch_size` of them at a time."""
         function = self._function or self._trace()
+        images = images.reshape(-1, *self._image_shape)
         parts = [
             function(tf.convert_to_tensor(images[start : start + batch_size])).numpy()
             for start in range(0, len(images), batch_size)
         ]
         return with_both_classes(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
-    def reset(self) -> None:
-        """Trace anew at the next call: the model computes in another way now."""
-        self._function = None
-
     def _trace(self) -> Any:
         with self._lock:
             if self._function is None:
-                signature = tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32)
+                signature = tf.TensorSpec((None, *self._image_shape), tf.float32)
                 self._function = tf.function(self._probabilities, autograph=False).get_concrete_function(signature)
             return self._function
 
     def _probabilities(self, images: Any) -> Any:
-        shape = getattr(self._model, "input_shape", (None, *IMAGE_SHAPE))
-        inputs = images if len(shape) == 4 else tf.reshape(images, (-1, *shape[1:]))
-        return tf.cast(self._model(inputs, training=False), tf.float32)
+        return tf.cast(self._model(images, training=False), tf.float32)
 
 
 class FrozenPredictor:
     """A classifier frozen for serving one picture at a time, on LiteRT: `Trainer.compile_predictor` makes it.
 
     It keeps the weights of that moment; training the Trainer further does not change it. An answer takes a small
-    part of a millisecond and no TensorFlow. Safe to share between threads, each of which gets an interpreter of its own.
+    part of a millisecond and no TensorFlow. Threads may share it; each gets an interpreter of its own.
 
     Attributes:
         class_names: One name per class.
     """
 
-    def __init__(self, content: bytes, class_names: tuple[str, ...], num_threads: int) -> None:
+    def __init__(
+        self, content: bytes, image_shape: tuple[int, ...], class_names: tuple[str, ...], num_threads: int
+    ) -> None:
         self.class_names = class_names
+        self._shape = (1, *image_shape)
         self._content = content
         self._num_threads = num_threads
         self._local = threading.local()
@@ -95,14 +96,14 @@ class FrozenPredictor:
             ValueError: If the images are not right.
             TypeError: If the images have a wrong dtype.
         """
-        images = prepare_images(x)
+        images = prepare_images(as_images(x))
         if len(images) == 1:
             return self._run(images)
         return np.concatenate([self._run(images[i : i + 1]) for i in range(len(images))])
 
     def _run(self, image: FloatArray) -> FloatArray:
-        interpreter, source, target, shape = self._interpreter()
-        interpreter.set_tensor(source, image.reshape(shape))
+        interpreter, source, target = self._interpreter()
+        interpreter.set_tensor(source, image.reshape(self._shape))
         interpreter.invoke()
         return with_both_classes(interpreter.get_tensor(target))
 
@@ -110,9 +111,10 @@ class FrozenPredictor:
         """Return this thread's interpreter with its input and output: LiteRT's may not be shared."""
         if not hasattr(self._local, "parts"):
             interpreter = _litert().Interpreter(model_content=self._content, num_threads=self._num_threads)
-            interpreter.allocate_tensors()
             (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-            self._local.parts = (interpreter, source["index"], target["index"], source["shape"])
+            interpreter.resize_tensor_input(source["index"], self._shape)
+            interpreter.allocate_tensors()
+            self._local.parts = (interpreter, source["index"], target["index"])
         return self._local.parts
 
     @override
@@ -120,13 +122,19 @@ class FrozenPredictor:
         return f"<FrozenPredictor: {len(self._content):,} bytes, {len(self.class_names)} classes>"
 
 
-def freeze(model: keras.Model, class_names: tuple[str, ...], num_threads: int) -> FrozenPredictor:
+def freeze(
+    model: keras.Model, image_shape: tuple[int, ...], class_names: tuple[str, ...], num_threads: int
+) -> FrozenPredictor:
     """Translate a model to LiteRT's format, its weights now constants."""
     _litert()  # before the work of translating
     with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
         model.export(folder, format="tf_saved_model", verbose=False)
-        content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-    return FrozenPredictor(content, class_names, num_threads)
+        try:
+            content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+        except Exception as error:  # the converter raises a bare Exception's child that TensorFlow does not export
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"LiteRT has no form for this model, use `predict` instead: {reason}") from error
+    return FrozenPredictor(content, image_shape, class_names, num_threads)
 
 
 def with_both_classes(outputs: FloatArray) -> FloatArray:

@@ -97,12 +97,23 @@ def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
         raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {path!r}")
     if not os.fspath(path):
         raise ValueError(f"`{name}` must be a path. Received an empty string.")
-    checked = Path(path).expanduser()
+    try:
+        checked = Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"`{name}` names a home directory that does not exist: {str(path)!r}") from error
     if suffix is not None and checked.suffix != suffix:
-        raise ValueError(
-            f"`{name}` must end in {suffix!r}. Received: {str(path)!r}. Use {str(checked.with_suffix(suffix))!r}."
-        )
+        raise ValueError(f"`{name}` must end in {suffix!r}. Received: {str(path)!r}. Use a name like 'boots{suffix}'.")
     return checked
+
+
+def check_new_file(path: Any, name: str, suffix: str) -> Path:
+    """Return the path of a file to write: its folder exists, and no folder has its name. Links are followed."""
+    checked = check_path(path, name, suffix=suffix)
+    if checked.is_dir():
+        raise ValueError(f"`{name}` is a folder: {str(path)!r}. Name a file, such as 'boots{suffix}' in it.")
+    if not checked.parent.is_dir():
+        raise FileNotFoundError(f"`{name}`: the folder {str(checked.parent)!r} does not exist; make it first.")
+    return checked.resolve()
 
 
 # -- images ---------------------------------------------------------------------------------------
@@ -244,7 +255,7 @@ def _as_label_array(labels: LabelsLike, name: str) -> np.ndarray[Any, np.dtype[A
     if array.dtype.kind not in "buif":
         fix = (
             " Turn names into numbers with `[class_names.index(name) for name in labels]`."
-            if array.dtype.kind in "USO"
+            if array.dtype.kind in "US"
             else ""
         )
         raise TypeError(f"`{name}` must be integers or one-hot rows. Received dtype {array.dtype}.{fix}")
@@ -264,6 +275,8 @@ def _check_integers(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | No
                 f"`{name}` holds fractions such as {array[array != np.floor(array)][0]:g}, expected integers."
             )
     low, high = int(array.min()), int(array.max())
+    if high > np.iinfo(np.int64).max:
+        raise ValueError(f"`{name}` holds values up to {high}, expected small integers from 0.")
     if low < 0 or (num_classes is not None and high >= num_classes):
         expected = f"0..{num_classes - 1}" if num_classes is not None else "0 or more"
         raise ValueError(

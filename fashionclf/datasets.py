@@ -22,7 +22,7 @@ from fashionclf._validation import (
     check_labels,
     check_path,
 )
-from fashionclf.labels import CLASS_NAMES, class_names
+from fashionclf.labels import class_names
 
 LabelArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int64]
 
@@ -103,12 +103,12 @@ class Split:
         images: Integers 0..255 or floats in [0, 1], `(n, 28, 28)`, `(n, 28, 28, 1)` or `(n, 784)`, or a list of single
             images.
         labels: One integer per image, `(n,)`, from 0 to the number of classes less one.
-        class_names: One name per class, in label order. Without them the ten names of Fashion-MNIST are meant.
+        class_names: One name per class, in label order; None as long as nothing tells them.
 
     Attributes:
         images: uint8 0..255 (float32 in [0, 1] if floats were given), `(n, 28, 28)`.
         labels: uint8 `(n,)` (int64 if there are more than 256 classes).
-        class_names: A tuple of strings.
+        class_names: A tuple of strings, or None.
 
     Raises:
         ValueError: If shapes, lengths, pixels, labels or names are not as described.
@@ -127,14 +127,14 @@ class Split:
 
     images: ImageArray
     labels: LabelArray
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] | None
 
     def __init__(self, images: ImagesLike, labels: LabelsLike, *, class_names: ClassNames | None = None) -> None:
-        names = CLASS_NAMES if class_names is None else check_class_names(class_names)
+        names = None if class_names is None else check_class_names(class_names)
         checked = check_images(images)
         set_field = object.__setattr__  # the way into a frozen dataclass
         set_field(self, "images", checked.reshape(-1, HEIGHT, WIDTH))
-        set_field(self, "labels", _small_labels(labels, len(checked), len(names)))
+        set_field(self, "labels", _small_labels(labels, len(checked), None if names is None else len(names)))
         set_field(self, "class_names", names)
 
     def __iter__(self) -> Iterator[Any]:
@@ -151,11 +151,15 @@ class Split:
             )
         if isinstance(part, tuple):
             raise TypeError(f"A Split has one axis. Received: {part!r}. Index `split.images` for rows and columns.")
-        return Split(self.images[part], self.labels[part], class_names=self.class_names)
+        images, labels = self.images[part], self.labels[part]
+        if not len(images) or images.shape[1:] != self.images.shape[1:]:
+            raise ValueError(f"No images are left of {len(self)} by {part!r}; take at least one.")
+        return Split(images, labels, class_names=self.class_names)
 
     def __repr__(self) -> str:
         images = f"{len(self)} images {self.images.dtype} {self.images.shape}"
-        return f"Split({images}, {len(self.class_names)} classes)"
+        classes = "class names not told" if self.class_names is None else f"{len(self.class_names)} classes"
+        return f"Split({images}, {classes})"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -169,8 +173,9 @@ class Dataset:
 
     Example:
         >>> import numpy as np
+        >>> from fashionclf import CLASS_NAMES
         >>> from fashionclf.datasets import Dataset, Split
-        >>> tiny = Split(np.zeros((2, 28, 28), "uint8"), [0, 9])
+        >>> tiny = Split(np.zeros((2, 28, 28), "uint8"), [0, 9], class_names=CLASS_NAMES)
         >>> dataset = Dataset("tiny", train=tiny, test=tiny[1:])
         >>> (x_train, y_train), (x_test, y_test) = dataset
         >>> y_test
@@ -192,11 +197,13 @@ class Dataset:
                 f"`train` and `test` must have the same classes. Received: {self.train.class_names} "
                 f"and {self.test.class_names}"
             )
+        if self.train.class_names is None:
+            raise ValueError("The splits of a Dataset need class names: make them with `class_names=[...]`.")
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """One name per class, in label order."""
-        return self.train.class_names
+        return self.train.class_names or ()  # never empty: checked when the Dataset was made
 
     def __iter__(self) -> Iterator[Split]:
         return iter((self.train, self.test))
@@ -234,14 +241,14 @@ class _Table(str):
         return str(self)
 
 
-def _small_labels(labels: LabelsLike, num_images: int, num_classes: int) -> LabelArray:
+def _small_labels(labels: LabelsLike, num_images: int, num_classes: int | None) -> LabelArray:
     checked = check_labels(labels, num_images=num_images, num_classes=num_classes)
     if checked.ndim != 1:
         raise ValueError(
             f"`labels` has shape {checked.shape}, expected integers (n,). "
             "Turn one-hot rows into integers with `labels.argmax(axis=1)`."
         )
-    if num_classes > 256:
+    if checked.max() > 255:
         return checked.astype(np.int64, copy=False)
     given = np.asarray(labels)
     # the caller's own array where it will do, so that a slice of a Split is a view

@@ -41,9 +41,9 @@ def cross_validate(
         x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
         y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
         folds: At least 2.
-        seed: Shuffle before folding, and seed weights and training, from 0 to 2**32 - 1. None folds in the
-            given order, as scikit-learn does, and trains with fresh entropy. A scikit-learn classifier keeps its own
-            `random_state`.
+        seed: Shuffle before folding, and seed a preset's weights and the training, from 0 to 2**32 - 1. None folds
+            in the given order, as scikit-learn does, and trains with fresh entropy. A function seeds the weights of
+            what it builds itself, and a scikit-learn classifier has its `random_state`.
 
     Returns:
         The accuracy on each fold left out, float64 `(folds,)`.
@@ -75,10 +75,11 @@ def cross_validate(
             f"`folds={folds}` but the rarest class has {rarest} pictures; each fold needs one of each class."
         )
     splitter = StratifiedKFold(folds, shuffle=seed is not None, random_state=seed)
+    seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
     return np.array(
         [
-            score(examples.take(fit_index), examples.take(test_index), None if seed is None else seed + fold)
-            for fold, (fit_index, test_index) in enumerate(splitter.split(labels, labels))
+            score(examples.take(fit_index), examples.take(test_index), fold_seed)
+            for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels), strict=True)
         ]
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from fashionclf._types import ClassNames, FloatArray, IntArray
@@ -13,7 +14,11 @@ from fashionclf._validation import check_class_names, check_count
 class Prediction:
     """What a model says about one picture.
 
-    Printing one shows the three most probable classes.
+    Printing one shows the three most probable classes. `Predictions` makes them.
+
+    Args:
+        probabilities: float32 `(num_classes,)`, each in [0, 1].
+        class_names: One name per class.
 
     Attributes:
         class_name: The most probable class.
@@ -33,9 +38,9 @@ class Prediction:
     __slots__ = ("class_names", "label", "probabilities")
 
     def __init__(self, probabilities: FloatArray, class_names: tuple[str, ...]) -> None:
-        self.probabilities = probabilities
+        self.probabilities = np.asarray(probabilities, dtype=np.float32)
         self.class_names = class_names
-        self.label = int(probabilities.argmax())
+        self.label = int(self.probabilities.argmax())
 
     @property
     def class_name(self) -> str:
@@ -138,7 +143,7 @@ class Predictions(Sequence[Prediction]):
     @overload
     def __getitem__(self, index: int) -> Prediction: ...
     @overload
-    def __getitem__(self, index: slice) -> "Predictions": ...
+    def __getitem__(self, index: slice | NDArray[Any]) -> "Predictions": ...
     @override
     def __getitem__(self, index: Any) -> "Prediction | Predictions":
         rows = self.probabilities[index]

@@ -1,14 +1,16 @@
 """Named systems: how each is built, trained and judged, in one table."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 import keras
 
 from fashionclf._validation import check_choice, check_count, check_number
+from fashionclf.augmentation import Augmentation
 from fashionclf.models import cnn_model, dense_model, rowwise_model
-from fashionclf.preprocessing import Augmentation
 
 SCHEDULES: Final = ("constant", "one_cycle", "cosine")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
@@ -28,7 +30,9 @@ class Recipe:
 
     Args:
         optimizer: Name of a Keras optimizer, such as `"adam"`, `"sgd"`, `"rmsprop"`, `"adamw"`.
-        learning_rate: Peak learning rate. None is the optimizer's own default.
+        learning_rate: Peak learning rate, above 0. None is the optimizer's own default.
+        momentum: Of `"sgd"`, from 0 up to 1, in Nesterov's form.
+        weight_decay: Share of every weight taken off per step, times the learning rate, as in AdamW.
         schedule: `"constant"`; `"one_cycle"`, a linear rise over the first quarter of all steps and a cosine
             fall to zero (Smith and Topin, arXiv:1708.07120); or `"cosine"`, the fall alone (Loshchilov and
             Hutter, arXiv:1608.03983).
@@ -55,6 +59,8 @@ class Recipe:
 
     optimizer: str = "adam"
     learning_rate: float | None = None
+    momentum: float = 0.0
+    weight_decay: float = 0.0
     schedule: str = "constant"
     epochs: int = 10
     batch_size: int = 32
@@ -65,19 +71,25 @@ class Recipe:
     validation_split: float = 0.0
 
     def __post_init__(self) -> None:
+        keep = functools.partial(object.__setattr__, self)  # plain Python values, which JSON and Keras take
         check_choice(self.optimizer, "optimizer", tuple(OPTIMIZERS))
         if self.learning_rate is not None:
-            check_number(self.learning_rate, "learning_rate", low=0, high=float("inf"), open_low=True, open_high=True)
+            rate = check_number(self.learning_rate, "learning_rate", low=0, high=1000, open_low=True)
+            keep("learning_rate", rate)
+        keep("momentum", check_number(self.momentum, "momentum", low=0, high=1, open_high=True))
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(f"`momentum` is an option of 'sgd'. Received: optimizer={self.optimizer!r}")
+        keep("weight_decay", check_number(self.weight_decay, "weight_decay", low=0, high=1, open_high=True))
         check_choice(self.schedule, "schedule", SCHEDULES)
-        check_count(self.epochs, "epochs")
-        check_count(self.batch_size, "batch_size")
+        keep("epochs", check_count(self.epochs, "epochs"))
+        keep("batch_size", check_count(self.batch_size, "batch_size"))
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise TypeError(f"`augmentation` must be an Augmentation or None. Received: {self.augmentation!r}")
-        check_number(self.label_smoothing, "label_smoothing", low=0, high=1, open_high=True)
+        for name in ("label_smoothing", "validation_split"):
+            keep(name, check_number(getattr(self, name), name, low=0, high=1, open_high=True))
         check_choice(self.precision, "precision", PRECISIONS)
         if self.early_stopping is not None:
-            check_count(self.early_stopping, "early_stopping", minimum=0)
-        check_number(self.validation_split, "validation_split", low=0, high=1, open_high=True)
+            keep("early_stopping", check_count(self.early_stopping, "early_stopping", minimum=0))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON-ready values, as a saved classifier carries it."""
@@ -121,6 +133,9 @@ class Preset:
     judged_on: str
     reported: Mapping[str, float] = field(default_factory=dict)
     source: str = "tutorials"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reported", MappingProxyType(dict(self.reported)))  # one table for everybody
 
 
 _RMSPROP: Final = Recipe(optimizer="rmsprop", epochs=5, validation_split=0.2, precision="float32")

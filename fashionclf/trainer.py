@@ -1,6 +1,7 @@
 """Trainer: fit, evaluate, predict, save and load a classifier of garments."""
 
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -12,39 +13,38 @@ from typing_extensions import override
 from fashionclf import __version__
 from fashionclf._batches import BatchSource
 from fashionclf._callbacks import BestCheckpoint, TrainingState, saved_seed
-from fashionclf._compilation import (
-    auto_loss,
-    check_known,
-    check_model,
-    choose_optimizer,
-    make_optimizer,
-    make_targets,
-    target_form,
-)
-from fashionclf._examples import Examples, as_examples
+from fashionclf._compilation import Compilation, choose_optimizer
+from fashionclf._examples import Examples, as_examples, as_images
 from fashionclf._files import SUFFIX, read_classifier, write_classifier
 from fashionclf._fitting import (
     EVALUATION_BATCH,
     check_callbacks,
-    check_file,
+    check_held_out,
     check_verbose,
     hold_out,
     identity,
+    make_early_stopping,
     recipe_for_fit,
     run_fit,
     seed_dropout,
 )
-from fashionclf._fitting import (
-    early_stopping as make_early_stopping,
-)
+from fashionclf._model_checks import check_model
 from fashionclf._predictor import CompiledPredictor, FrozenPredictor, freeze
 from fashionclf._types import ClassNames, FloatArray, ImagesLike, LabelsLike, PathLike
-from fashionclf._validation import check_class_names, check_count, check_path, check_seed, scale_pixels
+from fashionclf._validation import (
+    check_class_names,
+    check_count,
+    check_new_file,
+    check_path,
+    check_seed,
+    scale_pixels,
+)
+from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
 from fashionclf.labels import CLASS_NAMES
 from fashionclf.labels import class_names as names_of_dataset
 from fashionclf.predictions import Predictions
-from fashionclf.preprocessing import Augmentation, prepare_images
+from fashionclf.preprocessing import prepare_images
 from fashionclf.presets import Recipe, get_preset
 
 
@@ -52,9 +52,9 @@ class Trainer:
     """A model with all that it takes to train it, judge it, use it and keep it.
 
     Args:
-        model: Any `keras.Model` with one input of pictures `(28, 28, 1)`, `(28, 28)` or `(784,)`, float32 in
-            [0, 1], and one output of probabilities: softmax, or one sigmoid unit for two classes. A model that
-            is compiled already keeps its compilation.
+        model: Any float32 `keras.Model` with one input of pictures `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
+            and one output of probabilities: softmax, or one sigmoid unit for two classes. It is tried on a picture,
+            which builds it if it was not built. A model that is compiled already keeps its compilation.
         class_names: One name per class. None takes those of the `Split` it is fitted on, else those of
             its preset, else Fashion-MNIST's ten if the model has ten classes.
         optimizer: Name or instance of a Keras optimizer. None is that of the recipe (Adam by default).
@@ -65,7 +65,7 @@ class Trainer:
         recipe: How to train; see `Recipe`. What `fit` is told takes precedence.
 
     Attributes:
-        model: The `keras.Model`; in float32 except while `fit` runs.
+        model: The `keras.Model`, always in float32.
         recipe: The recipe in use.
 
     Raises:
@@ -91,31 +91,25 @@ class Trainer:
         recipe: Recipe | None = None,
     ) -> None:
         _check_backend()
-        self._units = check_model(model)
+        self._image_shape, self._units = check_model(model)
         self.num_classes = max(2, self._units)
         if recipe is not None and not isinstance(recipe, Recipe):
             raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
-        if isinstance(metrics, str):
-            raise TypeError(f"`metrics` must be a list of metrics. Received: {metrics!r}. Use [{metrics!r}].")
-        self._metrics = tuple(metrics)
-        self._compiles = not model.compiled
-        if model.compiled and not (
-            optimizer is None and recipe is None and self._metrics == ("accuracy",) and _is_auto(loss)
-        ):
+        self.recipe, instance = choose_optimizer(recipe or Recipe(), optimizer)
+        self._compilation = Compilation(
+            model, self._units, optimizer=instance, loss=loss, metrics=() if metrics is None else metrics
+        )
+        if model.compiled and not (optimizer is None and recipe is None and self._compilation.is_default):
             raise ValueError(
                 "`model` is compiled already and keeps its compilation: leave out `optimizer`, `loss`, `metrics` "
                 "and `recipe`, or pass a model that is not compiled."
             )
-        for metric in self._metrics:
-            check_known(metric, "metric", keras.metrics)
-        if not _is_auto(loss):
-            check_known(loss, "loss", keras.losses)
-        self._loss = loss
-        self.recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
         self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
         self._names_given = class_names is not None
         self.model = model
-        self._predictor = CompiledPredictor(model)
+        self._tracing = threading.RLock()
+        self._fitting = threading.RLock()
+        self._predictor = CompiledPredictor(model, self._image_shape, self._tracing)
 
     @classmethod
     def from_preset(
@@ -215,6 +209,8 @@ class Trainer:
             ValueError: If values are out of range, lengths differ, or early stopping or a checkpoint is asked for
                 without validation data.
             TypeError: If an argument has the wrong type.
+            FileNotFoundError: If the folder of a file to write does not exist.
+            RuntimeError: If another thread is fitting the same Trainer.
 
         Example:
             >>> import fashionclf as fc, numpy as np
@@ -235,31 +231,23 @@ class Trainer:
             augment=augment,
             precision=precision,
         )
-        checkpoint_file = check_file(checkpoint, "checkpoint", SUFFIX)
-        state_file = check_file(resume, "resume", ".npz")
+        checkpoint_file = None if checkpoint is None else check_new_file(checkpoint, "checkpoint", SUFFIX)
+        state_file = None if resume is None else check_new_file(resume, "resume", ".npz")
         extra = check_callbacks(callbacks)
         verbose = check_verbose(verbose)
         seed = _effective_seed(seed, state_file)
-        training, validation = hold_out(
-            as_examples(x, y, sample_weight, num_classes=self.num_classes),
-            validation_data,
-            recipe.validation_split,
-            seed,
-            self.num_classes,
-        )
-        if validation is None and (recipe.early_stopping is not None or checkpoint_file is not None):
-            raise ValueError(
-                "Early stopping and checkpoints need validation data: pass `validation_data` or "
-                "`validation_split`, or leave out `checkpoint` and pass `early_stopping=False`."
-            )
+        examples = as_examples(x, y, sample_weight, num_classes=self.num_classes)
+        training, validation = hold_out(examples, validation_data, recipe.validation_split, seed, self.num_classes)
+        check_held_out(validation, recipe, checkpoint_file)
         names = self._names_after(training)
         training = training.with_class_weight(class_weight, names, self.num_classes)
-        loss = self._loss_for(training, recipe)
+        loss = self._compilation.loss_for(training.labels, recipe)
         source = BatchSource(
             training.images,
-            make_targets(training.labels, target_form(loss, self._units), self._units, recipe.label_smoothing),
+            self._compilation.targets(training.labels, loss, label_smoothing=recipe.label_smoothing),
             training.weights,
             batch_size=recipe.batch_size,
+            image_shape=self._image_shape,
             seed=seed,
             augmentation=recipe.augmentation,
         )
@@ -268,42 +256,38 @@ class Trainer:
         best = None if checkpoint_file is None else BestCheckpoint(lambda: self.save(checkpoint_file))
         state = None
         if state_file is not None:
-            state = TrainingState(state_file, identity(recipe, seed, source, self.model), stopping, best)
+            run = identity(recipe, seed, source, held_out, self.model, (repr(loss), self._compilation.to_dict()))
+            state = TrainingState(state_file, run, stopping, best)
         # Whatever can be wrong has been checked; only from here on does the trainer change.
-        self._class_names = names
-        if self._compiles:
-            self._compile(loss, recipe, recipe.epochs * source.steps_per_epoch)
-        seed_dropout(self.model, seed)
-        own = [callback for callback in (stopping, best, state) if callback is not None]
-        self._predictor.reset()
+        if not self._fitting.acquire(blocking=False):
+            raise RuntimeError("This trainer is being fitted in another thread; wait, or build a second one.")
         try:
-            return run_fit(self.model, source, held_out, recipe, callbacks=[*extra, *own], state=state, verbose=verbose)
+            self._compilation.compile(loss, recipe, recipe.epochs * source.steps_per_epoch)
+            self._class_names = names
+            seed_dropout(self.model, seed)
+            return run_fit(
+                self.model,
+                source,
+                held_out,
+                recipe,
+                callbacks=[*extra, *(callback for callback in (stopping, best, state) if callback is not None)],
+                state=state,
+                lock=self._tracing,
+                verbose=verbose,
+            )
         finally:
-            self._predictor.reset()
+            self._fitting.release()
 
     def _names_after(self, examples: Examples) -> tuple[str, ...] | None:
-        """Return the class names once fitted on examples: a Split's take the place of a preset's, not of given ones."""
+        """Return the class names once fitted on examples: a Split's replace a preset's, but not those given."""
         if self._names_given or examples.class_names is None:
             return self.class_names
         return check_class_names(examples.class_names, self.num_classes)
 
-    def _loss_for(self, examples: Examples, recipe: Recipe) -> Any:
-        if not self._compiles:
-            return self.model.loss
-        return auto_loss(self._units, examples.labels, recipe) if _is_auto(self._loss) else self._loss
-
-    def _compile(self, loss: Any, recipe: Recipe, total_steps: int) -> None:
-        optimizer = self._optimizer
-        if optimizer is None:
-            # A constant rate lets a further fit go on with the optimizer's state; a schedule starts afresh.
-            keep = self.model.compiled and recipe.schedule == "constant"
-            optimizer = self.model.optimizer if keep else make_optimizer(recipe, total_steps)
-        self.model.compile(optimizer=optimizer, loss=loss, metrics=list(self._metrics), jit_compile=False)
-
     def _arrays(self, examples: Examples, loss: Any) -> tuple[Any, ...]:
         """Return examples as the arrays that Keras evaluates."""
-        images = scale_pixels(examples.images).reshape(-1, *self.model.input_shape[1:])
-        targets = make_targets(examples.labels, target_form(loss, self._units), self._units)
+        images = scale_pixels(examples.images).reshape(-1, *self._image_shape)
+        targets = self._compilation.targets(examples.labels, loss)
         return (images, targets) if examples.weights is None else (images, targets, examples.weights)
 
     # -- judging and using ------------------------------------------------------------------------
@@ -340,10 +324,10 @@ class Trainer:
         """
         batch_size = check_count(batch_size, "batch_size")
         examples = as_examples(x, y, sample_weight, num_classes=self.num_classes)
-        loss = self.model.loss if self.model.compiled else self._loss_for(examples, self.recipe)
+        loss = self.model.loss if self.model.compiled else self._compilation.loss_for(examples.labels, self.recipe)
         images, targets, *weights = self._arrays(examples, loss)
         if not self.model.compiled:
-            self._compile(loss, self.recipe, total_steps=1)
+            self._compilation.compile(loss, self.recipe, total_steps=1)
         results = self.model.evaluate(
             images,
             targets,
@@ -391,7 +375,7 @@ class Trainer:
             ValueError: If the images are not right.
             TypeError: If an argument has the wrong type.
         """
-        return self._predictor(prepare_images(x), check_count(batch_size, "batch_size"))
+        return self._predictor(prepare_images(as_images(x)), check_count(batch_size, "batch_size"))
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for serving one picture at a time.
@@ -408,7 +392,8 @@ class Trainer:
 
         Raises:
             ImportError: If LiteRT is missing.
-            ValueError: If nothing has told the class names, or `num_threads` is below 1.
+            ValueError: If nothing has told the class names, `num_threads` is below 1, or LiteRT lacks an operation of
+                the model.
             TypeError: If `num_threads` is not an integer.
 
         Example:
@@ -418,7 +403,7 @@ class Trainer:
             1
         """
         threads = min(2, os.cpu_count() or 1) if num_threads is None else check_count(num_threads, "num_threads")
-        return freeze(self.model, self._known_names(), threads)
+        return freeze(self.model, self._image_shape, self._known_names(), threads)
 
     def _known_names(self) -> tuple[str, ...]:
         names = self.class_names
@@ -445,22 +430,17 @@ class Trainer:
             path: A file name ending in `.keras`, in a folder that exists.
 
         Raises:
-            ValueError: If the name does not end in `.keras`.
+            ValueError: If the name does not end in `.keras` or is a folder's, or the model has a `Lambda` layer, which
+                Keras's safe mode would not load again.
             FileNotFoundError: If the folder does not exist.
             TypeError: If the path is not a string or `os.PathLike`.
         """
-        file = check_file(path, "path", SUFFIX)
-        if file is None:
-            raise TypeError("`path` must be a path (str or os.PathLike). Received: None")
+        file = check_new_file(path, "path", SUFFIX)
         metadata = {
             "class_names": self.class_names,
             "class_names_given": self._names_given,
             "recipe": self.recipe.to_dict(),
-            "compilation": {
-                "by_trainer": self._compiles,
-                "auto_loss": _is_auto(self._loss),
-                "optimizer_given": self._optimizer is not None,
-            },
+            "compilation": self._compilation.to_dict(),
             "versions": {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},
         }
         write_classifier(self.model, file, metadata)
@@ -496,23 +476,20 @@ class Trainer:
                     f"{str(path)!r} was written by plain Keras and has no class names: pass `class_names`."
                 )
             return cls(model, class_names=class_names)
-        trainer = cls(model, class_names=class_names or metadata["class_names"])
+        trainer = cls(model, class_names=metadata["class_names"] if class_names is None else class_names)
         trainer._names_given = class_names is not None or metadata["class_names_given"]
-        trainer.recipe = Recipe.from_dict(metadata["recipe"])
-        trainer._adopt_compilation(metadata["compilation"], custom_objects)
+        try:
+            trainer.recipe = Recipe.from_dict(metadata["recipe"])
+            trainer._compilation = Compilation.restore(
+                metadata["compilation"], model, trainer._units, trainer.recipe, custom_objects
+            )
+        except (AttributeError, KeyError) as error:
+            raise ValueError(f"{str(path)!r} is damaged: its recipe or compilation cannot be read: {error}") from error
         return trainer
 
-    def _adopt_compilation(self, saved: Mapping[str, bool], custom_objects: Mapping[str, Any] | None) -> None:
-        """Take the loss, metrics and optimizer that a loaded model was compiled with as this trainer's own."""
-        self._compiles = saved["by_trainer"]
-        if not (self._compiles and self.model.compiled):
-            return
-        config = keras.saving.deserialize_keras_object(
-            self.model.get_compile_config(), custom_objects=dict(custom_objects or {})
-        )
-        self._loss = "auto" if saved["auto_loss"] else config["loss"]
-        self._metrics = tuple(config["metrics"] or ())
-        self._optimizer = self.model.optimizer if saved["optimizer_given"] else None
+    @override
+    def __reduce__(self) -> Any:
+        raise TypeError("A Trainer can be neither pickled nor copied: use `save` and `load`.")
 
     @override
     def __repr__(self) -> str:
@@ -520,10 +497,6 @@ class Trainer:
 
 
 # -- checks ---------------------------------------------------------------------------------------
-
-
-def _is_auto(loss: Any) -> bool:
-    return isinstance(loss, str) and loss == "auto"
 
 
 def _check_backend() -> None:

@@ -69,6 +69,7 @@ class World:
     def __init__(self, folder):
         self.folder = folder
         self.trainer = fc.Trainer(fc.dense_model((), seed=0))
+        (folder.parent / "folder.keras").mkdir()
         self.frozen = self.trainer.compile_predictor()
 
     def state(self):
@@ -93,6 +94,11 @@ def compiled():
     model = fc.dense_model(())
     model.compile(loss="categorical_crossentropy")
     return model
+
+
+def mixed():
+    layers = [keras.layers.Flatten(dtype="mixed_float16"), keras.layers.Dense(10, activation="softmax")]
+    return keras.Sequential([keras.Input((28, 28, 1)), *layers])
 
 
 def with_images(call):
@@ -191,7 +197,10 @@ TABLE = {
     ],
     "Recipe": [
         ("optimizer", lambda w: fc.Recipe(optimizer="adm"), VALUE, "Did you mean 'adam'"),
-        ("rate", lambda w: fc.Recipe(learning_rate=0), VALUE, r"\(0, inf\)"),
+        ("rate", lambda w: fc.Recipe(learning_rate=0), VALUE, r"\(0, 1000\]"),
+        ("momentum", lambda w: fc.Recipe(momentum=1.0), VALUE, r"\[0, 1\)"),
+        ("momentum of adam", lambda w: fc.Recipe(momentum=0.9), VALUE, "'sgd'"),
+        ("weight decay", lambda w: fc.Recipe(weight_decay=-0.1), VALUE, r"\[0, 1\)"),
         ("schedule", lambda w: fc.Recipe(schedule="onecycle"), VALUE, "Did you mean 'one_cycle'"),
         ("epochs", lambda w: fc.Recipe(epochs=0), VALUE, "at least 1"),
         ("batch size", lambda w: fc.Recipe(batch_size=2.5), TYPE, "integer"),
@@ -210,6 +219,14 @@ TABLE = {
         ("input", lambda w: fc.Trainer(keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(),
                                                          keras.layers.Dense(10, activation="softmax")])),
          VALUE, r"\(None, 32, 32, 3\), expected"),
+        ("integers", lambda w: fc.Trainer(keras.Sequential([keras.Input((784,), dtype="uint8"),
+                                                            keras.layers.Dense(10, activation="softmax")])),
+         VALUE, "Rescaling"),
+        ("mixed precision", lambda w: fc.Trainer(mixed()), VALUE, "mixed_float16"),
+        ("hidden logits", lambda w: fc.Trainer(keras.Sequential([keras.Input((784,)), keras.Sequential(
+            [keras.layers.Dense(10)])])), VALUE, "softmax"),
+        ("loss for one unit", lambda w: fc.Trainer(fc.dense_model((), num_classes=1), class_names=["a", "b"],
+                                                   loss="categorical_crossentropy"), VALUE, "one sigmoid unit"),
         ("not built", lambda w: fc.Trainer(keras.Sequential([keras.layers.Dense(10)])), VALUE, "keras.Input"),
         ("logits", lambda w: fc.Trainer(keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])), VALUE,
          "activation='softmax'"),
@@ -258,10 +275,10 @@ TABLE = {
         ("stopping without validation", lambda w: fit(w, early_stopping=2), VALUE, "need validation data"),
         ("checkpoint without validation", lambda w: fit(w, checkpoint=w.folder / "a.keras"), VALUE,
          "need validation data"),
-        ("checkpoint name", lambda w: fit(w, checkpoint=w.folder / "a.h5"), VALUE, r"a\.keras"),
+        ("checkpoint name", lambda w: fit(w, checkpoint=w.folder / "a.h5"), VALUE, r"must end in '\.keras'"),
         ("checkpoint folder", lambda w: fit(w, checkpoint=w.folder / "no" / "a.keras"), FileNotFoundError, "folder"),
         ("checkpoint type", lambda w: fit(w, checkpoint=True), TYPE, "path"),
-        ("resume name", lambda w: fit(w, resume=w.folder / "state"), VALUE, r"state\.npz"),
+        ("resume name", lambda w: fit(w, resume=w.folder / "state"), VALUE, r"must end in '\.npz'"),
         ("callbacks", lambda w: fit(w, callbacks=[print]), TYPE, "Callback"),
         ("augment", lambda w: fit(w, augment="flip"), TYPE, "Augmentation"),
         ("precision", lambda w: fit(w, precision="float16"), VALUE, "'float32'"),
@@ -269,6 +286,14 @@ TABLE = {
         ("class_weight word", lambda w: fit(w, class_weight="balance"), TYPE, "'balanced'"),
         ("class_weight class", lambda w: fit(w, class_weight={"Boots": 2}), VALUE, "unknown class 'Boots'"),
         ("class_weight label", lambda w: fit(w, class_weight={10: 2}), VALUE, "unknown class 10"),
+        ("class_weight zero", lambda w: fit(w, class_weight=dict.fromkeys(range(10), 0)), VALUE, "above 0"),
+        ("metric form", lambda w: fc.Trainer(fc.dense_model(()), metrics=["categorical_accuracy"]).fit(IMAGES, LABELS),
+         VALUE, "does not fit the labels"),
+        ("smoothing form", lambda w: fc.Trainer(fc.dense_model(()), loss="sparse_categorical_crossentropy",
+                                                recipe=fc.Recipe(label_smoothing=0.1)).fit(IMAGES, LABELS),
+         VALUE, "`label_smoothing` needs"),
+        ("checkpoint is a folder", lambda w: fit(w, checkpoint=w.folder.parent / "folder.keras", validation_split=0.5),
+         VALUE, "is a folder"),
         ("class_weight value", lambda w: fit(w, class_weight={1: -2}), VALUE, r"class_weight\[1\]"),
         ("sample_weight length", lambda w: fit(w, sample_weight=[1, 2]), VALUE, r"expected \(20,\)"),
         ("sample_weight sign", lambda w: fit(w, sample_weight=-np.ones(20)), VALUE, "not negative"),
@@ -296,7 +321,7 @@ TABLE = {
     "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x)),
     "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x)),
     "Trainer.save": [
-        ("ending", lambda w: w.trainer.save(w.folder / "a.h5"), VALUE, r"a\.keras"),
+        ("ending", lambda w: w.trainer.save(w.folder / "a.h5"), VALUE, "must end in"),
         ("folder", lambda w: w.trainer.save(w.folder / "no" / "a.keras"), FileNotFoundError, "make it first"),
         ("type", lambda w: w.trainer.save(3), TYPE, "path"),
         ("None", lambda w: w.trainer.save(None), TYPE, "path"),

@@ -11,7 +11,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from fashionclf import _download, _idx
+from fashionclf import CLASS_NAMES, _download, _idx
 from fashionclf.datasets import Dataset, Split, load_data
 
 SHARED = Path(os.environ.get("FASHIONCLF_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")
@@ -359,7 +359,7 @@ def test_wrong_arguments_are_refused(tiny, kwargs, error, words):
 
 def split(count=4, **kwargs):
     images = np.arange(count, dtype=np.uint8)[:, None, None] * np.ones((28, 28), np.uint8)
-    return Split(images, np.arange(count) % 3, **kwargs)
+    return Split(images, np.arange(count) % 3, **{"class_names": CLASS_NAMES, **kwargs})
 
 
 @pytest.mark.parametrize("shape", [(4, 28, 28), (4, 28, 28, 1), (4, 784)])
@@ -367,7 +367,8 @@ def test_a_split_takes_every_form_of_many_images(shape):
     made = Split(np.zeros(shape, np.int64), [0, 1, 2, 3])
     assert made.images.shape == (4, 28, 28)
     assert (made.images.dtype, made.labels.dtype) == (np.uint8, np.uint8)
-    assert made.class_names[0] == "T-shirt/top"
+    assert made.class_names is None  # nothing has told them
+    assert "class names not told" in repr(made)
 
 
 def test_a_split_keeps_floats_and_many_classes():
@@ -414,7 +415,7 @@ def test_a_split_has_one_axis():
     [
         ((np.zeros((4, 27, 28)), [0] * 4), None, ValueError, "shape"),
         ((np.zeros((4, 28, 28)), [0] * 3), None, ValueError, "3 rows but there are 4 images"),
-        ((np.zeros((4, 28, 28)), [0, 1, 2, 10]), None, ValueError, r"0\.\.9"),
+        ((np.zeros((4, 28, 28)), [0, 1, 2, 10]), CLASS_NAMES, ValueError, r"0\.\.9"),
         ((np.zeros((2, 28, 28)), [0, 2]), ["a", "b"], ValueError, r"0\.\.1"),
         ((np.zeros((2, 28, 28)), [0, 1]), ["a", "a"], ValueError, "more than once"),
         ((np.zeros((2, 28, 28)), [0, 1]), "ab", TypeError, "sequence of strings"),

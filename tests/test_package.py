@@ -1,5 +1,7 @@
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,17 @@ def test_all_is_sorted_and_complete():
     assert fc.__all__ == sorted(fc.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
     assert set(fc.__all__) == {*fc._HOMES, "__version__"}
     assert set(fc.__all__) <= set(dir(fc))
+
+
+def test_type_checkers_see_the_same_names():
+    tree = ast.parse(Path(fc.__file__).read_text(encoding="utf-8"))
+    mirror = {
+        name.name: node.module.removeprefix("fashionclf.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("fashionclf.")
+        for name in node.names
+    }
+    assert mirror == fc._HOMES
 
 
 @pytest.mark.parametrize("name", fc._HOMES)

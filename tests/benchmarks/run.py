@@ -50,7 +50,11 @@ def machine():
     from fashionclf._precision import has_fast_bfloat16
 
     cpu = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     names = ("fashionclf", "tensorflow", "keras", "numpy", "torch", "onnxruntime", "ai-edge-litert")
@@ -300,7 +304,12 @@ def number(value):
 
 
 def latency_lines(results):
-    lines = ["## One picture", "", "| way | p50, ms | p99, ms | p50 of `model.predict` / this |", "|---|---:|---:|---:|"]
+    lines = [
+        "## One picture",
+        "",
+        "| way | p50, ms | p99, ms | p50 of `model.predict` / this |",
+        "|---|---:|---:|---:|",
+    ]
     reference = results["model.predict"]["p50_ms"]
     for name, values in results.items():
         lines.append(
@@ -310,7 +319,12 @@ def latency_lines(results):
 
 
 def throughput_lines(results):
-    lines = ["## Many pictures", "", "| way | 10,000, s | 60,000, s | of the bare function (10,000) |", "|---|---:|---:|---:|"]
+    lines = [
+        "## Many pictures",
+        "",
+        "| way | 10,000, s | 60,000, s | of the bare function (10,000) |",
+        "|---|---:|---:|---:|",
+    ]
     bare = results["10000"]["bare function, float32 ready"]
     for name, seconds in results["10000"].items():
         lines.append(f"| {name} | {seconds:.3f} | {results['60000'][name]:.3f} | {seconds / bare:.2f} |")
@@ -344,12 +358,16 @@ def plot(results, path):
                 seconds, accuracy = zip(*run["epochs"], strict=True)
                 left.plot(seconds, accuracy, "o-", color=colour, markersize=3, label=label if not i else None)
         left.axhline(0.915, color="black", linewidth=0.8, linestyle=":")
-        left.set(xscale="log", xlabel="seconds", ylabel="validation accuracy", title="Training (3 seeds)", ylim=(0.84, 0.95))
+        left.set(
+            xscale="log", xlabel="seconds", ylabel="validation accuracy", title="Training (3 seeds)", ylim=(0.84, 0.95)
+        )
         left.legend(loc="lower right")
     if "latency" in results:
         names = sorted(results["latency"], key=lambda name: results["latency"][name]["p50_ms"])
         values = [results["latency"][name]["p50_ms"] for name in names]
-        bars = right.barh(names, values, color=["#0072B2" if "redictor" in n or "Trainer" in n else "#999999" for n in names])
+        bars = right.barh(
+            names, values, color=["#0072B2" if "redictor" in n or "Trainer" in n else "#999999" for n in names]
+        )
         right.bar_label(bars, [f"{value:.2f} ms" for value in values], padding=3)
         right.set(xscale="log", title="One picture (median)", xlabel="milliseconds")
         right.set_xlim(right=max(values) * 8)

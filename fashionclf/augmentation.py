@@ -1,0 +1,116 @@
+"""Augmentation: random changes to training pictures, drawn by numpy for a whole batch at once."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._types import ImageArray, ImagesLike, IntArray
+from fashionclf._validation import (
+    HEIGHT,
+    NUM_PIXELS,
+    WIDTH,
+    check_count,
+    check_flag,
+    check_images,
+    check_number,
+    check_seed,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes to training pictures that leave their class as it is.
+
+    Calling it returns a changed copy of images; `Trainer.fit(augment=...)` applies it to every batch anew.
+    All parts of a batch are drawn at once with numpy, on the raw pixels.
+
+    Args:
+        horizontal_flip: Mirror left and right, with probability 1/2. Not for digits.
+        max_shift: Move by up to this many pixels in each direction, 0 to 27; zeros move in.
+        erasing: Probability, from 0 to 1, of overwriting one random rectangle (2 to 33 % of the area, sides
+            in a ratio of 0.3 to 3.3) with random pixels: Zhong et al., "Random Erasing Data Augmentation",
+            arXiv:1708.04896.
+
+    Raises:
+        ValueError: If a value is out of range.
+        TypeError: If a value has the wrong type.
+
+    Example:
+        >>> import numpy as np
+        >>> augment = Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25)
+        >>> augment(np.zeros((5, 28, 28), dtype="uint8"), seed=0).shape
+        (5, 28, 28, 1)
+    """
+
+    horizontal_flip: bool = True
+    max_shift: int = 2
+    erasing: float = 0.0
+
+    def __post_init__(self) -> None:
+        keep = functools.partial(object.__setattr__, self)  # plain Python values, which JSON takes
+        keep("horizontal_flip", check_flag(self.horizontal_flip, "horizontal_flip"))
+        keep("max_shift", check_count(self.max_shift, "max_shift", minimum=0))
+        if self.max_shift >= WIDTH:
+            raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {self.max_shift!r}")
+        keep("erasing", check_number(self.erasing, "erasing", low=0, high=1))
+
+    def __call__(self, images: ImagesLike, *, seed: int | None = None) -> ImageArray:
+        """Return a changed copy of images.
+
+        Args:
+            images: Images in any form that `prepare_images` takes.
+            seed: From 0 to 2**32 - 1; the same seed gives the same changes. None draws fresh entropy.
+
+        Returns:
+            An array `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+
+        Raises:
+            ValueError: As `prepare_images`.
+            TypeError: As `prepare_images`.
+        """
+        return self.apply(check_images(images).copy(), np.random.default_rng(check_seed(seed)))
+
+    def apply(self, images: ImageArray, rng: np.random.Generator) -> ImageArray:
+        """Change checked images `(n, 28, 28, 1)`, partly in place: the training loop's form of a call."""
+        if self.horizontal_flip:
+            flipped = rng.random(len(images)) < 0.5
+            images[flipped] = images[flipped, :, ::-1]
+        if self.max_shift:
+            images = _shift(images, self.max_shift, rng)
+        if self.erasing:
+            _erase(images, self.erasing, rng)
+        return images
+
+
+def _shift(images: ImageArray, reach: int, rng: np.random.Generator) -> ImageArray:
+    padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded[..., 0], (HEIGHT, WIDTH), axis=(1, 2))
+    down, right = rng.integers(0, 2 * reach + 1, size=(2, len(images)))
+    shifted: ImageArray = windows[np.arange(len(images)), down, right][..., np.newaxis]
+    return shifted
+
+
+def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> None:
+    chosen = np.flatnonzero(rng.random(len(images)) < probability)
+    area = rng.uniform(0.02, 0.33, len(chosen)) * NUM_PIXELS
+    ratio = np.exp(rng.uniform(np.log(0.3), np.log(3.3), len(chosen)))
+    height = np.clip(np.rint(np.sqrt(area * ratio)), 1, HEIGHT).astype(np.int64)
+    width = np.clip(np.rint(np.sqrt(area / ratio)), 1, WIDTH).astype(np.int64)
+    rows = _spans(height, HEIGHT, rng)[:, :, np.newaxis]
+    columns = _spans(width, WIDTH, rng)[:, np.newaxis, :]
+    mask = np.zeros(images.shape[:3], dtype=bool)
+    mask[chosen] = rows & columns
+    count = int(mask.sum())
+    noise = (
+        rng.integers(0, 256, count, dtype=np.uint8) if images.dtype == np.uint8 else rng.random(count, dtype=np.float32)
+    )
+    images[mask, 0] = noise
+
+
+def _spans(lengths: IntArray, size: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Mark a run of each length at a random place on an axis of `size` pixels: `(n, size)`."""
+    start = rng.integers(0, size - lengths + 1)[:, np.newaxis]
+    place = np.arange(size)
+    return (place >= start) & (place < start + lengths[:, np.newaxis])
