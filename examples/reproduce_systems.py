@@ -55,9 +55,8 @@ def tutorial_presets() -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {
-        name: version(name) for name in ("fashionclf", "tensorflow", "keras", "numpy", "scikit-learn")
-    }
+    libraries = {name: version(name) for name in ("tensorflow", "keras", "numpy", "scikit-learn")}
+    return {"python": platform.python_version(), "fashionclf": fc.__version__, **libraries}
 
 
 def cross_validate_sgd() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from fashionclf.preprocessing import split_indices
 from fashionclf.presets import Recipe
 
 EVALUATION_BATCH: Final = 256
+_STEPS_PER_EXECUTION: Final = 16
 
 
 # -- options --------------------------------------------------------------------------------------
@@ -157,6 +158,26 @@ def seed_dropout(model: keras.Model, seed: int) -> None:
         state.assign(np.array([first, 0], dtype=state.dtype))
 
 
+@contextlib.contextmanager
+def _grouped_steps(model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> Iterator[None]:
+    """Let TensorFlow run several steps before it returns to Python, unless a callback wants to see every batch."""
+    if model.steps_per_execution != 1 or any(_watches_batches(callback) for callback in callbacks):
+        yield
+        return
+    model.steps_per_execution = _STEPS_PER_EXECUTION
+    try:
+        yield
+    finally:
+        model.steps_per_execution = 1
+        model.train_function = model.test_function = None
+
+
+def _watches_batches(callback: keras.callbacks.Callback) -> bool:
+    names = [f"on_{kind}batch_{place}" for kind in ("", "train_", "test_") for place in ("begin", "end")]
+    base = keras.callbacks.Callback
+    return any(name in vars(callback) or getattr(type(callback), name) is not getattr(base, name) for name in names)
+
+
 def run_fit(
     model: keras.Model,
     source: BatchSource,
@@ -170,7 +191,7 @@ def run_fit(
 ) -> keras.callbacks.History:
     """Train through `model.fit` and return its history, that of an interrupted fit included."""
     step = training_step(model, precision=recipe.precision, label_smoothing=recipe.label_smoothing, lock=lock)
-    with step, tf_dataset(source) as batches:
+    with step, _grouped_steps(model, callbacks), tf_dataset(source) as batches:
         history = model.fit(
             batches,
             initial_epoch=0 if state is None else state.first_epoch,

@@ -1,4 +1,4 @@
-"""What only training computes differently: bfloat16 arithmetic and smoothed labels.
+"""What only training computes differently: bfloat16 arithmetic, fused normalisation, smoothed labels.
 
 A model is float32, and its labels are what they are, for validation, checkpoints, callbacks and metrics alike. Only
 `train_step` sees anything else, and only while it runs, which is when Keras traces the training function. So nothing
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import keras
+import tensorflow as tf
 
 _FAST_FLAGS: Final = frozenset(("avx512_bf16", "amx_bf16"))
 
@@ -39,10 +40,11 @@ def training_step(
     """
     bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
     layers = _hidden_layers(model) if bfloat16 else []
+    normalisations = [layer for layer in _leaves(model) if _can_be_fused(layer)]
     step = model.train_step
 
     def train_step(*args: Any, **kwargs: Any) -> Any:
-        with lock, _in_bfloat16(layers), _smoothed_labels(model, label_smoothing):
+        with lock, _in_bfloat16(layers), _fused(normalisations), _smoothed_labels(model, label_smoothing):
             return step(*args, **kwargs)
 
     model.train_step = train_step
@@ -65,6 +67,48 @@ def _in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
     finally:
         for layer, policy in zip(layers, policies, strict=True):
             layer.dtype_policy = policy
+
+
+@contextlib.contextmanager
+def _fused(layers: list[keras.layers.BatchNormalization]) -> Iterator[None]:
+    """Normalise by TensorFlow's fused kernel, which Keras does not use and which takes half the time."""
+    try:
+        for layer in layers:
+            layer.call = functools.partial(_fused_normalisation, layer)
+        yield
+    finally:
+        for layer in layers:
+            del layer.call
+
+
+def _fused_normalisation(
+    layer: keras.layers.BatchNormalization, inputs: Any, training: Any = None, mask: Any = None
+) -> Any:
+    """Compute what the layer's own `call` does in training, its moving averages included."""
+    if training is not True or mask is not None:
+        return type(layer).call(layer, inputs, training=training, mask=mask)
+    mean, variance = layer.moving_mean.value, layer.moving_variance.value
+    scale = layer.gamma.value if layer.scale else tf.ones_like(mean)
+    offset = layer.beta.value if layer.center else tf.zeros_like(mean)
+    outputs, batch_mean, batch_variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=layer.epsilon, is_training=True
+    )
+    count = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], tf.float32)
+    biased = batch_variance * (count - 1) / count  # the kernel divides by count - 1, Keras by count
+    layer.moving_mean.assign(mean * layer.momentum + batch_mean * (1 - layer.momentum))
+    layer.moving_variance.assign(variance * layer.momentum + biased * (1 - layer.momentum))
+    return outputs
+
+
+def _can_be_fused(layer: keras.Layer) -> bool:
+    """Tell whether the kernel does the same: pictures, channels last, the layer's own class, and being trained."""
+    return (
+        type(layer) is keras.layers.BatchNormalization
+        and layer.trainable  # a frozen one normalises by its moving averages
+        and layer.input_spec.ndim == 4
+        and layer.axis in (-1, 3)
+        and not (layer.synchronized or getattr(layer, "renorm", False))  # Keras before 3.14 knows no renorm
+    )
 
 
 @contextlib.contextmanager
@@ -91,11 +135,14 @@ def _hidden_layers(model: keras.Model) -> list[keras.Layer]:
 
     A layer of the caller's may mix its input with float32 values of its own, so it is left in float32.
     """
-    leaves = [layer for layer in model._flatten_layers(include_self=False) if not layer._layers]
     return [
         layer
-        for layer in leaves[:-1]  # the last gives probabilities, which need the digits
+        for layer in _leaves(model)[:-1]  # the last gives probabilities, which need the digits
         if type(layer).__module__.startswith("keras.")
         and not isinstance(layer, keras.layers.InputLayer | keras.layers.Rescaling | keras.layers.Softmax)
         and getattr(layer, "activation", None) not in (keras.activations.softmax, keras.activations.sigmoid)
     ]
+
+
+def _leaves(model: keras.Model) -> list[keras.Layer]:
+    return [layer for layer in model._flatten_layers(include_self=False) if not layer._layers]

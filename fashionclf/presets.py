@@ -10,7 +10,7 @@ import keras
 
 from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.augmentation import Augmentation
-from fashionclf.models import cnn_model, dense_model, rowwise_model
+from fashionclf.models import cnn_model, dense_model, fast_model, rowwise_model
 
 SCHEDULES: Final = ("constant", "one_cycle", "cosine")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
@@ -211,6 +211,23 @@ _PRESETS: Final = (
         recipe=Recipe(epochs=20, early_stopping=2, validation_split=0.2, precision="float32"),
         judged_on="validation",
         reported={"accuracy": 0.9202, "loss": 0.2157},
+    ),
+    Preset(
+        name="cnn_fast",
+        description="fixed whitening Conv 32 5x5, stride 2 → Conv 64 → MaxPool, norm → Dense 128, norm → Dense 10",
+        build=lambda seed: fast_model(seed=seed, name="cnn_fast"),
+        parameters=422_698,
+        recipe=Recipe(
+            optimizer="sgd",
+            learning_rate=0.8,
+            momentum=0.9,
+            schedule="one_cycle",
+            epochs=3,
+            batch_size=480,
+            label_smoothing=0.1,
+        ),
+        judged_on="validation",
+        source="fashionclf: made for a short time to accuracy, see docs/performance.md",
     ),
 )
 _BY_NAME: Final = {preset.name: preset for preset in _PRESETS}

@@ -764,3 +764,63 @@ def test_tensorflow_backend_is_checked(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="KERAS_BACKEND=tensorflow"):
         fc.Trainer(fc.dense_model(()))
+
+
+class TestSpeed:
+    def test_fused_normalisation_trains_as_keras_does(self, garments):
+        """One kernel against many: after four steps the same weights and moving averages, but for rounding."""
+        images, labels = garments[0][:128], garments[1][:128]
+        weights = []
+        for fused in (True, False):
+            model = fc.cnn_model((4, 8), units=(), batch_norm=True, dropout=0.0, seed=0)
+            with pytest.MonkeyPatch.context() as patch:
+                if not fused:
+                    patch.setattr("fashionclf._training_step._can_be_fused", lambda layer: False)
+                recipe = fc.Recipe(optimizer="sgd", learning_rate=0.01, precision="float32")
+                fc.Trainer(model, recipe=recipe).fit(images, labels, epochs=1, seed=0, verbose=0)
+            weights.append(model.get_weights())
+            assert all("call" not in vars(layer) for layer in model.layers)
+        for ours, theirs in zip(*weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=5e-6)
+
+    def test_grouping_steps_changes_nothing(self, garments):
+        class EveryBatch(keras.callbacks.Callback):
+            seen = 0
+
+            def on_train_batch_end(self, batch, logs=None):
+                self.seen += 1
+
+        results = []
+        for callbacks in ([], [EveryBatch()]):
+            trainer = fc.Trainer(fc.cnn_model((4,), units=(), seed=0))
+            history = trainer.fit(*garments, epochs=2, validation_split=0.2, callbacks=callbacks, seed=0, verbose=0)
+            results.append((history.history, trainer.model.get_weights()))
+            assert trainer.model.steps_per_execution == 1
+        assert callbacks[0].seen == 2 * 15
+        for name, values in results[0][0].items():
+            assert values == pytest.approx(results[1][0][name])
+        for grouped, single in zip(results[0][1], results[1][1], strict=True):
+            np.testing.assert_allclose(grouped, single, atol=1e-6)
+
+    def test_cnn_fast_learns_in_its_three_epochs(self, garments, tmp_path):
+        trainer = fc.Trainer.from_preset("cnn_fast", seed=0)
+        first = trainer.model.layers[0].kernel.numpy()
+        trainer.fit(*garments, batch_size=20, seed=0, verbose=0)
+        assert trainer.evaluate(*garments)["accuracy"] > 0.8
+        np.testing.assert_array_equal(trainer.model.layers[0].kernel, first)  # fixed
+        trainer.save(tmp_path / "fast.keras")
+        plain = keras.models.load_model(tmp_path / "fast.keras")
+        np.testing.assert_allclose(plain(fc.prepare_images(garments[0])), trainer.predict_proba(garments[0]), atol=1e-5)
+
+
+def test_whitening_filters_whiten():
+    """Patches from the model's own distribution come out uncorrelated and of the same power, noise floor aside."""
+    from fashionclf import models
+
+    filters = models.whitening_filters(5, 4).reshape(25, 4)
+    distance = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    rows, columns = (correlation**distance for correlation in models._CORRELATIONS)
+    moment = models._VARIANCE * np.kron(rows, columns) + models._MEAN**2
+    power = filters.T @ moment @ filters
+    np.testing.assert_allclose(np.diag(power), 1, atol=0.25)
+    assert np.abs(power - np.diag(np.diag(power))).max() < 0.25

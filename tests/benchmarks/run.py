@@ -57,7 +57,7 @@ def machine():
         ),
         platform.processor(),
     )
-    names = ("fashionclf", "tensorflow", "keras", "numpy", "torch", "onnxruntime", "ai-edge-litert")
+    names = ("tensorflow", "keras", "numpy", "torch", "onnxruntime", "ai-edge-litert")
     return {
         "processor": cpu,
         "cores": os.cpu_count(),
