@@ -1,6 +1,6 @@
 """One training in a process of its own, for `run.py`: prints a line of JSON with times, accuracies and peak memory.
 
-    python tests/benchmarks/training.py plain|fast|long SEED
+    python tests/benchmarks/training.py plain|fast|balanced SEED
 
 The clock starts when TensorFlow is imported and the raw pictures are in memory. Preparing the data, building,
 tracing, training and every evaluation count.
@@ -66,18 +66,21 @@ def plain(images, labels, seed):
     return clock, None
 
 
-def fast(images, labels, seed):
-    """Train the preset `cnn_fast` by its recipe."""
+def preset(name, images, labels, seed):
+    """Train a preset of the library by its recipe."""
     clock = Clock()
     x_fit, x_val, y_fit, y_val = fc.train_validation_split(images, labels, seed=42, stratify=False)
-    trainer = fc.Trainer.from_preset("cnn_fast", seed=seed)
+    trainer = fc.Trainer.from_preset(name, seed=seed)
     trainer.fit(x_fit, y_fit, validation_data=(x_val, y_val), callbacks=[clock], seed=seed, verbose=0)
     return clock, trainer
 
 
 def main(kind, seed):
     dataset = fc.load_data()
-    clock, trainer = {"plain": plain, "fast": fast, "long": long}[kind](*dataset.train, seed)
+    if kind == "plain":
+        clock, trainer = plain(*dataset.train, seed)
+    else:
+        clock, trainer = preset(f"cnn_{kind}", *dataset.train, seed)
     result = {
         "kind": kind,
         "seed": seed,
@@ -87,7 +90,7 @@ def main(kind, seed):
         "epochs": clock.epochs,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
-    if kind == "long":
+    if trainer is not None:
         result["test_accuracy"] = trainer.evaluate(dataset.test)["accuracy"]
     print(json.dumps(result))
 
