@@ -98,15 +98,15 @@ def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> 
     ratio = np.exp(rng.uniform(np.log(0.3), np.log(3.3), len(chosen)))
     height = np.clip(np.rint(np.sqrt(area * ratio)), 1, HEIGHT).astype(np.int64)
     width = np.clip(np.rint(np.sqrt(area / ratio)), 1, WIDTH).astype(np.int64)
-    rows = _spans(height, HEIGHT, rng)[:, :, np.newaxis]
-    columns = _spans(width, WIDTH, rng)[:, np.newaxis, :]
-    mask = np.zeros(images.shape[:3], dtype=bool)
-    mask[chosen] = rows & columns
-    count = int(mask.sum())
-    noise = (
-        rng.integers(0, 256, count, dtype=np.uint8) if images.dtype == np.uint8 else rng.random(count, dtype=np.float32)
+    mask = _spans(height, HEIGHT, rng)[:, :, np.newaxis] & _spans(width, WIDTH, rng)[:, np.newaxis, :]
+    part = images[chosen, :, :, 0]
+    noise: ImageArray = (
+        rng.integers(0, 256, part.shape, dtype=np.uint8)
+        if part.dtype == np.uint8
+        else rng.random(part.shape, dtype=np.float32)
     )
-    images[mask, 0] = noise
+    np.copyto(part, noise, where=mask)
+    images[chosen, :, :, 0] = part
 
 
 def _spans(lengths: IntArray, size: int, rng: np.random.Generator) -> NDArray[np.bool_]:

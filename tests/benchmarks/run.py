@@ -1,6 +1,6 @@
 """Measure fashionclf against plain Keras code, side by side in one run.
 
-    FASHIONCLF_DATA_DIR=... python tests/benchmarks/run.py [training] [latency] [throughput] [start]
+    FASHIONCLF_DATA_DIR=... python tests/benchmarks/run.py [training] [batches] [latency] [throughput] [start]
 
 measures what is named (everything by default; about half an hour on two cores), prints the ratios, and writes
 `docs/benchmarks.json`, `docs/benchmarks.md` and the plot `docs/benchmarks.png`. It needs the extras `litert` and
@@ -29,7 +29,7 @@ SEEDS = (0, 1, 2)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    sections = {"training": training, "latency": latency, "throughput": throughput, "start": start}
+    sections = {"training": training, "batches": batches, "latency": latency, "throughput": throughput, "start": start}
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(sections))
     chosen = parser.parse_args().sections or list(sections)
     path = DOCS / "benchmarks.json"
@@ -83,6 +83,33 @@ def training():
             runs.append(json.loads(done.stdout.strip().splitlines()[-1]))
             print({key: value for key, value in runs[-1].items() if key != "epochs"}, flush=True)
     return results
+
+
+def batches(rounds=3):
+    """Time making the batches of one epoch on one core, without and with augmentation; the median of the rounds."""
+    import numpy as np
+
+    import fashionclf as fc
+    from fashionclf._batches import BatchSource
+
+    images = fc.load_data().train.images[:48_000, ..., np.newaxis]
+    options = {"batch_size": 480, "image_shape": (28, 28, 1), "seed": 0}
+    ways = {
+        "no augmentation": None,
+        "flips": fc.Augmentation(horizontal_flip=True, max_shift=0),
+        "flips, shifts of 2": fc.Augmentation(horizontal_flip=True, max_shift=2),
+        "flips, shifts of 2, erasing 0.25": fc.Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25),
+    }
+    times = {name: [] for name in ways}
+    for epoch in range(rounds):
+        for name, augmentation in ways.items():
+            source = BatchSource(images, np.zeros(len(images)), augmentation=augmentation, **options)
+            source.epoch = epoch
+            before = time.perf_counter()
+            for step in range(source.steps_per_epoch):
+                source.batch(step)
+            times[name].append(time.perf_counter() - before)
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 # -- (b): one picture -----------------------------------------------------------------------------
@@ -250,8 +277,14 @@ def page(results):
         "![Seconds to validation accuracy 0.915, and milliseconds for one picture](benchmarks.png)",
         "",
     ]
-    for name, write in {"training": training_lines, "latency": latency_lines, "throughput": throughput_lines,
-                        "start": start_lines}.items():  # fmt: skip
+    writers = {
+        "training": training_lines,
+        "batches": batches_lines,
+        "latency": latency_lines,
+        "throughput": throughput_lines,
+        "start": start_lines,
+    }
+    for name, write in writers.items():
         if name in results:
             lines += [*write(results[name]), ""]
     return "\n".join(lines)
@@ -303,6 +336,16 @@ def training_lines(results):
 
 def number(value):
     return "–" if value is None else f"{value:.4f}"
+
+
+def batches_lines(results):
+    lines = ["## Batches of one epoch, 48,000 pictures", "", "| augmentation | seconds of one core |", "|---|---:|"]
+    return [
+        *lines,
+        *(f"| {name} | {seconds:.3f} |" for name, seconds in results.items()),
+        "",
+        "They are made while the step before runs.",
+    ]
 
 
 def latency_lines(results):
