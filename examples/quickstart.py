@@ -2,7 +2,7 @@
 
     python examples/quickstart.py
 
-takes about a minute on two cores. Without Fashion-MNIST and without a network it trains on drawn pictures instead,
+takes less than a minute on two cores. Without Fashion-MNIST and without a network it trains on drawn pictures instead,
 and says so.
 """
 
@@ -26,9 +26,9 @@ def main() -> None:
     dataset = load()
     print(dataset.describe())
 
-    trainer = fc.Trainer(fc.cnn_model(seed=0))
+    trainer = fc.Trainer.from_preset("cnn_fast", seed=0)
     trainer.summary()
-    trainer.fit(dataset.train, epochs=3, batch_size=128, validation_split=0.1, seed=0)
+    trainer.fit(dataset.train, validation_split=0.1, seed=0)
 
     figures = trainer.evaluate(dataset.test)
     print(f"\nTest pictures of {dataset.name}: accuracy {figures['accuracy']:.4f}, loss {figures['loss']:.4f}\n")

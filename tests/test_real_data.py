@@ -68,3 +68,12 @@ def test_softmax_regression_generalises_to_test_pictures(dataset):
     trainer = fc.Trainer.from_preset("softmax", seed=0)
     trainer.fit(dataset.train, seed=0, verbose=0)
     assert trainer.evaluate(dataset.test)["accuracy"] > 0.82
+
+
+def test_cnn_fast_reaches_its_accuracy_in_three_epochs(documents_split):
+    """The time it takes is measured by tests/benchmarks/run.py; the accuracy is a promise."""
+    x_fit, x_val, y_fit, y_val = documents_split
+    trainer = fc.Trainer.from_preset("cnn_fast", seed=0)
+    history = trainer.fit(x_fit, y_fit, validation_data=(x_val, y_val), seed=0, verbose=2).history
+    assert len(history["val_accuracy"]) == 3
+    assert trainer.evaluate(x_val, y_val)["accuracy"] >= 0.92

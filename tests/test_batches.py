@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+import fashionclf as fc
+from fashionclf._batches import BatchSource
+
+
+def source(garments, **options):
+    images = fc.add_channel_axis(garments[0])
+    options = {"batch_size": 64, "image_shape": (28, 28, 1), "seed": 0, **options}
+    return BatchSource(images, np.arange(len(images)), **options)
+
+
+def epoch(batches, number):
+    batches.epoch = number
+    return [batches.batch(step) for step in range(batches.steps_per_epoch)]
+
+
+def test_every_picture_once_an_epoch_in_another_order(garments):
+    batches = source(garments)
+    first, second = ([int(i) for _, targets in epoch(batches, number) for i in targets] for number in (0, 1))
+    assert sorted(first) == sorted(second) == list(range(600))
+    assert first != second
+    assert [len(targets) for _, targets in epoch(batches, 0)] == [64] * 9 + [24]
+
+
+def test_pictures_are_scaled_and_stay_with_their_targets_and_weights(garments):
+    images = fc.add_channel_axis(garments[0])
+    weights = np.arange(600, dtype=np.float32)
+    batches = BatchSource(images, np.arange(600), weights, batch_size=50, image_shape=(784,), seed=1)
+    pictures, targets, batch_weights = batches.batch(3)
+    assert pictures.dtype == np.float32
+    np.testing.assert_array_equal(pictures, fc.prepare_images(images[targets]).reshape(-1, 784))
+    np.testing.assert_array_equal(batch_weights, targets)
+
+
+@pytest.mark.parametrize("augmentation", [None, fc.Augmentation(erasing=0.5)])
+def test_a_batch_depends_on_seed_epoch_and_step_alone(garments, augmentation):
+    forwards, backwards, other = (source(garments, augmentation=augmentation, seed=seed) for seed in (3, 3, 4))
+    expected = epoch(forwards, 2)
+    backwards.epoch = other.epoch = 2
+    for step in reversed(range(backwards.steps_per_epoch)):
+        for ours, theirs in zip(backwards.batch(step), expected[step], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert (other.batch(0)[0] != expected[0][0]).any()
+
+
+def test_augmentation_changes_from_epoch_to_epoch_and_never_the_original(garments):
+    before = garments[0].copy()
+    batches = source(garments, augmentation=fc.Augmentation(), batch_size=600)
+    first, second = (dict(zip(targets.tolist(), pictures, strict=True)) for ((pictures, targets),) in
+                     (epoch(batches, 0), epoch(batches, 1)))  # fmt: skip
+    assert any((first[i] != second[i]).any() for i in range(600))
+    np.testing.assert_array_equal(garments[0], before)
+
+
+def test_a_batch_larger_than_the_set_is_the_set(garments):
+    batches = source(garments, batch_size=10_000)
+    assert batches.steps_per_epoch == 1
+    assert len(batches.batch(0)[1]) == 600
