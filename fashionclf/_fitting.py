@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from fashionclf._batches import BatchSource
-from fashionclf._callbacks import EpochCounter, TrainingState
+from fashionclf._callbacks import BestCheckpoint, EpochCounter, TrainingState
 from fashionclf._examples import Examples, as_examples
 from fashionclf._training_step import training_step
 from fashionclf._validation import integer_labels
@@ -142,11 +142,18 @@ def identity(
 # -- the run --------------------------------------------------------------------------------------
 
 
-def make_early_stopping(recipe: Recipe) -> keras.callbacks.EarlyStopping | None:
-    """Return the callback of the recipe's early stopping."""
-    if recipe.early_stopping is None:
-        return None
-    return keras.callbacks.EarlyStopping(patience=recipe.early_stopping, restore_best_weights=True)
+def own_callbacks(
+    recipe: Recipe, save: Callable[[], None] | None, state_file: Path | None, run: Mapping[str, Any]
+) -> tuple[list[keras.callbacks.Callback], TrainingState | None]:
+    """Return the callbacks that options ask for: early stopping, the best checkpoint, and the state of the fit."""
+    stopping = best = state = None
+    if recipe.early_stopping is not None:
+        stopping = keras.callbacks.EarlyStopping(patience=recipe.early_stopping, restore_best_weights=True)
+    if save is not None:
+        best = BestCheckpoint(save)
+    if state_file is not None:
+        state = TrainingState(state_file, run, stopping, best)
+    return [callback for callback in (stopping, best, state) if callback is not None], state
 
 
 def seed_dropout(model: keras.Model, seed: int) -> None:

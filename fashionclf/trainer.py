@@ -1,5 +1,6 @@
 """Trainer: fit, evaluate, predict, save and load a classifier of garments."""
 
+import functools
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from typing_extensions import override
 
 from fashionclf import __version__
 from fashionclf._batches import BatchSource
-from fashionclf._callbacks import BestCheckpoint, TrainingState, saved_seed
+from fashionclf._callbacks import saved_seed
 from fashionclf._compilation import Compilation, choose_optimizer
 from fashionclf._examples import Examples, as_examples, as_images
 from fashionclf._files import SUFFIX, read_classifier, write_classifier
@@ -23,7 +24,7 @@ from fashionclf._fitting import (
     check_verbose,
     hold_out,
     identity,
-    make_early_stopping,
+    own_callbacks,
     recipe_for_fit,
     run_fit,
     seed_dropout,
@@ -252,12 +253,11 @@ class Trainer:
             augmentation=recipe.augmentation,
         )
         held_out = None if validation is None else self._arrays(validation, loss)
-        stopping = make_early_stopping(recipe)
-        best = None if checkpoint_file is None else BestCheckpoint(lambda: self.save(checkpoint_file))
-        state = None
+        run = {}
         if state_file is not None:
             run = identity(recipe, seed, source, held_out, self.model, (repr(loss), self._compilation.to_dict()))
-            state = TrainingState(state_file, run, stopping, best)
+        save = None if checkpoint_file is None else functools.partial(self.save, checkpoint_file)
+        own, state = own_callbacks(recipe, save, state_file, run)
         # Whatever can be wrong has been checked; only from here on does the trainer change.
         if not self._fitting.acquire(blocking=False):
             raise RuntimeError("This trainer is being fitted in another thread; wait, or build a second one.")
@@ -270,7 +270,7 @@ class Trainer:
                 source,
                 held_out,
                 recipe,
-                callbacks=[*extra, *(callback for callback in (stopping, best, state) if callback is not None)],
+                callbacks=[*extra, *own],
                 state=state,
                 lock=self._tracing,
                 verbose=verbose,
