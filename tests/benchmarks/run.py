@@ -312,7 +312,7 @@ def training_lines(results):
     titles = {
         "plain": "`cnn_dropout`, plain Keras, 8 epochs",
         "fast": "`cnn_fast`, its recipe",
-        "balanced": "`cnn_balanced`, its recipe",
+        "balanced": "`cnn_balanced`, its recipe, all 60,000",
     }
     for kind, runs in results.items():
         for run in runs:

@@ -31,7 +31,7 @@ class Clock(keras.callbacks.Callback):
         self.epochs.append((time.perf_counter() - self.start, logs.get("val_accuracy")))
 
     def seconds_to_target(self):
-        return next((seconds for seconds, accuracy in self.epochs if accuracy >= TARGET), None)
+        return next((seconds for seconds, accuracy in self.epochs if accuracy and accuracy >= TARGET), None)
 
 
 def plain(images, labels, seed):
@@ -66,21 +66,26 @@ def plain(images, labels, seed):
     return clock, None
 
 
-def preset(name, images, labels, seed):
-    """Train a preset of the library by its recipe."""
+def fast(images, labels, seed):
+    """Train the preset `cnn_fast` by its recipe, evaluating it after every epoch."""
     clock = Clock()
     x_fit, x_val, y_fit, y_val = fc.train_validation_split(images, labels, seed=42, stratify=False)
-    trainer = fc.Trainer.from_preset(name, seed=seed)
+    trainer = fc.Trainer.from_preset("cnn_fast", seed=seed)
     trainer.fit(x_fit, y_fit, validation_data=(x_val, y_val), callbacks=[clock], seed=seed, verbose=0)
+    return clock, trainer
+
+
+def balanced(images, labels, seed):
+    """Train the preset `cnn_balanced` by its recipe, on all 60,000 pictures: it is judged on the test split, once."""
+    clock = Clock()
+    trainer = fc.Trainer.from_preset("cnn_balanced", seed=seed)
+    trainer.fit(images, labels, callbacks=[clock], seed=seed, verbose=0)
     return clock, trainer
 
 
 def main(kind, seed):
     dataset = fc.load_data()
-    if kind == "plain":
-        clock, trainer = plain(*dataset.train, seed)
-    else:
-        clock, trainer = preset(f"cnn_{kind}", *dataset.train, seed)
+    clock, trainer = {"plain": plain, "fast": fast, "balanced": balanced}[kind](*dataset.train, seed)
     result = {
         "kind": kind,
         "seed": seed,
