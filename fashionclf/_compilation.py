@@ -99,16 +99,17 @@ class Compilation:
             return
         variables = [id(variable) for variable in self._model.trainable_variables]
         made_for = (variables, *_optimizer_options(recipe))
-        optimizer = self._optimizer
-        if optimizer is not None:
-            if self._optimizer_of not in (None, made_for):  # layers were frozen or freed in between
-                optimizer = self._optimizer = _fresh(optimizer)
-        elif recipe.schedule == "constant" and self._optimizer_of == made_for:
-            optimizer = self._model.optimizer
-        else:
-            optimizer = _make_optimizer(recipe, total_steps)
-        # XLA slows convolutions on processors.
-        self._model.compile(optimizer=optimizer, loss=loss, metrics=list(self._metrics), jit_compile=False)
+        with self._model.distribute_strategy.scope():  # where the model has its variables
+            optimizer = self._optimizer
+            if optimizer is not None:
+                if self._optimizer_of not in (None, made_for):  # layers were frozen or freed in between
+                    optimizer = self._optimizer = _fresh(optimizer)
+            elif recipe.schedule == "constant" and self._optimizer_of == made_for:
+                optimizer = self._model.optimizer
+            else:
+                optimizer = _make_optimizer(recipe, total_steps)
+            # XLA slows convolutions on processors.
+            self._model.compile(optimizer=optimizer, loss=loss, metrics=list(self._metrics) or None, jit_compile=False)
         self._optimizer_of = made_for
 
     def to_dict(self) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from fashionclf.presets import Recipe
 
 EVALUATION_BATCH: Final = 256
 _STEPS_PER_EXECUTION: Final = 16
+# Before 3.8, Keras lost the figures of a last group that was not full.
+_GROUPS_WELL: Final = tuple(int(part) for part in keras.__version__.split(".")[:2]) >= (3, 8)
 
 
 # -- options --------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ def identity(
     recipe: Recipe, seed: int, source: BatchSource, validation: Sequence[Any] | None, model: keras.Model, compiled: Any
 ) -> dict[str, Any]:
     """Return what must be the same for an interrupted fit to go on, in JSON's types."""
-    identity = {
+    values = {
         "seed": seed,
         "epochs": recipe.epochs,
         "recipe": recipe.to_dict(),
@@ -136,7 +138,7 @@ def identity(
         "weights": [list(weight.shape) for weight in model.weights],
         "compilation": compiled,
     }
-    return json.loads(json.dumps(identity, default=repr))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(values, default=repr))  # type: ignore[no-any-return]
 
 
 # -- the run --------------------------------------------------------------------------------------
@@ -168,7 +170,9 @@ def seed_dropout(model: keras.Model, seed: int) -> None:
 @contextlib.contextmanager
 def _grouped_steps(model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> Iterator[None]:
     """Let TensorFlow run several steps before it returns to Python, unless a callback wants to see every batch."""
-    if model.steps_per_execution != 1 or any(_watches_batches(callback) for callback in callbacks):
+    watched = any(_watches_batches(callback) for callback in callbacks)
+    replicas = model.distribute_strategy.num_replicas_in_sync  # Keras cannot group the steps of several
+    if watched or replicas > 1 or model.steps_per_execution != 1 or not _GROUPS_WELL:
         yield
         return
     model.steps_per_execution = _STEPS_PER_EXECUTION
@@ -176,7 +180,7 @@ def _grouped_steps(model: keras.Model, callbacks: Iterable[keras.callbacks.Callb
         yield
     finally:
         model.steps_per_execution = 1
-        model.train_function = model.test_function = None
+        model.train_function = model.test_function = model.predict_function = None
 
 
 def _watches_batches(callback: keras.callbacks.Callback) -> bool:
@@ -193,11 +197,10 @@ def run_fit(
     *,
     callbacks: Sequence[keras.callbacks.Callback],
     state: TrainingState | None,
-    lock: contextlib.AbstractContextManager[Any],
     verbose: Any,
 ) -> keras.callbacks.History:
     """Train through `model.fit` and return its history, that of an interrupted fit included."""
-    step = training_step(model, precision=recipe.precision, label_smoothing=recipe.label_smoothing, lock=lock)
+    step = training_step(model, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
     with step, _grouped_steps(model, callbacks), tf_dataset(source) as batches:
         history = model.fit(
             batches,

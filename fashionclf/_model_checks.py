@@ -5,6 +5,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
+from fashionclf._layers import last_layer
 from fashionclf._types import FloatArray
 from fashionclf._validation import HEIGHT, IMAGE_SHAPE, NUM_PIXELS, WIDTH
 
@@ -72,8 +73,7 @@ def _check_probabilities(model: keras.Model, outputs: FloatArray) -> None:
     """Refuse logits: the file that a plain Keras user opens must compute probabilities itself."""
     units = outputs.shape[1]
     expected = "sigmoid" if units == 1 else "softmax"
-    leaves = [layer for layer in model._flatten_layers(include_self=False) if not layer._layers]
-    activation = getattr(leaves[-1], "activation", None) if leaves else None
+    activation = getattr(last_layer(model), "activation", None)
     # A single number may lie between 0 and 1 by chance, so that the activation has to tell.
     plausible = outputs.min() >= 0 and (outputs.max() <= 1 if units == 1 else abs(outputs.sum() - 1) < 1e-3)
     if not plausible or (units == 1 and activation not in (None, keras.activations.sigmoid)):

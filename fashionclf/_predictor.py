@@ -118,6 +118,11 @@ class FrozenPredictor:
         return self._local.parts
 
     @override
+    def __reduce__(self) -> Any:
+        """Pickle what it was made from, as other processes need it: interpreters stay where they are."""
+        return FrozenPredictor, (self._content, self._shape[1:], self.class_names, self._num_threads)
+
+    @override
     def __repr__(self) -> str:
         return f"<FrozenPredictor: {len(self._content):,} bytes, {len(self.class_names)} classes>"
 

@@ -1,8 +1,7 @@
 """What only training computes differently: bfloat16 arithmetic, fused normalisation, smoothed labels.
 
-A model is float32, and its labels are what they are, for validation, checkpoints, callbacks and metrics alike. Only
-`train_step` sees anything else, and only while it runs, which is when Keras traces the training function. So nothing
-that serves training reaches a saved file.
+A model is float32, and its labels are what they are, for validation, checkpoints, callbacks and metrics alike. Only the
+training function sees anything else, and only while it runs. So nothing that serves training reaches a saved file.
 """
 
 import contextlib
@@ -14,6 +13,8 @@ from typing import Any, Final
 
 import keras
 import tensorflow as tf
+
+from fashionclf._layers import bfloat16_layers, locks_of
 
 _FAST_FLAGS: Final = frozenset(("avx512_bf16", "amx_bf16"))
 
@@ -31,28 +32,30 @@ def has_fast_bfloat16() -> bool:
 
 
 @contextlib.contextmanager
-def training_step(
-    model: keras.Model, *, precision: str, label_smoothing: float, lock: contextlib.AbstractContextManager[Any]
-) -> Iterator[None]:
-    """Let a model's training steps compute in `precision` and learn from smoothed labels.
-
-    `lock` is held while the layers compute differently: whoever traces the model in another thread must hold it too.
-    """
+def training_step(model: keras.Model, *, precision: str, label_smoothing: float) -> Iterator[None]:
+    """Let a model's training steps compute in `precision` and learn from smoothed labels."""
     bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
-    layers = _hidden_layers(model) if bfloat16 else []
-    normalisations = [layer for layer in _leaves(model) if _can_be_fused(layer)]
-    step = model.train_step
+    layers = bfloat16_layers(model) if bfloat16 else []
+    normalisations = [layer for layer in model._flatten_layers() if _can_be_fused(layer)]
+    lock = locks_of(model).computing
+    make = model.make_train_function
 
-    def train_step(*args: Any, **kwargs: Any) -> Any:
-        with lock, _in_bfloat16(layers), _fused(normalisations), _smoothed_labels(model, label_smoothing):
-            return step(*args, **kwargs)
+    def make_train_function(force: bool = False) -> None:
+        make(force)
+        step = model.train_function
 
-    model.train_step = train_step
+        def train_function(iterator: Any) -> Any:
+            with lock, _in_bfloat16(layers), _fused(normalisations), _smoothed_labels(model, label_smoothing):
+                return step(iterator)
+
+        model.train_function = train_function
+
     model.train_function = None  # an earlier fit may have left one that computes otherwise
+    model.make_train_function = make_train_function
     try:
         yield
     finally:
-        del model.train_step
+        del model.make_train_function
         model.train_function = None
 
 
@@ -104,6 +107,7 @@ def _can_be_fused(layer: keras.Layer) -> bool:
     """Tell whether the kernel does the same: pictures, channels last, the layer's own class, and being trained."""
     return (
         type(layer) is keras.layers.BatchNormalization
+        and layer.built
         and layer.trainable  # a frozen one normalises by its moving averages
         and layer.input_spec.ndim == 4
         and layer.axis in (-1, 3)
@@ -119,30 +123,14 @@ def _smoothed_labels(model: keras.Model, amount: float) -> Iterator[None]:
         return
     compute = model.compute_loss
 
-    def compute_loss(x: Any, y: Any, y_pred: Any, *others: Any, **options: Any) -> Any:
-        share = amount / max(2, y_pred.shape[-1])
-        return compute(x, y * (1 - amount) + share, y_pred, *others, **options)
+    def compute_loss(
+        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        smoothed = y * (1 - amount) + amount / max(2, y_pred.shape[-1])
+        return compute(x=x, y=smoothed, y_pred=y_pred, sample_weight=sample_weight, training=training)
 
     model.compute_loss = compute_loss
     try:
         yield
     finally:
         del model.compute_loss
-
-
-def _hidden_layers(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers that may compute in bfloat16: Keras's own, but for scaling and for what gives probabilities.
-
-    A layer of the caller's may mix its input with float32 values of its own, so it is left in float32.
-    """
-    return [
-        layer
-        for layer in _leaves(model)[:-1]  # the last gives probabilities, which need the digits
-        if type(layer).__module__.startswith("keras.")
-        and not isinstance(layer, keras.layers.InputLayer | keras.layers.Rescaling | keras.layers.Softmax)
-        and getattr(layer, "activation", None) not in (keras.activations.softmax, keras.activations.sigmoid)
-    ]
-
-
-def _leaves(model: keras.Model) -> list[keras.Layer]:
-    return [layer for layer in model._flatten_layers(include_self=False) if not layer._layers]

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -29,6 +28,7 @@ from fashionclf._fitting import (
     run_fit,
     seed_dropout,
 )
+from fashionclf._layers import locks_of
 from fashionclf._model_checks import check_model
 from fashionclf._predictor import CompiledPredictor, FrozenPredictor, freeze
 from fashionclf._types import ClassNames, FloatArray, ImagesLike, LabelsLike, PathLike
@@ -108,9 +108,8 @@ class Trainer:
         self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
         self._names_given = class_names is not None
         self.model = model
-        self._tracing = threading.RLock()
-        self._fitting = threading.RLock()
-        self._predictor = CompiledPredictor(model, self._image_shape, self._tracing)
+        self._locks = locks_of(model)
+        self._predictor = CompiledPredictor(model, self._image_shape, self._locks.computing)
 
     @classmethod
     def from_preset(
@@ -211,7 +210,7 @@ class Trainer:
                 without validation data.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
-            RuntimeError: If another thread is fitting the same Trainer.
+            RuntimeError: If the model is being fitted already, in another thread or by a callback.
 
         Example:
             >>> import fashionclf as fc, numpy as np
@@ -238,9 +237,9 @@ class Trainer:
         verbose = check_verbose(verbose)
         seed = _effective_seed(seed, state_file)
         examples = as_examples(x, y, sample_weight, num_classes=self.num_classes)
+        names = self._names_after(examples)
         training, validation = hold_out(examples, validation_data, recipe.validation_split, seed, self.num_classes)
         check_held_out(validation, recipe, checkpoint_file)
-        names = self._names_after(training)
         training = training.with_class_weight(class_weight, names, self.num_classes)
         loss = self._compilation.loss_for(training.labels, recipe)
         source = BatchSource(
@@ -259,8 +258,8 @@ class Trainer:
         save = None if checkpoint_file is None else functools.partial(self.save, checkpoint_file)
         own, state = own_callbacks(recipe, save, state_file, run)
         # Whatever can be wrong has been checked; only from here on does the trainer change.
-        if not self._fitting.acquire(blocking=False):
-            raise RuntimeError("This trainer is being fitted in another thread; wait, or build a second one.")
+        if not self._locks.fitting.acquire(blocking=False):
+            raise RuntimeError("This model is being fitted already; wait until that ends, or build a second model.")
         try:
             self._compilation.compile(loss, recipe, recipe.epochs * source.steps_per_epoch)
             self._class_names = names
@@ -272,11 +271,10 @@ class Trainer:
                 recipe,
                 callbacks=[*extra, *own],
                 state=state,
-                lock=self._tracing,
                 verbose=verbose,
             )
         finally:
-            self._fitting.release()
+            self._locks.fitting.release()
 
     def _names_after(self, examples: Examples) -> tuple[str, ...] | None:
         """Return the class names once fitted on examples: a Split's replace a preset's, but not those given."""
@@ -328,14 +326,15 @@ class Trainer:
         images, targets, *weights = self._arrays(examples, loss)
         if not self.model.compiled:
             self._compilation.compile(loss, self.recipe, total_steps=1)
-        results = self.model.evaluate(
-            images,
-            targets,
-            batch_size=batch_size,
-            sample_weight=weights[0] if weights else None,
-            verbose=0,
-            return_dict=True,
-        )
+        with self._locks.computing:
+            results = self.model.evaluate(
+                images,
+                targets,
+                batch_size=batch_size,
+                sample_weight=weights[0] if weights else None,
+                verbose=0,
+                return_dict=True,
+            )
         return {name: float(value) for name, value in results.items()}
 
     def predict(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> Predictions:
@@ -403,7 +402,8 @@ class Trainer:
             1
         """
         threads = min(2, os.cpu_count() or 1) if num_threads is None else check_count(num_threads, "num_threads")
-        return freeze(self.model, self._image_shape, self._known_names(), threads)
+        with self._locks.computing:
+            return freeze(self.model, self._image_shape, self._known_names(), threads)
 
     def _known_names(self) -> tuple[str, ...]:
         names = self.class_names
@@ -424,7 +424,8 @@ class Trainer:
 
         Plain `keras.models.load_model` opens it without fashionclf, and it then computes what `predict_proba`
         does (for a single sigmoid unit: the second column). Class names, recipe and versions ride in an extra
-        member of the file.
+        member of the file. To train it further in plain Keras, compile it anew: the learning rate of a schedule has
+        come to its end.
 
         Args:
             path: A file name ending in `.keras`, in a folder that exists.
@@ -443,7 +444,8 @@ class Trainer:
             "compilation": self._compilation.to_dict(),
             "versions": {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},
         }
-        write_classifier(self.model, file, metadata)
+        with self._locks.computing:
+            write_classifier(self.model, file, metadata)
 
     @classmethod
     def load(

@@ -1,3 +1,4 @@
+import pickle
 import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,11 @@ def test_memory_is_bounded(fitted, frozen, garments):
             predict(garments[0][i % 600])
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         assert grown < 20_000, f"{grown} KiB more after 10,000 calls"
+
+
+def test_frozen_travels_to_other_processes(frozen, garments):
+    again = pickle.loads(pickle.dumps(frozen))
+    assert again.predict(garments[0][:3]) == frozen.predict(garments[0][:3])
 
 
 def test_missing_litert_is_said_in_one_sentence(fitted, monkeypatch):

@@ -3,6 +3,8 @@ import random
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import keras
 import numpy as np
@@ -250,12 +252,113 @@ class TestFit:
         trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
         trainer.fit(*garments, epochs=1, precision="bfloat16", verbose=0)
 
-    def test_the_last_layer_of_a_nested_model_stays_float32(self):
-        from fashionclf._training_step import _hidden_layers
+    @pytest.mark.filterwarnings("ignore:.build... was called")  # Keras, of the layer that is never used
+    def test_own_layers_with_layers_inside(self, garments):
+        class Residual(keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.convolution = keras.layers.Conv2D(4, 3, padding="same")
+
+            def call(self, inputs):
+                return inputs + self.convolution(inputs)
+
+        class Own(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.first, self.second = keras.layers.Conv2D(4, 3, padding="same"), Residual()
+                self.unused = keras.layers.BatchNormalization()
+                self.flat, self.out = keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")
+
+            def call(self, inputs):
+                return self.out(self.flat(inputs + self.second(self.first(inputs))))
+
+        head = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+        graph = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(4, 3), Residual(), *head])
+        for model in (graph, Own()):
+            fc.Trainer(model).fit(garments[0][:64], garments[1][:64], epochs=1, precision="bfloat16", verbose=0)
+
+    def test_which_layers_may_be_bfloat16(self):
+        from fashionclf._layers import bfloat16_layers, last_layer
 
         nested = keras.Sequential([keras.Input((28, 28, 1)), fc.cnn_model((4,), units=())])
-        assert "output" not in {layer.name for layer in _hidden_layers(nested)}
-        assert "conv_1" in {layer.name for layer in _hidden_layers(nested)}
+        assert last_layer(nested).name == "output"
+        assert [layer.name for layer in bfloat16_layers(nested)] == [
+            "conv_1",
+            "conv_1_relu",
+            "pool_1",
+            "flatten",
+            "dropout",
+        ]
+
+    def test_a_nested_binary_model(self, garments):
+        block = keras.Sequential(
+            [
+                keras.layers.Conv2D(2, 3, activation="relu"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(1, activation="sigmoid"),
+            ]
+        )
+        trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), block]), class_names=["even", "odd"])
+        assert trainer.predict_proba(garments[0][:3]).shape == (3, 2)
+
+    def test_own_train_step_with_label_smoothing(self, garments):
+        class Own(keras.Model):
+            def train_step(self, data):
+                x, y = data
+                with tf.GradientTape() as tape:
+                    loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+                variables = self.trainable_variables
+                self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+                return {"loss": loss}
+
+        inputs = keras.Input((784,))
+        model = Own(inputs, keras.layers.Dense(10, activation="softmax")(inputs))
+        trainer = fc.Trainer(model, metrics=[], recipe=fc.Recipe(label_smoothing=0.1))
+        assert "loss" in trainer.fit(*garments, epochs=1, verbose=0).history
+
+    def test_several_replicas(self):
+        """In a process of its own: devices are laid out before TensorFlow starts."""
+        script = """
+            import tensorflow as tf
+            cpu = tf.config.list_physical_devices("CPU")[0]
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+            import fashionclf as fc
+            from fashionclf._synthetic import draw_garments
+            with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+                trainer = fc.Trainer(fc.cnn_model((4,), units=(8,), batch_norm=True, seed=0))
+            images, labels = draw_garments(128)
+            history = trainer.fit(images, labels, epochs=2, precision="bfloat16", seed=0, verbose=0).history
+            assert history["loss"][1] < history["loss"][0]
+            trainer.evaluate(images, labels)
+        """
+        run = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=120
+        )
+        assert run.returncode == 0, run.stderr[-2000:]
+
+    def test_saving_in_another_thread_sees_float32(self, garments, tmp_path):
+        """While steps are traced and run, others wait for the lock, or would write bfloat16 layers."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        started = threading.Event()
+
+        class Slow(keras.layers.Flatten):
+            def call(self, inputs):
+                started.set()
+                time.sleep(0.3)
+                return super().call(inputs)
+
+        Slow.__module__ = "keras.layers"
+        layers = [keras.layers.Conv2D(2, 3), Slow(), keras.layers.Dense(10, activation="softmax")]
+        trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
+        started.clear()
+        with ThreadPoolExecutor(1) as pool:
+            fitted = pool.submit(trainer.fit, *garments, epochs=1, precision="bfloat16", verbose=0)
+            assert started.wait(30)
+            trainer.save(tmp_path / "a.keras")
+            fitted.result()
+        model = keras.models.load_model(tmp_path / "a.keras", custom_objects={"Slow": Slow})
+        assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
 
     def test_an_input_of_any_size(self, garments):
         layers = [
@@ -289,7 +392,7 @@ class TestFit:
         broken.fit(*garments, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "backup")], **options)
         np.testing.assert_allclose(whole.model.get_weights()[0], broken.model.get_weights()[0], atol=1e-6)
 
-    def test_two_threads_cannot_fit_one_trainer(self, garments, small_trainer):
+    def test_a_model_is_fitted_once_at_a_time(self, garments, small_trainer):
         from concurrent.futures import ThreadPoolExecutor
 
         trainer = small_trainer()
@@ -299,9 +402,14 @@ class TestFit:
             def on_epoch_begin(self, epoch, logs=None):
                 with ThreadPoolExecutor(1) as pool:
                     refused.append(pool.submit(trainer.fit, *garments, epochs=1, verbose=0).exception())
+                try:
+                    trainer.fit(*garments, epochs=1, verbose=0)
+                except RuntimeError as error:
+                    refused.append(error)
 
         trainer.fit(*garments, epochs=1, callbacks=[Second()], verbose=0)
-        assert isinstance(refused[0], RuntimeError)
+        assert [type(error) for error in refused] == [RuntimeError, RuntimeError]
+        trainer.fit(*garments, epochs=1, verbose=0)
 
     def test_a_compiled_model_keeps_its_compilation(self, garments):
         model = fc.dense_model((), seed=0)
@@ -387,7 +495,7 @@ class TestPrecision:
         assert {str(variable.dtype) for variable in trainer.model.weights} == {"float32"}
         assert history["loss"][-1] < history["loss"][0] / 2
         assert history["val_loss"][-1] == pytest.approx(trainer.evaluate(*garments)["loss"], rel=1e-4)
-        assert "train_step" not in vars(trainer.model)
+        assert "make_train_function" not in vars(trainer.model)
 
     def test_precisions_train_alike_but_not_the_same(self, garments):
         weights = {}
