@@ -23,7 +23,7 @@ from fashionclf.preprocessing import split_indices
 from fashionclf.presets import Recipe
 
 EVALUATION_BATCH: Final = 256
-_STEPS_PER_EXECUTION: Final = 16
+_MAX_GROUP: Final = 32
 # Before 3.8, Keras lost the figures of a last group that was not full.
 _GROUPS_WELL: Final = tuple(int(part) for part in keras.__version__.split(".")[:2]) >= (3, 8)
 
@@ -168,14 +168,17 @@ def seed_dropout(model: keras.Model, seed: int) -> None:
 
 
 @contextlib.contextmanager
-def _grouped_steps(model: keras.Model, callbacks: Iterable[keras.callbacks.Callback]) -> Iterator[None]:
+def _grouped_steps(
+    model: keras.Model, callbacks: Iterable[keras.callbacks.Callback], steps_per_epoch: int
+) -> Iterator[None]:
     """Let TensorFlow run several steps before it returns to Python, unless a callback wants to see every batch."""
     watched = any(_watches_batches(callback) for callback in callbacks)
     replicas = model.distribute_strategy.num_replicas_in_sync  # Keras cannot group the steps of several
     if watched or replicas > 1 or model.steps_per_execution != 1 or not _GROUPS_WELL:
         yield
         return
-    model.steps_per_execution = _STEPS_PER_EXECUTION
+    # A last group that is not full costs seconds once, more than groups save in a short training.
+    model.steps_per_execution = max(n for n in range(1, _MAX_GROUP + 1) if steps_per_epoch % n == 0)
     try:
         yield
     finally:
@@ -201,7 +204,7 @@ def run_fit(
 ) -> keras.callbacks.History:
     """Train through `model.fit` and return its history, that of an interrupted fit included."""
     step = training_step(model, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
-    with step, _grouped_steps(model, callbacks), tf_dataset(source) as batches:
+    with step, _grouped_steps(model, callbacks, source.steps_per_epoch), tf_dataset(source) as batches:
         history = model.fit(
             batches,
             initial_epoch=0 if state is None else state.first_epoch,
