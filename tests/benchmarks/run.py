@@ -318,8 +318,9 @@ def training_lines(results):
     for kind, runs in results.items():
         for run in runs:
             target = run["seconds_to_target"]
+            missed_or_not_asked = "–" if run["val_accuracy"] is None else "not reached"
             lines.append(
-                f"| {titles[kind]} | {run['seed']} | {'not reached' if target is None else f'{target:.1f}'} "
+                f"| {titles[kind]} | {run['seed']} | {missed_or_not_asked if target is None else f'{target:.1f}'} "
                 f"| {run['seconds']:.1f} | {number(run['val_accuracy'])} | {number(run.get('test_accuracy'))} "
                 f"| {run['peak_mib']:.0f} |"
             )
