@@ -5,6 +5,7 @@ Nothing here changes its argument; what is returned may share memory with it.
 """
 
 import difflib
+import numbers
 import operator
 import os
 from collections.abc import Collection, Iterable
@@ -64,9 +65,9 @@ def check_number(
 ) -> float:
     """Return `value` as a `float` inside the interval from `low` to `high`."""
     bounds = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
-    if isinstance(value, bool | np.bool_ | str) or not np.isscalar(value) or np.iscomplexobj(value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number in {bounds}. Received: {value!r}")
-    number = float(value)  # type: ignore[arg-type]  # np.isscalar has left only real numbers
+    number = float(value)
     above = number > low if open_low else number >= low
     below = number < high if open_high else number <= high
     if not (above and below):  # also catches NaN
