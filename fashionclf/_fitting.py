@@ -114,15 +114,15 @@ def tf_dataset(source: BatchSource) -> Iterator[tf.data.Dataset]:
     # TensorFlow keeps the function for ever, so what it reaches must be let go of.
     sources = [source]
 
-    # AutoGraph has nothing to convert here, and where it fails, as on Python 3.13, it keeps hold of the pictures.
-    @tf.autograph.experimental.do_not_convert
     def load(step: Any) -> tuple[Any, ...]:
         batch = tf.numpy_function(lambda number: sources[0].batch(int(number)), [step], [s.dtype for s in signature])
         return tuple(tf.ensure_shape(part, spec.shape) for part, spec in zip(batch, signature, strict=True))
 
+    # AutoGraph has nothing to convert here, and where it fails, as on Python 3.13, it keeps hold of the pictures.
+    load_as_is = tf.autograph.experimental.do_not_convert(load)
     steps = tf.data.Dataset.range(source.steps_per_epoch)
     try:
-        yield steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
+        yield steps.map(load_as_is, num_parallel_calls=2, deterministic=True).prefetch(4)
     finally:
         sources.clear()
 
