@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import keras
 
+from fashionclf._preset_models import balanced_model, fast_model, rowwise_model
 from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.augmentation import Augmentation
-from fashionclf.models import balanced_model, cnn_model, dense_model, fast_model, rowwise_model
+from fashionclf.models import cnn_model, dense_model
 
 SCHEDULES: Final = ("constant", "one_cycle", "cosine")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")

@@ -21,7 +21,7 @@ def documents_split(dataset):
 
 @pytest.fixture(scope="module")
 def cnn_dropout(documents_split):
-    """`cnn_dropout` trained by its recipe; see docs/systems.md for several seeds."""
+    """`cnn_dropout` trained by its recipe. Seed 1, because seed 0 ends at 0.9146; see docs/systems.md."""
     x_fit, x_val, y_fit, y_val = documents_split
     trainer = fc.Trainer.from_preset("cnn_dropout", seed=1)
     trainer.fit(x_fit, y_fit, validation_data=(x_val, y_val), seed=1, verbose=2)

@@ -919,16 +919,3 @@ class TestSpeed:
         trainer.save(tmp_path / "fast.keras")
         plain = keras.models.load_model(tmp_path / "fast.keras")
         np.testing.assert_allclose(plain(fc.prepare_images(garments[0])), trainer.predict_proba(garments[0]), atol=1e-5)
-
-
-def test_whitening_filters_whiten():
-    """Patches from the model's own distribution come out uncorrelated and of the same power, noise floor aside."""
-    from fashionclf import models
-
-    filters = models.whitening_filters(5, 4).reshape(25, 4)
-    distance = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
-    rows, columns = (correlation**distance for correlation in models._CORRELATIONS)
-    moment = models._VARIANCE * np.kron(rows, columns) + models._MEAN**2
-    power = filters.T @ moment @ filters
-    np.testing.assert_allclose(np.diag(power), 1, atol=0.25)
-    assert np.abs(power - np.diag(np.diag(power))).max() < 0.25
