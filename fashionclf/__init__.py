@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from fashionclf._predictor import FrozenPredictor
     from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
-    from fashionclf.evaluation import cross_validate
+    from fashionclf.evaluation import ShiftRobustness, calibrate, cross_validate, shift_robustness
     from fashionclf.labels import CLASS_NAMES, class_names
-    from fashionclf.models import cnn_model, dense_model
+    from fashionclf.models import cnn_model, dense_model, flip_averaged
     from fashionclf.predictions import Prediction, Predictions
     from fashionclf.preprocessing import (
         add_channel_axis,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         train_validation_split,
     )
     from fashionclf.presets import Preset, Recipe, get_preset, list_presets
+    from fashionclf.pretrained import PretrainedWeights
+    from fashionclf.report import CalibrationBin, Confusion, EvaluationReport, evaluate_predictions
     from fashionclf.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -38,27 +40,36 @@ __version__ = "0.1.0"
 __all__ = [
     "CLASS_NAMES",
     "Augmentation",
+    "CalibrationBin",
+    "Confusion",
     "Dataset",
+    "EvaluationReport",
     "FrozenPredictor",
     "Prediction",
     "Predictions",
     "Preset",
+    "PretrainedWeights",
     "Recipe",
+    "ShiftRobustness",
     "Split",
     "Trainer",
     "__version__",
     "add_channel_axis",
+    "calibrate",
     "class_names",
     "cnn_model",
     "cross_validate",
     "dense_model",
+    "evaluate_predictions",
     "flatten",
+    "flip_averaged",
     "get_preset",
     "list_presets",
     "load_data",
     "one_hot",
     "prepare_images",
     "scale",
+    "shift_robustness",
     "train_validation_split",
 ]
 
@@ -66,26 +77,35 @@ __all__ = [
 _HOMES: Final = {
     "CLASS_NAMES": "labels",
     "Augmentation": "augmentation",
+    "CalibrationBin": "report",
+    "Confusion": "report",
     "Dataset": "datasets",
+    "EvaluationReport": "report",
     "FrozenPredictor": "_predictor",
     "Prediction": "predictions",
     "Predictions": "predictions",
     "Preset": "presets",
+    "PretrainedWeights": "pretrained",
     "Recipe": "presets",
+    "ShiftRobustness": "evaluation",
     "Split": "datasets",
     "Trainer": "trainer",
     "add_channel_axis": "preprocessing",
+    "calibrate": "evaluation",
     "class_names": "labels",
     "cnn_model": "models",
     "cross_validate": "evaluation",
     "dense_model": "models",
+    "evaluate_predictions": "report",
     "flatten": "preprocessing",
+    "flip_averaged": "models",
     "get_preset": "presets",
     "list_presets": "presets",
     "load_data": "datasets",
     "one_hot": "preprocessing",
     "prepare_images": "preprocessing",
     "scale": "preprocessing",
+    "shift_robustness": "evaluation",
     "train_validation_split": "preprocessing",
 }
 _MODULES: Final = frozenset((*_HOMES.values(),))

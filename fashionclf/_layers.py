@@ -38,6 +38,13 @@ def last_layer(model: keras.Model) -> keras.Layer | None:
     return layer
 
 
+def named_variables(model: keras.Model) -> dict[str, Any]:
+    """Return a preset's variables by layer and name, such as `"conv_1/kernel"`: a variable's own path is not the same
+    in a model that was loaded.
+    """
+    return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.weights}
+
+
 def bfloat16_layers(model: keras.Model) -> list[keras.Layer]:
     """Return the layers that may compute in bfloat16: Keras's own in a graph of layers, except for probabilities.
 

@@ -1,12 +1,13 @@
 """The networks that only presets build: the tutorials' row-wise one, and the library's own for short training."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import keras
 import numpy as np
 
 from fashionclf._types import FloatArray
+from fashionclf._validation import IMAGE_SHAPE
 from fashionclf.models import dense_model, dropout_layers, glorot, layer_seeds, output_layer, sequential
 
 _MOMENTUM: Final = 0.9  # of batch normalisation: short training has few steps to average over,
@@ -66,6 +67,34 @@ def balanced_model(*, num_classes: int = 10, seed: int | None, name: str) -> ker
     return sequential([*body, output_layer(num_classes, seeds)], name)
 
 
+def accurate_model(
+    filters: tuple[int, int, int] = (32, 64, 128), *, num_classes: int = 10, seed: int | None, name: str
+) -> keras.Model:
+    """Build a residual convolutional classifier for an hour of training: two blocks at 14x14 pixels, two at 7x7.
+
+    Residual blocks after He et al., arXiv:1512.03385. In the end each map is weighted by place and summed, which
+    tells a collar from a hem, as a mean over all places would not, at a tenth of the size of a dense layer.
+    """
+    seeds = layer_seeds(seed)
+    image = keras.Input(IMAGE_SHAPE, name="image")
+    x = _chain(image, _pooled_convolution(filters[0], seeds, "conv_1", momentum=_MOMENTUM))
+    x = _chain(x, _pooled_convolution(filters[1], seeds, "conv_2", momentum=_MOMENTUM, pool=False))
+    for i in (1, 2):
+        x = _residual_block(x, filters[1], seeds, f"block_{i}")
+    x = _chain(x, _pooled_convolution(filters[2], seeds, "conv_3", momentum=_MOMENTUM))
+    for i in (3, 4):
+        x = _residual_block(x, filters[2], seeds, f"block_{i}")
+    x = _chain(
+        x,
+        [
+            keras.layers.DepthwiseConv2D(7, use_bias=False, depthwise_initializer=glorot(seeds), name="place"),
+            keras.layers.Flatten(name="flatten"),
+            output_layer(num_classes, seeds),
+        ],
+    )
+    return keras.Model(image, x, name=name)
+
+
 def whitening_filters(size: int, count: int) -> FloatArray:
     """Return the filters that decorrelate patches of pictures and give each direction the same power.
 
@@ -100,6 +129,20 @@ def _pooled_convolution(
     )
     pooling = [keras.layers.MaxPooling2D(2, name=f"{name}_pool")] if pool else []
     return _normalised(convolution, *pooling, momentum=momentum)
+
+
+def _residual_block(x: Any, filters: int, seeds: Iterator[int], name: str) -> Any:
+    """Add to maps what two convolutions make of them."""
+    first = _pooled_convolution(filters, seeds, f"{name}_conv_1", momentum=_MOMENTUM, pool=False)
+    second = _pooled_convolution(filters, seeds, f"{name}_conv_2", momentum=_MOMENTUM, pool=False)
+    *body, activation = [*first, *second]
+    return activation(keras.layers.Add(name=f"{name}_add")([x, _chain(x, body)]))
+
+
+def _chain(x: Any, layers: Sequence[keras.Layer]) -> Any:
+    for layer in layers:
+        x = layer(x)
+    return x
 
 
 def _plain_dense(units: int, seeds: Iterator[int], name: str) -> keras.Layer:

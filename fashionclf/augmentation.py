@@ -78,18 +78,20 @@ class Augmentation:
             flipped = rng.random(len(images)) < 0.5
             images[flipped] = images[flipped, :, ::-1]
         if self.max_shift:
-            images = _shift(images, self.max_shift, rng)
+            reach = self.max_shift
+            images = move(images, *(reach - rng.integers(0, 2 * reach + 1, size=(2, len(images)))))
         if self.erasing:
             _erase(images, self.erasing, rng)
         return images
 
 
-def _shift(images: ImageArray, reach: int, rng: np.random.Generator) -> ImageArray:
+def move(images: ImageArray, down: IntArray, right: IntArray) -> ImageArray:
+    """Move each checked image `(n, 28, 28, 1)` by its own number of pixels, negative for up or left; zeros move in."""
+    reach = int(max(np.abs(down).max(), np.abs(right).max()))
     padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded[..., 0], (HEIGHT, WIDTH), axis=(1, 2))
-    down, right = rng.integers(0, 2 * reach + 1, size=(2, len(images)))
-    shifted: ImageArray = windows[np.arange(len(images)), down, right][..., np.newaxis]
-    return shifted
+    moved: ImageArray = windows[np.arange(len(images)), reach - down, reach - right][..., np.newaxis]
+    return moved
 
 
 def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> None:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import keras
 
-from fashionclf._preset_models import balanced_model, fast_model, rowwise_model
-from fashionclf._validation import check_choice, check_count, check_number
+from fashionclf._preset_models import accurate_model, balanced_model, fast_model, rowwise_model
+from fashionclf._validation import check_choice, check_count, check_flag, check_number
 from fashionclf.augmentation import Augmentation
 from fashionclf.models import cnn_model, dense_model
+from fashionclf.pretrained import PretrainedWeights, pretrained_weights
 
 SCHEDULES: Final = ("constant", "one_cycle", "cosine")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
@@ -138,6 +139,11 @@ class Preset:
     def __post_init__(self) -> None:
         object.__setattr__(self, "reported", MappingProxyType(dict(self.reported)))  # one table for everybody
 
+    @property
+    def pretrained(self) -> PretrainedWeights | None:
+        """What is known of the weights that `Trainer.from_preset(name, pretrained=True)` loads; None without any."""
+        return pretrained_weights().get(self.name)
+
 
 _RMSPROP: Final = Recipe(optimizer="rmsprop", epochs=5, validation_split=0.2, precision="float32")
 
@@ -249,18 +255,46 @@ _PRESETS: Final = (
         judged_on="test",
         source="fashionclf: made for two minutes of training on two cores, see docs/performance.md",
     ),
+    Preset(
+        name="cnn_accurate",
+        description="Conv 32 → pool → Conv 64, 2 residual blocks → Conv 128 → pool → 2 residual blocks → Dense 10",
+        build=lambda seed: accurate_model(seed=seed, name="cnn_accurate"),
+        parameters=841_258,
+        recipe=Recipe(
+            optimizer="sgd",
+            learning_rate=0.4,
+            momentum=0.9,
+            weight_decay=2e-3,
+            schedule="one_cycle",
+            epochs=36,
+            batch_size=250,
+            label_smoothing=0.1,
+            augmentation=Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25),
+        ),
+        judged_on="test",
+        source="fashionclf: made for its pretrained weights, see docs/model_cards/cnn_accurate.md",
+    ),
 )
 _BY_NAME: Final = {preset.name: preset for preset in _PRESETS}
 
 
-def list_presets() -> list[str]:
+def list_presets(*, pretrained: bool = False) -> list[str]:
     """Return the names that `Trainer.from_preset` and `get_preset` take.
+
+    Args:
+        pretrained: Only those for which the package has trained weights.
+
+    Raises:
+        TypeError: If `pretrained` is not True or False.
 
     Example:
         >>> "cnn_dropout" in list_presets()
         True
+        >>> list_presets(pretrained=True)
+        ['cnn_fast', 'cnn_accurate']
     """
-    return list(_BY_NAME)
+    only_pretrained = check_flag(pretrained, "pretrained")
+    return [name for name, preset in _BY_NAME.items() if preset.pretrained or not only_pretrained]
 
 
 def get_preset(name: str) -> Preset:

@@ -28,13 +28,14 @@ from fashionclf._fitting import (
     run_fit,
     seed_dropout,
 )
-from fashionclf._layers import locks_of
+from fashionclf._layers import locks_of, named_variables
 from fashionclf._model_checks import check_model
 from fashionclf._predictor import CompiledPredictor, FrozenPredictor, freeze
 from fashionclf._types import ClassNames, FloatArray, ImagesLike, LabelsLike, PathLike
 from fashionclf._validation import (
     check_class_names,
     check_count,
+    check_flag,
     check_new_file,
     check_path,
     check_seed,
@@ -44,9 +45,11 @@ from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
 from fashionclf.labels import CLASS_NAMES
 from fashionclf.labels import class_names as names_of_dataset
+from fashionclf.models import flip_averaged
 from fashionclf.predictions import Predictions
 from fashionclf.preprocessing import prepare_images
-from fashionclf.presets import Recipe, get_preset
+from fashionclf.presets import Preset, Recipe, get_preset, list_presets
+from fashionclf.report import EvaluationReport, evaluate_predictions
 
 
 class Trainer:
@@ -124,12 +127,17 @@ class Trainer:
 
         Args:
             name: Of the preset.
-            pretrained: Load the weights that this project trained. No preset has any yet.
+            pretrained: Load the weights that this project trained, for the presets in
+                `list_presets(pretrained=True)`; `get_preset(name).pretrained` tells about them. They are verified.
+                Fitting them further by the preset's recipe would begin with its high learning rate: set
+                `trainer.recipe` to one of your own first.
             class_names: Ten names in place of the preset's.
             seed: Of the initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
 
         Raises:
-            ValueError: If there is no such preset, it has no trained weights, or the names do not fit.
+            ValueError: If there is no such preset, it has no trained weights, its weights are damaged, or the names
+                do not fit.
+            FileNotFoundError: If the file of weights is missing from the installation.
             TypeError: If an argument has the wrong type.
 
         Example:
@@ -138,9 +146,10 @@ class Trainer:
             <Trainer softmax: 7,850 parameters, 10 classes>
         """
         preset = get_preset(name)
-        if pretrained:
-            raise ValueError(f"Preset {name!r} has no pretrained weights. Leave out `pretrained` and train it.")
-        trainer = cls(preset.build(check_seed(seed)), class_names=class_names, recipe=preset.recipe)
+        model = preset.build(check_seed(seed))
+        if check_flag(pretrained, "pretrained"):
+            model = _with_weights(model, preset)
+        trainer = cls(model, class_names=class_names, recipe=preset.recipe)
         if class_names is None:
             trainer._class_names = names_of_dataset(preset.dataset)
         return trainer
@@ -337,6 +346,32 @@ class Trainer:
             )
         return {name: float(value) for name, value in results.items()}
 
+    def report(
+        self, x: ImagesLike | Split, y: LabelsLike | None = None, *, batch_size: int = EVALUATION_BATCH
+    ) -> EvaluationReport:
+        """Return all figures on labelled pictures: by class, by mistake, and what the probabilities are worth.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            batch_size: Pictures computed at a time; bounds the memory used.
+
+        Returns:
+            An `EvaluationReport`; print it.
+
+        Raises:
+            ValueError: If values are out of range, lengths differ, or nothing has told the class names.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> import fashionclf as fc, numpy as np
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> trainer.report(np.zeros((4, 28, 28), dtype="uint8"), [3, 3, 9, 9]).support
+            array([0, 0, 0, 2, 0, 0, 0, 0, 0, 2])
+        """
+        examples = as_examples(x, y, None, num_classes=self.num_classes)
+        return evaluate_predictions(examples.labels, self.predict(examples.images, batch_size=batch_size))
+
     def predict(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> Predictions:
         """Return class names with probabilities.
 
@@ -507,6 +542,20 @@ def _check_backend() -> None:
             f"A Trainer needs Keras's TensorFlow backend. Keras runs on {keras.backend.backend()!r}: set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
+
+
+def _with_weights(model: keras.Model, preset: Preset) -> keras.Model:
+    """Return the model of a preset with its trained weights, as the classifier that they were released for."""
+    weights = preset.pretrained
+    if weights is None:
+        raise ValueError(
+            f"Preset {preset.name!r} has no pretrained weights. Train it, or use one of "
+            f"{', '.join(list_presets(pretrained=True))}."
+        )
+    arrays = weights.read()
+    for name, variable in named_variables(model).items():
+        variable.assign(arrays[name])
+    return flip_averaged(model) if weights.flip_averaged else model
 
 
 def _effective_seed(seed: int | None, state_file: Any) -> int:

@@ -71,6 +71,7 @@ class World:
         self.trainer = fc.Trainer(fc.dense_model((), seed=0))
         (folder.parent / "folder.keras").mkdir()
         self.frozen = self.trainer.compile_predictor()
+        self.report = fc.evaluate_predictions([0, 1], np.eye(2))
 
     def state(self):
         trainer = self.trainer
@@ -214,6 +215,14 @@ TABLE = {
         ("name", lambda w: fc.get_preset("cnn_droput"), VALUE, "Did you mean 'cnn_dropout'"),
         ("type", lambda w: fc.get_preset(1), TYPE, "string"),
     ],
+    "flip_averaged": [
+        ("type", lambda w: fc.flip_averaged(w.trainer), TYPE, "keras.Model"),
+        ("rows", lambda w: fc.flip_averaged(keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])), VALUE,
+         r"\(None, 784\)"),
+        ("not built", lambda w: fc.flip_averaged(keras.Sequential([keras.layers.Flatten()])), VALUE, "must be built"),
+        ("name", lambda w: fc.flip_averaged(w.trainer.model, name=3), TYPE, "non-empty string"),
+    ],
+    "list_presets": [("pretrained", lambda w: fc.list_presets(pretrained="yes"), TYPE, "True or False")],
     "Trainer": [
         ("model", lambda w: fc.Trainer("cnn_dropout"), TYPE, "keras.Model"),
         ("input", lambda w: fc.Trainer(keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(),
@@ -251,6 +260,7 @@ TABLE = {
     "Trainer.from_preset": [
         ("name", lambda w: fc.Trainer.from_preset("cnn-dropout"), VALUE, "Did you mean 'cnn_dropout'"),
         ("pretrained", lambda w: fc.Trainer.from_preset("softmax", pretrained=True), VALUE, "no pretrained weights"),
+        ("pretrained type", lambda w: fc.Trainer.from_preset("softmax", pretrained=1), TYPE, "True or False"),
         ("names", lambda w: fc.Trainer.from_preset("softmax", class_names=["a"]), VALUE, "1 names"),
         ("seed", lambda w: fc.Trainer.from_preset("softmax", seed=-1), VALUE, "at least 0"),
     ],
@@ -308,6 +318,44 @@ TABLE = {
         *with_labels(lambda w, y: w.trainer.evaluate(IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
         ("batch size", lambda w: w.trainer.evaluate(IMAGES, LABELS, batch_size=0), VALUE, "`batch_size`"),
         ("no labels", lambda w: w.trainer.evaluate(IMAGES), VALUE, "Labels are missing"),
+    ],
+    "Trainer.report": [
+        *with_images(lambda w, x: w.trainer.report(x, LABELS)),
+        *with_labels(lambda w, y: w.trainer.report(IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
+        ("batch size", lambda w: w.trainer.report(IMAGES, LABELS, batch_size=0), VALUE, "`batch_size`"),
+        ("no labels", lambda w: w.trainer.report(IMAGES), VALUE, "Labels are missing"),
+    ],
+    "evaluate_predictions": [
+        *with_labels(lambda w, y: fc.evaluate_predictions(y, np.eye(10)[LABELS]),
+                     {key: row for key, row in (BAD_LABELS | OUT_OF_RANGE).items() if key != "too few"}),
+        ("too few", lambda w: fc.evaluate_predictions(LABELS[:-1], np.eye(10)[LABELS]), VALUE,
+         "19 rows but there are 20 predictions"),
+        ("scores", lambda w: fc.evaluate_predictions([0], [[3.0, -1.0]]), VALUE, r"in \[0, 1\]"),
+        ("one row", lambda w: fc.evaluate_predictions([0], [0.5, 0.5]), VALUE, r"shape \(2,\)"),
+        ("zeros", lambda w: fc.evaluate_predictions([0], [[0.0, 0.0]]), VALUE, "row of zeros"),
+        ("text", lambda w: fc.evaluate_predictions([0], "Bag"), TYPE, "numbers"),
+        ("names twice", lambda w: fc.evaluate_predictions([0], fc.Predictions(np.eye(2)[:1], "ab"), class_names="ab"),
+         (VALUE, TYPE), "class_names|class names"),
+        ("names", lambda w: fc.evaluate_predictions([0], np.eye(2)[:1], class_names=["a"]), VALUE, "1 names"),
+    ],
+    "EvaluationReport": [
+        ("top k", lambda w: w.report.top_k_accuracy(0), VALUE, "`k`"),
+        ("most confused", lambda w: w.report.most_confused(1.5), TYPE, "`k`"),
+        ("mistakes", lambda w: w.report.confident_mistakes(0), VALUE, "`k`"),
+    ],
+    "shift_robustness": [
+        *with_images(lambda w, x: fc.shift_robustness(w.trainer, x, LABELS)),
+        *with_labels(lambda w, y: fc.shift_robustness(w.trainer, IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
+        ("trainer", lambda w: fc.shift_robustness(w.trainer.model, IMAGES, LABELS), TYPE, "must be a Trainer"),
+        ("shift", lambda w: fc.shift_robustness(w.trainer, IMAGES, LABELS, max_shift=28), VALUE, "below 28"),
+        ("shift type", lambda w: fc.shift_robustness(w.trainer, IMAGES, LABELS, max_shift=1.5), TYPE, "max_shift"),
+    ],
+    "calibrate": [
+        *with_images(lambda w, x: fc.calibrate(w.trainer, x, LABELS)),
+        *with_labels(lambda w, y: fc.calibrate(w.trainer, IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
+        ("trainer", lambda w: fc.calibrate(w.trainer.model, IMAGES, LABELS), TYPE, "must be a Trainer"),
+        ("no dense layer", lambda w: fc.calibrate(fc.Trainer(keras.Sequential([keras.Input((784,)), keras.layers.Dense(
+            10), keras.layers.Softmax()])), IMAGES, LABELS), VALUE, "must end in one Dense layer"),
     ],
     "Trainer.predict": [
         *with_images(lambda w, x: w.trainer.predict(x)),
@@ -371,8 +419,9 @@ def test_mistakes_are_named(world, call, error, message):
 
 def test_every_public_name_is_in_the_table():
     covered = {name.removesuffix("()").split(".")[0] for name in TABLE}
-    # Constants and functions without arguments cannot be called wrongly; Dataset and Preset are made by the library.
-    assert set(fc.__all__) - covered == {"CLASS_NAMES", "Dataset", "Preset", "__version__", "list_presets"}
+    # Constants cannot be called wrongly.
+    made_by_the_library = {"CalibrationBin", "Confusion", "Dataset", "Preset", "PretrainedWeights", "ShiftRobustness"}
+    assert set(fc.__all__) - covered == {"CLASS_NAMES", "__version__", *made_by_the_library}
 
 
 def test_every_option_of_fit_and_recipe_is_in_the_table():

@@ -91,3 +91,32 @@ def test_no_activation_stays_linear():
     logits = keras.Model(model.inputs[0], model.layers[-2].output)
     images = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
     np.testing.assert_allclose(logits(images * 2), logits(images) * 2, rtol=1e-4, atol=1e-5)
+
+
+class TestFlipAveraged:
+    def test_it_is_the_mean_of_both_answers(self, fitted, garments):
+        images = garments[0][:20]
+        averaged = fc.Trainer(fc.flip_averaged(fitted.model))
+        expected = (fitted.predict_proba(images) + fitted.predict_proba(images[:, :, ::-1])) / 2
+        np.testing.assert_allclose(averaged.predict_proba(images), expected, atol=1e-6)
+        np.testing.assert_allclose(averaged.predict_proba(images[:, :, ::-1]), expected, atol=1e-6)
+
+    def test_it_shares_the_weights(self):
+        model = fc.dense_model((), seed=0)
+        averaged = fc.flip_averaged(model)
+        assert averaged.name == model.name
+        assert fc.flip_averaged(model, name="both").name == "both"
+        assert [id(weight) for weight in averaged.weights] == [id(weight) for weight in model.weights]
+
+    def test_a_model_of_pictures_without_channel(self, garments):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+        averaged = fc.Trainer(fc.flip_averaged(keras.Sequential([keras.Input((28, 28)), *layers])))
+        images = garments[0][:5]
+        np.testing.assert_allclose(
+            averaged.predict_proba(images), averaged.predict_proba(images[:, :, ::-1]), atol=1e-6
+        )
+
+    def test_it_can_be_trained(self, garments):
+        trainer = fc.Trainer(fc.flip_averaged(fc.dense_model((), seed=0)))
+        history = trainer.fit(*garments, epochs=3, seed=0, verbose=0).history
+        assert history["loss"][-1] < history["loss"][0]

@@ -1,0 +1,121 @@
+"""Train the weights that the package ships, from the data alone: several seeds, the best of them calibrated and packed.
+
+    FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py
+
+The state of each training is kept in `--runs` after every epoch; after an interruption the same command goes on
+there. It takes hours on two cores. Everything is chosen on 5,000 of the training pictures; the test pictures are
+not looked at here, but once for each file by `model_cards.py`, which writes the model cards.
+"""
+
+import argparse
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fashionclf as fc
+from fashionclf._layers import named_variables
+from fashionclf.pretrained import PretrainedWeights, pack
+
+FOLDER = Path(fc.__file__).parent / "pretrained"
+INDEX = FOLDER / "weights.json"
+NUM_VALIDATION = 5000
+SPLIT_SEED = 42
+TRAINED_ON = "55,000 of the 60,000 training pictures of Fashion-MNIST"
+PRESETS = ("cnn_fast", "cnn_accurate")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("presets", nargs="*", default=PRESETS, help="which to train (default: all that are shipped)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one training each (default 0 1 2)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of trainings (default ./runs)")
+    arguments = parser.parse_args()
+    arguments.runs.mkdir(parents=True, exist_ok=True)
+    for preset in arguments.presets:
+        for seed in arguments.seeds:
+            train(preset, seed, arguments.runs)
+        release(preset, arguments.seeds, arguments.runs)
+
+
+def split() -> tuple[Any, Any, Any, Any]:
+    """Return training and validation pictures and labels, the same ones for all seeds."""
+    images, labels = fc.load_data("fashion_mnist").train
+    return fc.train_validation_split(images, labels, validation_size=NUM_VALIDATION, seed=SPLIT_SEED)
+
+
+def run_file(runs: Path, preset: str, seed: int) -> Path:
+    return runs / f"{preset}-{seed}.keras"
+
+
+def train(preset: str, seed: int, runs: Path) -> None:
+    """Train one seed of a preset by its recipe, or go on with it."""
+    file = run_file(runs, preset, seed)
+    if file.exists():
+        return
+    print(f"== {preset}, seed {seed}", flush=True)
+    x_fit, x_val, y_fit, y_val = split()
+    trainer = fc.Trainer.from_preset(preset, seed=seed)
+    history = trainer.fit(
+        x_fit, y_fit, validation_data=(x_val, y_val), seed=seed, resume=file.with_suffix(".npz"), verbose=2
+    )
+    file.with_suffix(".json").write_text(json.dumps(history.history, default=float) + "\n", encoding="utf-8")
+    trainer.save(file)
+
+
+def as_released(preset: str, seed: int, runs: Path) -> fc.Trainer:
+    """Return the classifier of one seed, flip-averaged if it was trained with flips."""
+    trainer = fc.Trainer.load(run_file(runs, preset, seed))
+    return fc.Trainer(fc.flip_averaged(trainer.model)) if learns_flips(preset) else trainer
+
+
+def learns_flips(preset: str) -> bool:
+    augmentation = fc.get_preset(preset).recipe.augmentation
+    return augmentation is not None and augmentation.horizontal_flip
+
+
+def release(preset: str, seeds: list[int], runs: Path) -> None:
+    """Choose the seed with the best validation accuracy, calibrate it and write its weights."""
+    _, x_val, _, y_val = split()
+    reports = {seed: as_released(preset, seed, runs).report(x_val, y_val) for seed in seeds}
+    seed = max(seeds, key=lambda seed: (reports[seed].accuracy, -reports[seed].log_loss))
+    for each, report in reports.items():
+        chosen = "  <- chosen" if each == seed else ""
+        print(
+            f"{preset}, seed {each}: validation accuracy {report.accuracy:.4f}, log loss {report.log_loss:.4f}{chosen}"
+        )
+    trainer = as_released(preset, seed, runs)
+    temperature = fc.calibrate(trainer, x_val, y_val)
+    print(f"temperature {temperature:.3f}, calibrated: {trainer.report(x_val, y_val)}")
+    model = trainer.model.get_layer(preset) if learns_flips(preset) else trainer.model
+    content = pack({name: np.asarray(variable) for name, variable in named_variables(model).items()})
+    entry = PretrainedWeights(
+        preset=preset,
+        file=f"{preset}.npz",
+        sha256=hashlib.sha256(content).hexdigest(),
+        flip_averaged=learns_flips(preset),
+        trained_on=TRAINED_ON,
+        seed=seed,
+        temperature=round(temperature, 4),
+        metrics={},
+        card=f"docs/model_cards/{preset}.md",
+    )
+    write(entry, content)
+
+
+def write(entry: PretrainedWeights, content: bytes) -> None:
+    """Put weights and what is known of them into the package."""
+    (FOLDER / entry.file).write_bytes(content)
+    index = json.loads(INDEX.read_text(encoding="utf-8"))
+    values = asdict(entry)
+    del values["preset"]
+    index[entry.preset] = values
+    INDEX.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    print(f"Wrote {entry.file}, {len(content):,} bytes. Now run model_cards.py.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Weights that this project trained itself, shipped inside the package and verified when they are read.
+
+`weights.json` beside this file says what there is; each file of weights has a model card in `docs/model_cards/`.
+"""
+
+import functools
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from fashionclf._types import FloatArray
+
+_INDEX: Final = "weights.json"
+_REPAIR: Final = "Install it again: `pip install --force-reinstall --no-deps fashionclf`."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedWeights:
+    """What is known of one file of weights.
+
+    Attributes:
+        preset: The preset that the weights are for.
+        file: Its name in `fashionclf/pretrained/`.
+        sha256: Of its content, in hexadecimal.
+        flip_averaged: Whether the classifier answers with the mean over a picture and its mirror image, as
+            `flip_averaged` builds it.
+        trained_on: The pictures that it learnt from, in words.
+        seed: Of the training.
+        temperature: By which the last layer was divided so that probabilities are calibrated; above 1 where training
+            had left them too high.
+        metrics: Measured on the 10,000 test pictures: `"accuracy"`, `"log_loss"` and `"expected_calibration_error"`.
+        card: The model card, a file in the project's `docs/`.
+    """
+
+    preset: str
+    file: str
+    sha256: str
+    flip_averaged: bool
+    trained_on: str
+    seed: int
+    temperature: float
+    metrics: Mapping[str, float]
+    card: str
+
+    def read(self) -> dict[str, FloatArray]:
+        """Read the weights and verify them.
+
+        Returns:
+            A float32 array for every variable of the preset's model, by layer and name such as `"conv_1/kernel"`.
+
+        Raises:
+            ValueError: If the file is damaged.
+            FileNotFoundError: If it is missing.
+        """
+        try:
+            content = (resources.files(__name__) / self.file).read_bytes()
+        except OSError as error:
+            raise FileNotFoundError(f"fashionclf lacks its file of weights {self.file!r}. {_REPAIR}") from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != self.sha256:
+            raise ValueError(
+                f"The weights {self.file!r} of fashionclf are damaged: their sha256 is {found}, expected "
+                f"{self.sha256}. {_REPAIR}"
+            )
+        return unpack(content)
+
+
+@functools.cache
+def pretrained_weights() -> Mapping[str, PretrainedWeights]:
+    """Return what weights there are, by the name of their preset."""
+    entries = json.loads((resources.files(__name__) / _INDEX).read_text(encoding="utf-8"))
+    return MappingProxyType({name: _entry(name, values) for name, values in entries.items()})
+
+
+def _entry(name: str, values: Mapping[str, Any]) -> PretrainedWeights:
+    return PretrainedWeights(preset=name, **{**values, "metrics": MappingProxyType(values["metrics"])})
+
+
+def pack(arrays: Mapping[str, FloatArray]) -> bytes:
+    """Return arrays as the content of a file of weights: kernels in float16, the few other numbers in float32."""
+    stored = {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in arrays.items()}
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **stored)
+    return content.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, FloatArray]:
+    """Return the arrays of a file of weights, in float32."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name].astype(np.float32) for name in archive.files}

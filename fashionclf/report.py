@@ -1,0 +1,313 @@
+"""The figures by which a classifier is judged on labelled pictures. Numpy only."""
+
+import functools
+import unicodedata
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from fashionclf._types import ClassNames, IntArray, LabelsLike
+from fashionclf._validation import check_count, check_labels, integer_labels
+from fashionclf.labels import CLASS_NAMES
+from fashionclf.predictions import Predictions
+
+_NUM_BINS: Final = 15  # of Guo et al.
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Pictures of one class that were taken for another.
+
+    Attributes:
+        class_name: The true class.
+        predicted: The class they were taken for.
+        count: How many.
+    """
+
+    class_name: str
+    predicted: str
+    count: int
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """The answers whose probability lies in one interval, the lower bound left out.
+
+    Attributes:
+        low: Lower bound of the interval, from 0 to 1.
+        high: Upper bound.
+        count: Number of answers.
+        probability: Their mean probability, from 0 to 1; NaN without answers.
+        accuracy: The share of them that is right, from 0 to 1; NaN without answers.
+    """
+
+    low: float
+    high: float
+    count: int
+    probability: float
+    accuracy: float
+
+
+class EvaluationReport:
+    """How right a classifier is on labelled pictures, class by class, and how well it knows that itself.
+
+    `Trainer.report` and `evaluate_predictions` make it. Printing one gives a table to read; figures are those of
+    scikit-learn's functions of the same names.
+
+    Args:
+        labels: True labels, integers `(n,)`.
+        predictions: What was predicted for the same pictures.
+
+    Attributes:
+        labels: int64 `(n,)`.
+        predictions: The `Predictions`.
+        class_names: One name per class.
+
+    Example:
+        >>> from fashionclf import Predictions, evaluate_predictions
+        >>> predictions = Predictions([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], class_names=["Shirt", "Bag"])
+        >>> report = evaluate_predictions([0, 1, 1], predictions)
+        >>> round(report.accuracy, 3), report.confusion_matrix.tolist()
+        (0.667, [[1, 0], [1, 1]])
+        >>> report.most_confused()
+        [Confusion(class_name='Bag', predicted='Shirt', count=1)]
+    """
+
+    def __init__(self, labels: IntArray, predictions: Predictions) -> None:
+        self.labels = labels
+        self.predictions = predictions
+        self.class_names = predictions.class_names
+
+    @functools.cached_property
+    def _probabilities(self) -> NDArray[np.float64]:
+        return self.predictions.probabilities.astype(np.float64)
+
+    @functools.cached_property
+    def _correct(self) -> NDArray[np.bool_]:
+        return np.asarray(self.predictions.labels == self.labels)
+
+    # -- all classes together ---------------------------------------------------------------------
+
+    @functools.cached_property
+    def accuracy(self) -> float:
+        """The share of pictures that got their own class, from 0 to 1."""
+        return float(self._correct.mean())
+
+    def top_k_accuracy(self, k: int = 3) -> float:
+        """Return the share of pictures whose class is among the `k` most probable, from 0 to 1.
+
+        Of equally probable classes the lower label comes first, as in `Prediction.top`.
+
+        Args:
+            k: At least 1; 1 gives the accuracy.
+
+        Raises:
+            ValueError: If `k` is below 1.
+            TypeError: If `k` is not an integer.
+        """
+        order = np.argsort(-self._probabilities, axis=1, kind="stable")[:, : check_count(k, "k")]
+        return float((order == self.labels[:, np.newaxis]).any(axis=1).mean())
+
+    @functools.cached_property
+    def log_loss(self) -> float:
+        """The mean of minus the natural logarithm of the probability of the true class (cross-entropy)."""
+        smallest = np.finfo(np.float64).eps  # stands for a probability of 0
+        rows = self._probabilities / self._probabilities.sum(axis=1, keepdims=True)
+        return float(-np.log(np.clip(rows[np.arange(len(rows)), self.labels], smallest, 1 - smallest)).mean())
+
+    # -- class by class ---------------------------------------------------------------------------
+
+    @functools.cached_property
+    def confusion_matrix(self) -> IntArray:
+        """Number of pictures by true class (rows) and predicted class (columns), int64 `(classes, classes)`."""
+        size = len(self.class_names)
+        return np.bincount(self.labels * size + self.predictions.labels, minlength=size**2).reshape(size, size)
+
+    @property
+    def support(self) -> IntArray:
+        """Number of pictures of each class, int64 `(classes,)`."""
+        return np.asarray(self.confusion_matrix.sum(axis=1))
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Of the pictures taken for a class, the share that is of it: float64 `(classes,)`, 0 where there are none."""
+        return _share(self.confusion_matrix.diagonal(), self.confusion_matrix.sum(axis=0))
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """Of the pictures of a class, the share that was found: float64 `(classes,)`, 0 where there are none."""
+        return _share(self.confusion_matrix.diagonal(), self.support)
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """The harmonic mean of precision and recall, float64 `(classes,)`."""
+        return _share(2 * self.confusion_matrix.diagonal(), self.confusion_matrix.sum(axis=0) + self.support)
+
+    def most_confused(self, k: int = 5) -> list[Confusion]:
+        """Return the `k` most frequent mistakes by name, most frequent first.
+
+        Args:
+            k: At least 1. Pairs that were never confused are left out.
+
+        Raises:
+            ValueError: If `k` is below 1.
+            TypeError: If `k` is not an integer.
+        """
+        mistakes = self.confusion_matrix - np.diag(self.confusion_matrix.diagonal())
+        order = np.argsort(-mistakes, axis=None, kind="stable")[: check_count(k, "k")]
+        pairs = zip(*np.unravel_index(order, mistakes.shape), strict=True)
+        return [
+            Confusion(self.class_names[true], self.class_names[predicted], int(mistakes[true, predicted]))
+            for true, predicted in pairs
+            if mistakes[true, predicted]
+        ]
+
+    # -- what the probabilities are worth -----------------------------------------------------------
+
+    @functools.cached_property
+    def calibration_bins(self) -> tuple[CalibrationBin, ...]:
+        """The answers by their probability, in 15 intervals of equal width from 0 to 1: a reliability diagram."""
+        probability = self._probabilities.max(axis=1)
+        place = np.clip(np.ceil(probability * _NUM_BINS).astype(np.int64) - 1, 0, _NUM_BINS - 1)
+        count = np.bincount(place, minlength=_NUM_BINS)
+        with np.errstate(invalid="ignore"):
+            means = np.bincount(place, probability, _NUM_BINS) / count
+            accuracies = np.bincount(place, self._correct, _NUM_BINS) / count
+        return tuple(
+            CalibrationBin(i / _NUM_BINS, (i + 1) / _NUM_BINS, int(count[i]), float(means[i]), float(accuracies[i]))
+            for i in range(_NUM_BINS)
+        )
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """The mean distance between probability and accuracy over the bins, weighted by their answers.
+
+        From 0 (a probability of 80 % is right in 80 % of cases) to 1. Guo et al., arXiv:1706.04599.
+        """
+        gaps = [part.count * abs(part.accuracy - part.probability) for part in self.calibration_bins if part.count]
+        return sum(gaps) / len(self.labels)
+
+    def confident_mistakes(self, k: int = 10) -> IntArray:
+        """Return the indices of the wrong answers with the highest probability, highest first.
+
+        Args:
+            k: At least 1.
+
+        Returns:
+            int64 indices into the pictures, at most `k` of them.
+
+        Raises:
+            ValueError: If `k` is below 1.
+            TypeError: If `k` is not an integer.
+        """
+        wrong = np.flatnonzero(~self._correct)
+        order = np.argsort(-self._probabilities.max(axis=1)[wrong], kind="stable")
+        return np.asarray(wrong[order[: check_count(k, "k")]])
+
+    # -- to read and to keep ------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all figures as JSON-ready values: plain numbers, strings, lists and dictionaries."""
+        rows = zip(self.class_names, self.precision, self.recall, self.f1, self.support, strict=True)
+        return {
+            "num_images": len(self.labels),
+            "accuracy": self.accuracy,
+            "top_3_accuracy": self.top_k_accuracy(3),
+            "log_loss": self.log_loss,
+            "expected_calibration_error": self.expected_calibration_error,
+            "classes": {
+                name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+                for name, p, r, f, n in rows
+            },
+            "confusion_matrix": self.confusion_matrix.tolist(),
+            "most_confused": [asdict(confusion) for confusion in self.most_confused()],
+            "calibration_bins": [
+                {name: None if value != value else value for name, value in asdict(part).items()}  # JSON has no NaN
+                for part in self.calibration_bins
+            ],
+            "confident_mistakes": self.confident_mistakes().tolist(),
+        }
+
+    @override
+    def __str__(self) -> str:
+        width = max(14, *(_width(name) for name in self.class_names))
+        lines = [
+            f"{len(self.labels):,} pictures, {len(self.class_names)} classes",
+            f"accuracy {self.accuracy:.4f} · top 3 {self.top_k_accuracy(3):.4f} · log loss {self.log_loss:.4f} · "
+            f"calibration error {self.expected_calibration_error:.4f}",
+            "",
+            " " * width + "  precision  recall      F1  pictures",
+        ]
+        for name, p, r, f, n in zip(self.class_names, self.precision, self.recall, self.f1, self.support, strict=True):
+            lines.append(f"{_padded(name, width)}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {n:8,}")
+        confusions = [f"  {c.class_name} taken for {c.predicted}: {c.count:,}" for c in self.most_confused()]
+        return "\n".join([*lines, *(["", "most confused", *confusions] if confusions else [])])
+
+    @override
+    def __repr__(self) -> str:
+        return f"<EvaluationReport on {len(self.labels):,} pictures: accuracy {self.accuracy:.4f}>"
+
+
+def evaluate_predictions(
+    labels: LabelsLike, predictions: Predictions | Any, *, class_names: ClassNames | None = None
+) -> EvaluationReport:
+    """Compare predictions with the true labels.
+
+    Args:
+        labels: True labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
+        predictions: `Predictions` for the same pictures, or an array of probabilities `(n, num_classes)`, of whatever
+            classifier.
+        class_names: Names for an array of probabilities. None takes Fashion-MNIST's ten, or numbers where
+            there are not ten classes. `Predictions` have names of their own.
+
+    Returns:
+        An `EvaluationReport`.
+
+    Raises:
+        ValueError: If values are out of range, lengths differ, there are no pictures, or names are given twice.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> report = evaluate_predictions([1, 0], [[0.2, 0.8], [0.7, 0.3]], class_names=["Shirt", "Bag"])
+        >>> report.accuracy
+        1.0
+    """
+    if isinstance(predictions, Predictions):
+        if class_names is not None:
+            raise ValueError("`predictions` have class names of their own: leave out `class_names`.")
+    else:
+        predictions = _named(predictions, class_names)
+    checked = check_labels(labels, num_classes=len(predictions.class_names))
+    if len(checked) != len(predictions):
+        raise ValueError(
+            f"`labels` has {len(checked)} rows but there are {len(predictions)} predictions. Pass one label for each."
+        )
+    if not predictions.probabilities.sum(axis=1).all():
+        raise ValueError("`predictions` has a row of zeros, expected probabilities that sum to 1.")
+    return EvaluationReport(integer_labels(checked), predictions)
+
+
+def _named(probabilities: Any, class_names: ClassNames | None) -> Predictions:
+    if class_names is None:
+        columns = np.shape(probabilities)[-1] if np.ndim(probabilities) == 2 else len(CLASS_NAMES)
+        class_names = CLASS_NAMES if columns == len(CLASS_NAMES) else [str(label) for label in range(columns)]
+    return Predictions(probabilities, class_names)
+
+
+def _share(part: IntArray, whole: IntArray) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+# -- text in columns --------------------------------------------------------------------------------
+
+
+def _width(text: str) -> int:
+    """Return the columns that a text takes in a terminal, two for each East Asian character."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))

@@ -1,0 +1,171 @@
+"""The weights in the package: that damage is noticed, and that the classifier is the one its card describes."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import fashionclf as fc
+from fashionclf import pretrained
+from fashionclf.trainer import _with_weights
+
+NAMES = ("cnn_fast", "cnn_accurate")
+CARDS = Path(__file__).resolve().parent.parent / "docs" / "model_cards"
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def trainer(name):
+    """The pretrained classifier. Shared: predict only."""
+    return fc.Trainer.from_preset(name, pretrained=True)
+
+
+def test_these_presets_have_weights():
+    assert tuple(fc.list_presets(pretrained=True)) == NAMES
+    assert fc.get_preset("softmax").pretrained is None
+
+
+def test_files_are_small(name):
+    weights = fc.get_preset(name).pretrained
+    content = (Path(pretrained.__file__).parent / weights.file).read_bytes()
+    assert len(content) <= 2_500_000
+    assert fc.get_preset(name).parameters <= 1_000_000
+    assert sum(array.size for array in weights.read().values()) == fc.get_preset(name).parameters
+    assert pretrained.pack(weights.read()) == content  # float16 values, and nothing in the file but them
+
+
+def test_it_knows_garments_it_has_never_seen(trainer, garments):
+    """The drawn pictures are another data set altogether, so chance is all that can be asked to be beaten by far."""
+    images, labels = garments
+    assert trainer.report(images, labels).accuracy > 0.3
+
+
+def test_the_seed_does_not_matter(trainer, name, garments):
+    again = fc.Trainer.from_preset(name, pretrained=True, seed=5, class_names=fc.class_names("fashion_mnist", "ko"))
+    images = garments[0][:5]
+    np.testing.assert_array_equal(again.predict_proba(images), trainer.predict_proba(images))
+    assert again.predict(images)[0].class_name in fc.class_names("fashion_mnist", "ko")
+    assert trainer.class_names == fc.CLASS_NAMES
+
+
+def test_plain_keras_computes_the_same(trainer, name, garments, tmp_path):
+    trainer.save(tmp_path / "a.keras")
+    model = keras.models.load_model(tmp_path / "a.keras")
+    images = fc.prepare_images(garments[0][:20])
+    np.testing.assert_allclose(model.predict(images, verbose=0), trainer.predict_proba(images), atol=1e-6)
+    loaded = fc.Trainer.load(tmp_path / "a.keras")
+    np.testing.assert_allclose(loaded.predict_proba(images), trainer.predict_proba(images), atol=1e-6)
+    assert loaded.recipe == fc.get_preset(name).recipe
+
+
+def test_the_frozen_predictor_computes_the_same(trainer, garments):
+    images = garments[0][:5]
+    np.testing.assert_allclose(
+        trainer.compile_predictor().predict_proba(images), trainer.predict_proba(images), atol=1e-5
+    )
+
+
+def test_flips_do_not_matter_to_the_flip_averaged(trainer, name, garments):
+    images = garments[0][:20]
+    difference = np.abs(trainer.predict_proba(images) - trainer.predict_proba(images[:, :, ::-1])).max()
+    assert (difference < 1e-5) == fc.get_preset(name).pretrained.flip_averaged
+
+
+def test_it_can_be_trained_further(name, garments):
+    trainer = fc.Trainer.from_preset(name, pretrained=True, seed=0)
+    trainer.recipe = fc.Recipe(learning_rate=1e-3, epochs=2, batch_size=100)
+    images, labels = garments[0][:300], garments[1][:300]
+    before = trainer.evaluate(images, labels)
+    trainer.fit(images, labels, seed=0, verbose=0)
+    assert trainer.evaluate(images, labels)["loss"] < before["loss"]
+    again = fc.Trainer.from_preset(name, pretrained=True)  # which training has not touched
+    assert again.evaluate(images, labels)["loss"] == pytest.approx(before["loss"], rel=1e-5)
+
+
+class TestDamage:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        """A copy of the weights that may be damaged."""
+        source = Path(pretrained.__file__).parent
+        for file in source.glob("*.npz"):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+        monkeypatch.setattr(pretrained.resources, "files", lambda package: tmp_path)
+        return tmp_path
+
+    def test_a_changed_byte_is_noticed(self, folder):
+        content = bytearray((folder / "cnn_fast.npz").read_bytes())
+        content[-1000] ^= 1
+        (folder / "cnn_fast.npz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"'cnn_fast\.npz' of fashionclf are damaged: their sha256 is \w{64}.*pip"):
+            fc.Trainer.from_preset("cnn_fast", pretrained=True)
+
+    def test_a_truncated_file_is_noticed(self, folder):
+        content = (folder / "cnn_fast.npz").read_bytes()
+        (folder / "cnn_fast.npz").write_bytes(content[: len(content) // 2])
+        with pytest.raises(ValueError, match="damaged"):
+            fc.Trainer.from_preset("cnn_fast", pretrained=True)
+
+    def test_a_missing_file_is_named(self, folder):
+        (folder / "cnn_fast.npz").unlink()
+        with pytest.raises(FileNotFoundError, match=r"lacks its file of weights 'cnn_fast\.npz'.*pip install"):
+            fc.Trainer.from_preset("cnn_fast", pretrained=True)
+
+
+def test_cards_tell_what_ships(name):
+    weights = fc.get_preset(name).pretrained
+    figures = json.loads((CARDS / f"{name}.json").read_text(encoding="utf-8"))
+    card = (CARDS / f"{name}.md").read_text(encoding="utf-8")
+    assert weights.sha256 in card
+    assert weights.card == f"docs/model_cards/{name}.md"
+    assert f"**{weights.metrics['accuracy']:.4f}**" in card
+    assert figures["report"]["accuracy"] == pytest.approx(weights.metrics["accuracy"], abs=5e-5)
+    assert len(figures["duplicates"]) == 10
+    assert len(figures["seeds"]) >= 3
+
+
+def test_a_preset_without_its_arrays_is_refused(monkeypatch):
+    """Weights of another architecture cannot pass: every variable must be there by its path."""
+    preset = fc.get_preset("cnn_fast")
+    with pytest.raises(KeyError):
+        _with_weights(fc.get_preset("cnn_accurate").build(0), preset)
+
+
+@pytest.mark.slow
+def test_accuracy_and_calibration_on_the_real_test_pictures(trainer, name, real_data):
+    report = trainer.report(fc.load_data("fashion_mnist", data_dir=real_data).test)
+    metrics = fc.get_preset(name).pretrained.metrics
+    assert report.accuracy == pytest.approx(metrics["accuracy"], abs=2e-4)
+    assert report.expected_calibration_error == pytest.approx(metrics["expected_calibration_error"], abs=1e-3)
+
+
+@pytest.mark.slow
+def test_the_wheel_works_outside_the_source_tree(tmp_path):
+    """Build a wheel, unpack it elsewhere and ask it there."""
+    root = Path(__file__).resolve().parent.parent
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(root)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = (
+        "import numpy as np, fashionclf as fc; print(fc.__file__); "
+        "print(fc.Trainer.from_preset('cnn_accurate', pretrained=True).predict(np.zeros((28, 28), 'uint8'))[0])"
+    )
+    run = [sys.executable, "-c", code]
+    answer = subprocess.run(
+        run, check=True, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}
+    )
+    path, prediction = answer.stdout.splitlines()
+    assert path.startswith(str(site))
+    assert "%" in prediction

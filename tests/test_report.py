@@ -1,0 +1,135 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+import fashionclf as fc
+
+
+def random_report(seed, count=500, classes=10, sharpness=3.0):
+    """A report on random answers that are better than chance, and what it is made of."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, count)
+    scores = rng.normal(size=(count, classes)) + sharpness * np.eye(classes)[labels] * rng.random((count, 1))
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    predictions = fc.Predictions(probabilities, [f"class {i}" for i in range(classes)])
+    return fc.evaluate_predictions(labels, predictions), labels, predictions.probabilities.astype(np.float64)
+
+
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 60), classes=st.integers(2, 12))
+@settings(deadline=None, max_examples=40)
+@pytest.mark.filterwarnings("ignore:.*number of classes in y_true:UserWarning")
+def test_figures_are_scikit_learns(seed, count, classes):
+    report, labels, rows = random_report(seed, count, classes)
+    all_labels = list(range(classes))
+    predicted = rows.argmax(axis=1)
+    exactly = {"rtol": 0, "atol": 1e-12}
+    np.testing.assert_allclose(report.accuracy, metrics.accuracy_score(labels, predicted), **exactly)
+    np.testing.assert_array_equal(
+        report.confusion_matrix, metrics.confusion_matrix(labels, predicted, labels=all_labels)
+    )
+    normal = rows / rows.sum(axis=1, keepdims=True)  # scikit-learn warns of rows that float32 left a little off 1
+    np.testing.assert_allclose(report.log_loss, metrics.log_loss(labels, normal, labels=all_labels), **exactly)
+    expected = metrics.precision_recall_fscore_support(labels, predicted, labels=all_labels, zero_division=0)
+    for figures, own in zip(expected, (report.precision, report.recall, report.f1, report.support), strict=True):
+        np.testing.assert_allclose(own, figures, **exactly)
+    if classes > 2:  # with two, scikit-learn wants the scores of one
+        for k in range(1, classes):
+            theirs = metrics.top_k_accuracy_score(labels, rows, k=k, labels=all_labels)
+            np.testing.assert_allclose(report.top_k_accuracy(k), theirs, **exactly)
+
+
+def test_certain_and_wrong_costs_what_scikit_learn_says():
+    rows = np.array([[1.0, 0.0], [0.0, 1.0]])
+    report = fc.evaluate_predictions([1, 1], rows)
+    assert report.log_loss == pytest.approx(metrics.log_loss([1, 1], rows, labels=[0, 1]), abs=1e-12)
+
+
+def test_calibration_error_by_hand():
+    rows = [[0.95, 0.05], [0.9, 0.1], [0.55, 0.45], [0.6, 0.4]]
+    report = fc.evaluate_predictions([0, 1, 0, 0], np.array(rows))
+    found = [(part.count, part.accuracy) for part in report.calibration_bins if part.count]
+    # 0.55 and 0.6 lie in (8/15, 9/15], 0.9 in (13/15, 14/15] and 0.95 in (14/15, 1]; 0.6 as float32 is above 9/15
+    assert [part.count for part in report.calibration_bins][8:] == [1, 1, 0, 0, 0, 1, 1]
+    assert found == [(1, 1.0), (1, 1.0), (1, 0.0), (1, 1.0)]
+    assert report.expected_calibration_error == pytest.approx((0.45 + 0.4 + 0.9 + 0.05) / 4, abs=1e-6)
+
+
+def test_calibration_bins_partition_the_answers():
+    report, labels, _ = random_report(0)
+    bins = report.calibration_bins
+    assert [(part.low, part.high) for part in bins] == [(i / 15, (i + 1) / 15) for i in range(15)]
+    assert sum(part.count for part in bins) == len(labels)
+    inside = [part for part in bins if part.count]
+    assert all(part.low < part.probability <= part.high for part in inside)
+    empty = [part for part in bins if not part.count]
+    assert all(np.isnan(part.accuracy) and np.isnan(part.probability) for part in empty)
+    overall = sum(part.count * part.accuracy for part in inside) / len(labels)
+    assert overall == pytest.approx(report.accuracy)
+
+
+def test_a_classifier_that_knows_how_sure_it_is_has_a_small_error():
+    rng = np.random.default_rng(0)
+    rows = rng.dirichlet(np.ones(4), size=40_000)
+    labels = np.array([rng.choice(4, p=row) for row in rows])
+    assert fc.evaluate_predictions(labels, rows).expected_calibration_error < 0.01
+    assert fc.evaluate_predictions(labels, rows**3 / (rows**3).sum(1, keepdims=True)).expected_calibration_error > 0.1
+
+
+def test_most_confused_and_confident_mistakes():
+    names = ["Shirt", "Coat", "Bag"]
+    rows = np.array([[0.2, 0.8, 0], [0.1, 0.9, 0], [0.6, 0.3, 0.1], [0.3, 0.3, 0.4], [0, 0.3, 0.7]])
+    report = fc.evaluate_predictions([0, 0, 0, 1, 2], fc.Predictions(rows, names))
+    assert report.most_confused(1) == [fc.Confusion("Shirt", "Coat", 2)]
+    assert report.most_confused() == [fc.Confusion("Shirt", "Coat", 2), fc.Confusion("Coat", "Bag", 1)]
+    assert report.confident_mistakes().tolist() == [1, 0, 3]
+    assert report.confident_mistakes(1).tolist() == [1]
+
+
+def test_no_mistakes():
+    report = fc.evaluate_predictions([0, 1], np.eye(2))
+    assert report.most_confused() == []
+    assert len(report.confident_mistakes()) == 0
+    assert "most confused" not in str(report)
+    assert report.expected_calibration_error == 0
+
+
+def test_it_prints_a_table():
+    report, *_ = random_report(0, classes=10)
+    korean = fc.evaluate_predictions(
+        report.labels, report.predictions.probabilities, class_names=fc.class_names("fashion_mnist", language="ko")
+    )
+    lines = str(report).splitlines()
+    assert lines[0] == "500 pictures, 10 classes"
+    assert lines[1].startswith(f"accuracy {report.accuracy:.4f} · top 3 ")
+    assert sum(line.startswith("class ") for line in lines) == 10
+    assert len({len(line) for line in lines[3:14]}) == 1
+    assert repr(report) == f"<EvaluationReport on 500 pictures: accuracy {report.accuracy:.4f}>"
+    assert "앵클부츠" in str(korean) or "앵클 부츠" in str(korean)
+
+
+def test_to_dict_is_json():
+    report, labels, _ = random_report(3)
+    values = report.to_dict()
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+    assert values["num_images"] == len(labels)
+    assert values["accuracy"] == report.accuracy
+    assert values["classes"]["class 0"]["support"] == report.support[0]
+
+
+def test_names_of_plain_probabilities():
+    assert fc.evaluate_predictions([0], np.eye(10)[:1]).class_names == fc.CLASS_NAMES
+    assert fc.evaluate_predictions([0], np.eye(3)[:1]).class_names == ("0", "1", "2")
+    assert fc.evaluate_predictions(np.eye(3)[[1]], np.eye(3)[:1]).labels.tolist() == [1]
+
+
+def test_a_trainer_reports(fitted, garments):
+    images, labels = garments[0][:50], garments[1][:50]
+    report = fitted.report(images, labels)
+    assert report.accuracy == pytest.approx(fitted.evaluate(images, labels)["accuracy"])
+    assert report.log_loss == pytest.approx(fitted.evaluate(images, labels)["loss"], rel=1e-3)
+    assert report.predictions == fitted.predict(images)
+    assert fitted.report(fc.Split(images, labels), batch_size=7).accuracy == report.accuracy
