@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from fashionclf import explain
     from fashionclf._predictor import FrozenPredictor
     from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
@@ -61,6 +62,7 @@ __all__ = [
     "cross_validate",
     "dense_model",
     "evaluate_predictions",
+    "explain",
     "flatten",
     "flip_averaged",
     "get_preset",
@@ -108,7 +110,8 @@ _HOMES: Final = {
     "shift_robustness": "evaluation",
     "train_validation_split": "preprocessing",
 }
-_MODULES: Final = frozenset((*_HOMES.values(),))
+_PUBLIC_MODULES: Final = ("explain",)  # whose names are used with the module's before them
+_MODULES: Final = frozenset((*_HOMES.values(), *_PUBLIC_MODULES))
 
 
 def __getattr__(name: str) -> Any:

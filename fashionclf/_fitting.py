@@ -121,8 +121,11 @@ def tf_dataset(source: BatchSource) -> Iterator[tf.data.Dataset]:
     # AutoGraph has nothing to convert here, and where it fails, as on Python 3.13, it keeps hold of the pictures.
     load_as_is = tf.autograph.experimental.do_not_convert(load)
     steps = tf.data.Dataset.range(source.steps_per_epoch)
+    options = tf.data.Options()
+    # Nothing here is left to tuning, and its thread can hold up the end of every epoch for half a minute.
+    options.autotune.enabled = False
     try:
-        yield steps.map(load_as_is, num_parallel_calls=2, deterministic=True).prefetch(4)
+        yield steps.map(load_as_is, num_parallel_calls=2, deterministic=True).prefetch(4).with_options(options)
     finally:
         sources.clear()
 

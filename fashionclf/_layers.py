@@ -32,15 +32,16 @@ def last_layer(model: keras.Model) -> keras.Layer | None:
     """Return the layer that gives a model's output, inside nested models too; None where no graph tells it."""
     layer: Any = model
     while isinstance(layer, keras.Model):
-        if not (_is_graph(layer) and layer.layers):
+        if not (is_graph(layer) and layer.layers):
             return None
         layer = layer.layers[-1]
     return layer
 
 
 def named_variables(model: keras.Model) -> dict[str, Any]:
-    """Return a preset's variables by layer and name, such as `"conv_1/kernel"`: a variable's own path is not the same
-    in a model that was loaded.
+    """Return a preset's variables by layer and name, such as `"conv_1/kernel"`.
+
+    Their own paths will not do: they are others in a model that was loaded.
     """
     return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.weights}
 
@@ -55,7 +56,7 @@ def bfloat16_layers(model: keras.Model) -> list[keras.Layer]:
 
 
 def _own_leaves(model: keras.Model, keep_out: keras.Layer | None) -> list[keras.Layer]:
-    if not _is_graph(model):
+    if not is_graph(model):
         return []
     found: list[keras.Layer] = []
     for layer in model.layers:
@@ -66,7 +67,7 @@ def _own_leaves(model: keras.Model, keep_out: keras.Layer | None) -> list[keras.
     return found
 
 
-def _is_graph(model: keras.Model) -> bool:
+def is_graph(model: keras.Model) -> bool:
     """Tell whether a model is a graph of layers and nothing else."""
     return _is_kerass(model) and (isinstance(model, keras.Sequential) or hasattr(model, "operations"))
 

@@ -30,7 +30,7 @@ def test_data_needs_no_tensorflow():
 
 def test_all_is_sorted_and_complete():
     assert fc.__all__ == sorted(fc.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
-    assert set(fc.__all__) == {*fc._HOMES, "__version__"}
+    assert set(fc.__all__) == {*fc._HOMES, *fc._PUBLIC_MODULES, "__version__"}
     assert set(fc.__all__) <= set(dir(fc))
 
 
@@ -43,6 +43,13 @@ def test_type_checkers_see_the_same_names():
         for name in node.names
     }
     assert mirror == fc._HOMES
+    modules = [
+        name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "fashionclf"
+        for name in node.names
+    ]
+    assert tuple(modules) == fc._PUBLIC_MODULES
 
 
 @pytest.mark.parametrize("name", fc._HOMES)

@@ -919,3 +919,14 @@ class TestSpeed:
         trainer.save(tmp_path / "fast.keras")
         plain = keras.models.load_model(tmp_path / "fast.keras")
         np.testing.assert_allclose(plain(fc.prepare_images(garments[0])), trainer.predict_proba(garments[0]), atol=1e-5)
+
+
+def test_batches_are_not_tuned(garments):
+    """The end of an epoch waits for the tuning thread of tf.data, half a minute at times."""
+    from fashionclf._batches import BatchSource
+    from fashionclf._fitting import tf_dataset
+
+    source = BatchSource(garments[0], garments[1], batch_size=100, image_shape=(28, 28, 1), seed=0)
+    with tf_dataset(source) as batches:
+        assert batches.options().autotune.enabled is False
+        assert sum(len(labels) for _, labels in batches) == len(garments[1])

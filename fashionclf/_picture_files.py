@@ -1,0 +1,234 @@
+"""Reading pictures: a file, a PIL image or an array in, colours and opacity out; and the pictures of a folder."""
+
+import contextlib
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._types import FloatArray
+from fashionclf._validation import _as_numeric_array, _check_pixels, check_path
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PictureLike: TypeAlias = Any
+"""One picture: a path, a binary file object, a PIL image, or an array `(h, w)` or `(h, w, 1 or 3 or 4)`."""
+
+# Pillow knows many more, some of which run other programs (EPS calls Ghostscript): not for files from anywhere.
+SUFFIXES: Final = {
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+}
+_EXPECTED_FILE: Final = f"a picture ({', '.join(SUFFIXES)})"
+_EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h, w, 4) with transparency"
+
+# A garment as long as a twentieth of the frame still has the 28 pixels it needs, and every step takes milliseconds.
+WORKING_SIZE: Final = 512
+
+
+class Picture(NamedTuple):
+    """A picture as it is worked on, its longest edge at most `WORKING_SIZE` pixels.
+
+    `colours` is float32 `(h, w, 3)` from 0 to 255; `opacity` is float32 `(h, w)` in [0, 1], or None if all is opaque.
+    """
+
+    colours: FloatArray
+    opacity: FloatArray | None
+
+
+def read_picture(source: PictureLike) -> Picture:
+    """Read one picture of any size and colour mode, upright, made smaller if it is large.
+
+    The source is left as it is: files that were opened here are closed, a file object is read from its start.
+
+    Raises:
+        ValueError: If it is not a picture, is damaged, empty or too large, or its values are out of range.
+        TypeError: If it is none of the things that can hold a picture.
+        FileNotFoundError: If there is no such file.
+        ImportError: If pillow is missing.
+    """
+    _check_pillow()
+    if is_pil_image(source):
+        return _decode(source, name_of(source))
+    if isinstance(source, bytes | bytearray | memoryview):
+        raise TypeError("Received bytes, expected a path or a file object. Wrap them: `io.BytesIO(content)`.")
+    if isinstance(source, str | os.PathLike):
+        return _read_path(check_path(source, "source"))
+    if hasattr(source, "read"):
+        return _read_file(source, name_of(source))
+    if hasattr(source, "__array__"):
+        return _decode(_image_of_array(source), name_of(source))
+    raise TypeError(
+        "Expected one picture: a path, a binary file object, a PIL image or an array. "
+        f"Received: {type(source).__name__}."
+    )
+
+
+def name_of(source: PictureLike) -> str:
+    """Return what to call a picture in a message."""
+    if isinstance(source, str | os.PathLike):
+        return repr(os.fspath(source))
+    name = getattr(source, "filename", None) or getattr(source, "name", None)  # of a PIL image, of an open file
+    if isinstance(name, str):
+        return repr(name)
+    return f"the {'PIL image' if is_pil_image(source) else 'array' if hasattr(source, '__array__') else 'file object'}"
+
+
+def is_pil_image(value: object) -> bool:
+    """Say whether a value is a PIL image, without importing pillow: who has an image has imported it."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder (not of its sub-folders, and no hidden files), photo2 before photo10.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    suffixes = {suffix for ending in SUFFIXES.values() for suffix in ending}
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    ]
+    if not found:
+        raise ValueError(f"The folder {str(folder)!r} has no pictures: expected files ending in {_listed(suffixes)}.")
+    return sorted(found, key=lambda path: (_natural(path.name), path.name))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that orders the numbers in names by value."""
+    return [(int(part), "") if part.isdecimal() else (0, part.casefold()) for part in re.split(r"(\d+)", name)]
+
+
+def _listed(suffixes: set[str]) -> str:
+    return ", ".join(sorted(suffixes))
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def _check_pillow() -> None:
+    try:
+        import PIL.Image  # noqa: F401  # whether it is there is the question
+    except ImportError as error:
+        raise ImportError("Reading pictures needs pillow: run `pip install 'fashionclf[images]'`.") from error
+
+
+def _read_path(path: Path) -> Picture:
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder, expected one picture. Pass the path of a file in it.")
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no picture {str(path)!r} (working folder: {str(Path.cwd())!r}).") from None
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is not a possible path: {error}") from error
+    with file:
+        return _read_file(file, repr(str(path)))
+
+
+def _read_file(file: Any, name: str) -> Picture:
+    from PIL import Image
+
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"{name} is opened as text, expected a binary file object. Open it with mode 'rb'.")
+    with _clear_errors(name):
+        image = Image.open(file, formats=list(SUFFIXES))
+        # Lets a JPEG decoder skip most of the work on a large photograph; other formats ignore it.
+        image.draft(None, (WORKING_SIZE, WORKING_SIZE))
+    return _decode(image, name)
+
+
+@contextlib.contextmanager
+def _clear_errors(name: str) -> Iterator[None]:
+    """Say what is wrong with a file; pillow has a dozen kinds of exception for bytes that are not a picture's."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"{name} is too large to be read safely: {error} Make it smaller.") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name} is empty or not {_EXPECTED_FILE}. Save or export it as one of these.") from error
+    except Exception as error:
+        raise ValueError(f"{name} is damaged or truncated, expected {_EXPECTED_FILE}: {error}") from error
+
+
+# -- colours --------------------------------------------------------------------------------------
+
+
+def _decode(image: "Image.Image", name: str) -> Picture:
+    """Turn an image that pillow has opened, or the caller's own, into a working copy."""
+    from PIL import Image, ImageOps
+
+    if not (image.width and image.height):
+        raise ValueError(f"{name} has {image.width} x {image.height} pixels, expected at least 1 x 1.")
+    with _clear_errors(name):
+        upright = ImageOps.exif_transpose(image)  # a copy, fully loaded
+    working = _to_colours(upright, name)
+    working.thumbnail((WORKING_SIZE, WORKING_SIZE), Image.Resampling.BOX)
+    pixels = np.asarray(working, np.float32)
+    if working.mode == "RGB" or pixels[..., 3].min() == 255:
+        return Picture(pixels[..., :3], None)
+    return Picture(pixels[..., :3], pixels[..., 3] / np.float32(255))
+
+
+def _to_colours(image: "Image.Image", name: str) -> "Image.Image":
+    """Return a copy as RGB, or as RGBA where some pixels may be transparent."""
+    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
+        return _from_deep(np.asarray(image, np.float64), image.mode, name).convert("RGB")
+    if image.mode in ("La", "RGBa"):  # premultiplied; pillow turns them into nothing but their plain forms
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
+    transparent = "A" in image.getbands() or "transparency" in image.info
+    try:
+        return image.convert("RGBA" if transparent else "RGB").copy()
+    except ValueError as error:
+        raise ValueError(
+            f"{name} has colour mode {image.mode!r}, which pillow cannot turn into colours. "
+            "Convert it first, for example with `image.convert('RGB')`."
+        ) from error
+
+
+def _from_deep(values: NDArray[np.float64], mode: str, name: str) -> "Image.Image":
+    """Return grey values of more than 8 bits as an 8-bit image.
+
+    16-bit files hold 0..65535, which pillow may widen to mode I; mode F holds 0..255 by pillow's custom, [0, 1] by
+    that of scientific files.
+    """
+    from PIL import Image
+
+    low, high = values.min(), values.max()
+    top = 65535 if mode != "F" else 255 if high > 1 else 1
+    if not (low >= 0 and high <= top):  # also catches NaN
+        expected = "[0, 1] or 0..255" if mode == "F" else "0..65535"
+        raise ValueError(f"{name} (colour mode {mode!r}) holds values from {low:g} to {high:g}, expected {expected}.")
+    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))
+
+
+def _image_of_array(source: Any) -> "Image.Image":
+    from PIL import Image
+
+    array = _as_numeric_array(source, "source")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (3, 4)):
+        raise ValueError(f"The array has shape {array.shape}, expected one picture: {_EXPECTED_SHAPE}.")
+    if not array.size:
+        raise ValueError(f"The array is empty: received shape {array.shape}, expected at least one pixel.")
+    pixels = _check_pixels(array, "source")
+    if pixels.dtype != np.uint8:
+        pixels = np.rint(pixels * 255).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(pixels))
