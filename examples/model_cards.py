@@ -174,7 +174,9 @@ def training(preset: str, figures: dict[str, Any]) -> str:
     recipe = "\n".join(f"| `{name}` | `{value}` |" for name, value in fc.get_preset(preset).recipe.to_dict().items())
     seeds = figures["seeds"]
     accuracies = list(seeds.values())
-    spread = f"{np.mean(accuracies):.4f} ± {np.std(accuracies, ddof=1):.4f}" if len(accuracies) > 1 else "–"
+    spread = "not known, with one training so far"
+    if len(accuracies) > 1:
+        spread = f"{np.mean(accuracies):.4f} ± {np.std(accuracies, ddof=1):.4f}"
     listed = ", ".join(f"{accuracy:.4f} (seed {seed})" for seed, accuracy in seeds.items())
     return f"""## Data and training
 
@@ -182,8 +184,9 @@ Learnt from {weights.trained_on} (Xiao et al., arXiv:1708.07747). The other 5,00
 drawn with seed 42 and stratified, served to choose everything: the recipe, the seed, the temperature. The test pictures
 were looked at once, for this card.
 
-Test accuracy over the seeds of the recipe, mean ± standard deviation: **{spread}** ({listed}). Seed {weights.seed} is
-shipped, because it was the best on the validation pictures. `python examples/train_pretrained.py {preset}` trains them.
+Test accuracy over the seeds of the recipe, mean ± standard deviation: **{spread}** ({listed}; before calibration, which
+changes no answer of a single network). Seed {weights.seed} is shipped: of the seeds trained, it was the best on the
+validation pictures. `python examples/train_pretrained.py {preset}` trains them.
 
 {len(figures["duplicates"])} test pictures are training pictures too, pixel for pixel: numbers
 {", ".join(map(str, figures["duplicates"]))}.

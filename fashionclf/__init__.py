@@ -15,13 +15,14 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from fashionclf import explain
+    from fashionclf import explain, plot
     from fashionclf._predictor import FrozenPredictor
     from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
     from fashionclf.evaluation import ShiftRobustness, calibrate, cross_validate, shift_robustness
     from fashionclf.labels import CLASS_NAMES, class_names
     from fashionclf.models import cnn_model, dense_model, flip_averaged
+    from fashionclf.photographs import DoubtfulImageWarning, PreprocessingSteps, load_image, preprocessing_steps
     from fashionclf.predictions import Prediction, Predictions
     from fashionclf.preprocessing import (
         add_channel_axis,
@@ -44,10 +45,12 @@ __all__ = [
     "CalibrationBin",
     "Confusion",
     "Dataset",
+    "DoubtfulImageWarning",
     "EvaluationReport",
     "FrozenPredictor",
     "Prediction",
     "Predictions",
+    "PreprocessingSteps",
     "Preset",
     "PretrainedWeights",
     "Recipe",
@@ -68,8 +71,11 @@ __all__ = [
     "get_preset",
     "list_presets",
     "load_data",
+    "load_image",
     "one_hot",
+    "plot",
     "prepare_images",
+    "preprocessing_steps",
     "scale",
     "shift_robustness",
     "train_validation_split",
@@ -82,10 +88,12 @@ _HOMES: Final = {
     "CalibrationBin": "report",
     "Confusion": "report",
     "Dataset": "datasets",
+    "DoubtfulImageWarning": "photographs",
     "EvaluationReport": "report",
     "FrozenPredictor": "_predictor",
     "Prediction": "predictions",
     "Predictions": "predictions",
+    "PreprocessingSteps": "photographs",
     "Preset": "presets",
     "PretrainedWeights": "pretrained",
     "Recipe": "presets",
@@ -104,13 +112,15 @@ _HOMES: Final = {
     "get_preset": "presets",
     "list_presets": "presets",
     "load_data": "datasets",
+    "load_image": "photographs",
     "one_hot": "preprocessing",
     "prepare_images": "preprocessing",
+    "preprocessing_steps": "photographs",
     "scale": "preprocessing",
     "shift_robustness": "evaluation",
     "train_validation_split": "preprocessing",
 }
-_PUBLIC_MODULES: Final = ("explain",)  # whose names are used with the module's before them
+_PUBLIC_MODULES: Final = ("explain", "plot")  # whose names are used with the module's before them
 _MODULES: Final = frozenset((*_HOMES.values(), *_PUBLIC_MODULES))
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
 from fashionclf._validation import check_images, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
+from fashionclf.photographs import Pictures, read_pictures
+from fashionclf.preprocessing import prepare_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +42,10 @@ class Examples:
         return replace(self, weights=weights)
 
 
-def as_images(x: ImagesLike | Split) -> ImagesLike:
-    """Return the images of a `Split`, and anything else as it is."""
-    return x.images if isinstance(x, Split) else x
+def as_pictures(x: ImagesLike | Split) -> Pictures:
+    """Return what `predict` may be given as checked images, and the names of the files that were read."""
+    pictures = Pictures(x.images) if isinstance(x, Split) else read_pictures(x)
+    return pictures._replace(images=prepare_images(pictures.images))
 
 
 def as_examples(

@@ -178,7 +178,10 @@ def _decode(image: "Image.Image", name: str) -> Picture:
         raise ValueError(f"{name} has {image.width} x {image.height} pixels, expected at least 1 x 1.")
     with _clear_errors(name):
         upright = ImageOps.exif_transpose(image)  # a copy, fully loaded
-    working = _to_colours(upright, name)
+        deep = upright.mode in ("F", "I") or upright.mode.startswith("I;16")
+        working = upright if deep else _to_colours(upright)
+    if deep:
+        working = _from_deep(np.asarray(upright, np.float64), upright.mode, name)
     working.thumbnail((WORKING_SIZE, WORKING_SIZE), Image.Resampling.BOX)
     pixels = np.asarray(working, np.float32)
     if working.mode == "RGB" or pixels[..., 3].min() == 255:
@@ -186,24 +189,16 @@ def _decode(image: "Image.Image", name: str) -> Picture:
     return Picture(pixels[..., :3], pixels[..., 3] / np.float32(255))
 
 
-def _to_colours(image: "Image.Image", name: str) -> "Image.Image":
-    """Return a copy as RGB, or as RGBA where some pixels may be transparent."""
-    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        return _from_deep(np.asarray(image, np.float64), image.mode, name).convert("RGB")
+def _to_colours(image: "Image.Image") -> "Image.Image":
+    """Return an image of at most 8 bits as RGB, or as RGBA where some pixels may be transparent."""
     if image.mode in ("La", "RGBa"):  # premultiplied; pillow turns them into nothing but their plain forms
         image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
     transparent = "A" in image.getbands() or "transparency" in image.info
-    try:
-        return image.convert("RGBA" if transparent else "RGB").copy()
-    except ValueError as error:
-        raise ValueError(
-            f"{name} has colour mode {image.mode!r}, which pillow cannot turn into colours. "
-            "Convert it first, for example with `image.convert('RGB')`."
-        ) from error
+    return image.convert("RGBA" if transparent else "RGB")
 
 
 def _from_deep(values: NDArray[np.float64], mode: str, name: str) -> "Image.Image":
-    """Return grey values of more than 8 bits as an 8-bit image.
+    """Return grey values of more than 8 bits as RGB.
 
     16-bit files hold 0..65535, which pillow may widen to mode I; mode F holds 0..255 by pillow's custom, [0, 1] by
     that of scientific files.
@@ -215,7 +210,7 @@ def _from_deep(values: NDArray[np.float64], mode: str, name: str) -> "Image.Imag
     if not (low >= 0 and high <= top):  # also catches NaN
         expected = "[0, 1] or 0..255" if mode == "F" else "0..65535"
         raise ValueError(f"{name} (colour mode {mode!r}) holds values from {low:g} to {high:g}, expected {expected}.")
-    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))
+    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8)).convert("RGB")
 
 
 def _image_of_array(source: Any) -> "Image.Image":

@@ -10,11 +10,10 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from fashionclf._examples import as_images
+from fashionclf._examples import as_pictures
 from fashionclf._types import FloatArray, ImagesLike
 from fashionclf._validation import IMAGE_SHAPE
 from fashionclf.predictions import Predictions
-from fashionclf.preprocessing import prepare_images
 
 
 class CompiledPredictor:
@@ -75,28 +74,35 @@ class FrozenPredictor:
         """Return class names with probabilities, as `Trainer.predict` does.
 
         Args:
-            x: Images in any form that `prepare_images` takes. A single picture gives one prediction.
+            x: Images or photographs, as `Trainer.predict`. Many are computed one after the other.
 
         Returns:
             `Predictions`, a sequence of one `Prediction` per picture.
 
         Raises:
-            ValueError: If the images are not right.
-            TypeError: If the images have a wrong dtype.
+            ValueError: If the images are not right, or a file is not a picture or damaged.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow is missing.
         """
-        return Predictions(self.predict_proba(x), self.class_names)
+        pictures = as_pictures(x)
+        return Predictions(self._run_all(pictures.images), self.class_names, sources=pictures.names)
 
     def predict_proba(self, x: ImagesLike) -> FloatArray:
         """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
 
         Args:
-            x: Images in any form that `prepare_images` takes. Many are computed one after the other.
+            x: Images or photographs, as `predict`.
 
         Raises:
-            ValueError: If the images are not right.
-            TypeError: If the images have a wrong dtype.
+            ValueError: If the images are not right, or a file is not a picture or damaged.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow is missing.
         """
-        images = prepare_images(as_images(x))
+        return self._run_all(as_pictures(x).images)
+
+    def _run_all(self, images: FloatArray) -> FloatArray:
         if len(images) == 1:
             return self._run(images)
         return np.concatenate([self._run(images[i : i + 1]) for i in range(len(images))])

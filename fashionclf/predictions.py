@@ -1,5 +1,6 @@
 """Class names with probabilities: what `Trainer.predict` returns."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
@@ -19,6 +20,7 @@ class Prediction:
     Args:
         probabilities: float32 `(num_classes,)`, each in [0, 1].
         class_names: One name per class.
+        source: What the picture was read from.
 
     Attributes:
         class_name: The most probable class.
@@ -26,6 +28,7 @@ class Prediction:
         probability: Its probability, a `float` from 0 to 1.
         probabilities: All probabilities, float32 `(num_classes,)`, in label order.
         class_names: All class names, in label order.
+        source: Name of the file that the picture was read from, or what else it was; None for a plain array.
 
     Example:
         >>> prediction = Predictions([[0.02, 0.9, 0.08]], class_names=["Shirt", "Bag", "Coat"])[0]
@@ -35,12 +38,13 @@ class Prediction:
         ('Bag', 1)
     """
 
-    __slots__ = ("class_names", "label", "probabilities")
+    __slots__ = ("class_names", "label", "probabilities", "source")
 
-    def __init__(self, probabilities: FloatArray, class_names: tuple[str, ...]) -> None:
+    def __init__(self, probabilities: FloatArray, class_names: tuple[str, ...], *, source: str | None = None) -> None:
         self.probabilities = np.asarray(probabilities, dtype=np.float32)
         self.class_names = class_names
         self.label = int(self.probabilities.argmax())
+        self.source = source
 
     @property
     def class_name(self) -> str:
@@ -98,14 +102,16 @@ class Predictions(Sequence[Prediction]):
     Args:
         probabilities: `(n, num_classes)`, each in [0, 1].
         class_names: One name per column.
+        sources: What each picture was read from, `n` strings, or None.
 
     Attributes:
         probabilities: float32 `(n, num_classes)`.
         labels: The most probable label of each picture, int64 `(n,)`.
         class_names: The name of each column, a tuple.
+        sources: Names of the files that the pictures were read from, a tuple; None for plain arrays.
 
     Raises:
-        ValueError: If the array is not `(n, num_classes)` of numbers in [0, 1], or the names do not fit.
+        ValueError: If the array is not `(n, num_classes)` of numbers in [0, 1], or the names or sources do not fit.
         TypeError: If the array does not hold numbers, or the names are not strings.
 
     Example:
@@ -114,9 +120,9 @@ class Predictions(Sequence[Prediction]):
         (['Bag', 'Shirt'], array([1, 0]))
     """
 
-    __slots__ = ("class_names", "probabilities")
+    __slots__ = ("class_names", "probabilities", "sources")
 
-    def __init__(self, probabilities: Any, class_names: ClassNames) -> None:
+    def __init__(self, probabilities: Any, class_names: ClassNames, *, sources: Sequence[str] | None = None) -> None:
         try:
             array = np.asarray(probabilities, dtype=np.float32)
         except (TypeError, ValueError) as error:
@@ -130,6 +136,9 @@ class Predictions(Sequence[Prediction]):
             raise ValueError("`probabilities` must be in [0, 1]. Received values outside it, or NaN.")
         self.probabilities: FloatArray = array
         self.class_names = check_class_names(class_names, array.shape[1])
+        if sources is not None and len(sources) != len(array):
+            raise ValueError(f"`sources` has {len(sources)} names but there are {len(array)} predictions.")
+        self.sources = None if sources is None else tuple(sources)
 
     @property
     def labels(self) -> IntArray:
@@ -147,13 +156,16 @@ class Predictions(Sequence[Prediction]):
     @override
     def __getitem__(self, index: Any) -> "Prediction | Predictions":
         rows = self.probabilities[index]
+        sources = None if self.sources is None else np.array(self.sources, dtype=object)[index]
         if rows.ndim == 1:
-            return Prediction(rows, self.class_names)
-        return Predictions(rows, self.class_names)
+            return Prediction(rows, self.class_names, source=sources)
+        return Predictions(rows, self.class_names, sources=sources)
 
     @override
     def __iter__(self) -> Iterator[Prediction]:
-        return (Prediction(row, self.class_names) for row in self.probabilities)
+        sources = self.sources or itertools.repeat(None)
+        pairs = zip(self.probabilities, sources, strict=False)
+        return (Prediction(row, self.class_names, source=source) for row, source in pairs)
 
     def top(self, k: int = 3) -> list[list[tuple[str, float]]]:
         """Return, for each picture, the `k` most probable classes with their probabilities.
@@ -175,10 +187,11 @@ class Predictions(Sequence[Prediction]):
 
         Returns:
             Dictionaries with `"class_name"`, `"label"`, `"probability"` and `"probabilities"` (class name →
-            probability, most probable first).
+            probability, most probable first), after `"source"` where pictures were read from files.
         """
         return [
             {
+                **({} if prediction.source is None else {"source": prediction.source}),
                 "class_name": prediction.class_name,
                 "label": prediction.label,
                 "probability": prediction.probability,
@@ -189,7 +202,7 @@ class Predictions(Sequence[Prediction]):
 
     @override
     def __str__(self) -> str:
-        shown = [str(prediction) for prediction in self[:10]]
+        shown = [f"{p.source}: {p}" if p.source is not None else str(p) for p in self[:10]]
         rest = len(self) - len(shown)
         return "\n".join([*shown, f"… and {rest} more"] if rest else shown)
 

@@ -14,7 +14,7 @@ from fashionclf import __version__
 from fashionclf._batches import BatchSource
 from fashionclf._callbacks import saved_seed
 from fashionclf._compilation import Compilation, choose_optimizer
-from fashionclf._examples import Examples, as_examples, as_images
+from fashionclf._examples import Examples, as_examples, as_pictures
 from fashionclf._files import SUFFIX, read_classifier, write_classifier
 from fashionclf._fitting import (
     EVALUATION_BATCH,
@@ -47,7 +47,6 @@ from fashionclf.labels import CLASS_NAMES
 from fashionclf.labels import class_names as names_of_dataset
 from fashionclf.models import flip_averaged
 from fashionclf.predictions import Predictions
-from fashionclf.preprocessing import prepare_images
 from fashionclf.presets import Preset, Recipe, get_preset, list_presets
 from fashionclf.report import EvaluationReport, evaluate_predictions
 
@@ -376,15 +375,22 @@ class Trainer:
         """Return class names with probabilities.
 
         Args:
-            x: Images in any form that `prepare_images` takes. A single picture gives one prediction.
+            x: Images in any form that `prepare_images` takes, a single one giving one prediction. Or photographs, read
+                as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, or a list.
             batch_size: Pictures computed at a time; bounds the memory used.
 
         Returns:
-            `Predictions`, a sequence of one `Prediction` per picture.
+            `Predictions`, a sequence of one `Prediction` per picture. Those of a folder come in natural order.
 
         Raises:
-            ValueError: If the images are not right, or nothing has told the class names.
+            ValueError: If the images are not right, a file is not a picture or damaged, or nothing has told the class
+                names.
             TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow is missing.
+
+        Warns:
+            DoubtfulImageWarning: If a photograph does not clearly show one garment on a plain background.
 
         Example:
             >>> import fashionclf as fc, numpy as np
@@ -393,23 +399,27 @@ class Trainer:
             <Predictions for 2 pictures, 10 classes>
         """
         names = self._known_names()
-        return Predictions(self.predict_proba(x, batch_size=batch_size), names)
+        pictures = as_pictures(x)
+        probabilities = self._predictor(pictures.images, check_count(batch_size, "batch_size"))
+        return Predictions(probabilities, names, sources=pictures.names)
 
     def predict_proba(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
         """Return probabilities alone, as scikit-learn's classifiers do.
 
         Args:
-            x: Images in any form that `prepare_images` takes.
+            x: Images or photographs, as `predict`.
             batch_size: Pictures computed at a time; bounds the memory used.
 
         Returns:
             A float32 array `(n, num_classes)` in [0, 1], each row summing to 1.
 
         Raises:
-            ValueError: If the images are not right.
+            ValueError: If the images are not right, or a file is not a picture or damaged.
             TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow is missing.
         """
-        return self._predictor(prepare_images(as_images(x)), check_count(batch_size, "batch_size"))
+        return self._predictor(as_pictures(x).images, check_count(batch_size, "batch_size"))
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for serving one picture at a time.

@@ -38,6 +38,12 @@ BAD_IMAGES = {
     "list with a bad one": ([IMAGES[0], np.zeros((28, 27))], ValueError, r"\[1\]"),
     "list with text": ([IMAGES[0], "b"], (TypeError, ValueError), "images|x"),
 }
+# What may be photographs as well takes text for a path.
+BAD_PICTURES = BAD_IMAGES | {
+    "text": ("shoe", FileNotFoundError, "no picture 'shoe'"),
+    "list with text": ([IMAGES[0], "b"], FileNotFoundError, "no picture 'b'"),
+    "bytes": (b"shoe", TypeError, "BytesIO"),
+}
 BAD_LABELS = {
     "too few": (LABELS[:-1], ValueError, "19 rows but there are 20 images"),
     "fractions": (LABELS + 0.5, ValueError, "fractions"),
@@ -102,10 +108,10 @@ def mixed():
     return keras.Sequential([keras.Input((28, 28, 1)), *layers])
 
 
-def with_images(call):
+def with_images(call, table=BAD_IMAGES):
     """Rows for every wrong kind of images."""
     return [(f"images: {name}", lambda w, bad=bad, call=call: call(w, bad), error, text)
-            for name, (bad, error, text) in BAD_IMAGES.items()]  # fmt: skip
+            for name, (bad, error, text) in table.items()]  # fmt: skip
 
 
 def with_labels(call, table):
@@ -215,6 +221,20 @@ TABLE = {
         ("name", lambda w: fc.get_preset("cnn_droput"), VALUE, "Did you mean 'cnn_dropout'"),
         ("type", lambda w: fc.get_preset(1), TYPE, "string"),
     ],
+    "load_image": [
+        *[(f"array: {name}", lambda w, bad=bad: fc.load_image(bad), error, text) for name, bad, error, text in (
+            ("colours", np.zeros((9, 9, 2), np.uint8), VALUE, r"\(9, 9, 2\), expected one picture"),
+            ("many", IMAGES, VALUE, "expected one picture"),
+            ("empty", np.zeros((0, 4), np.uint8), VALUE, "empty"),
+            ("NaN", np.full((9, 9), np.nan), VALUE, "NaN"),
+            ("floats to 255", np.full((9, 9), 255.0), VALUE, "divide by 255"),
+        )],
+        ("missing", lambda w: fc.load_image(w.folder / "no.png"), FileNotFoundError, "no picture"),
+        ("folder", lambda w: fc.load_image(w.folder), VALUE, "is a folder"),
+        ("bytes", lambda w: fc.load_image(b"abc"), TYPE, "BytesIO"),
+        ("nothing", lambda w: fc.load_image(None), TYPE, "one picture"),
+    ],
+    "preprocessing_steps": [("folder", lambda w: fc.preprocessing_steps(w.folder), VALUE, "is a folder")],
     "flip_averaged": [
         ("type", lambda w: fc.flip_averaged(w.trainer), TYPE, "keras.Model"),
         ("rows", lambda w: fc.flip_averaged(keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])), VALUE,
@@ -358,16 +378,16 @@ TABLE = {
             10), keras.layers.Softmax()])), IMAGES, LABELS), VALUE, "must end in one Dense layer"),
     ],
     "Trainer.predict": [
-        *with_images(lambda w, x: w.trainer.predict(x)),
+        *with_images(lambda w, x: w.trainer.predict(x), BAD_PICTURES),
         ("batch size", lambda w: w.trainer.predict(IMAGES, batch_size=1.5), TYPE, "`batch_size`"),
     ],
     "Trainer.compile_predictor": [
         ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),
         ("threads type", lambda w: w.trainer.compile_predictor(num_threads=1.5), TYPE, "`num_threads`"),
     ],
-    "FrozenPredictor.predict": with_images(lambda w, x: w.frozen.predict(x)),
-    "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x)),
-    "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x)),
+    "FrozenPredictor.predict": with_images(lambda w, x: w.frozen.predict(x), BAD_PICTURES),
+    "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x), BAD_PICTURES),
+    "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x), BAD_PICTURES),
     "Trainer.save": [
         ("ending", lambda w: w.trainer.save(w.folder / "a.h5"), VALUE, "must end in"),
         ("folder", lambda w: w.trainer.save(w.folder / "no" / "a.keras"), FileNotFoundError, "make it first"),
@@ -420,7 +440,16 @@ def test_mistakes_are_named(world, call, error, message):
 def test_every_public_name_is_in_the_table():
     covered = {name.removesuffix("()").split(".")[0] for name in TABLE}
     # Constants cannot be called wrongly.
-    made_by_the_library = {"CalibrationBin", "Confusion", "Dataset", "Preset", "PretrainedWeights", "ShiftRobustness"}
+    made_by_the_library = {
+        "CalibrationBin",
+        "Confusion",
+        "Dataset",
+        "DoubtfulImageWarning",
+        "PreprocessingSteps",
+        "Preset",
+        "PretrainedWeights",
+        "ShiftRobustness",
+    }
     assert set(fc.__all__) - covered == {"CLASS_NAMES", "__version__", *made_by_the_library, *fc._PUBLIC_MODULES}
 
 

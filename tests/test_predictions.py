@@ -77,3 +77,25 @@ def test_top_is_sorted_and_agrees_with_the_label(rows, k):
         assert len(top) == min(k, 5)
         values = [probability for _, probability in top]
         assert values == sorted(values, reverse=True)
+
+
+class TestSources:
+    def test_they_go_with_their_pictures(self):
+        rows = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
+        predictions = fc.Predictions(rows, ["Bag", "Coat"], sources=["a.png", "b.png", "c.png"])
+        assert predictions[1].source == "b.png"
+        assert predictions[np.array([2, 0])].sources == ("c.png", "a.png")
+        assert [p.source for p in predictions] == ["a.png", "b.png", "c.png"]
+        assert str(predictions[:1]) == "a.png: Bag 90.0% · Coat 10.0%"
+        assert str(predictions[0]) == "Bag 90.0% · Coat 10.0%"
+        assert predictions.to_records()[2]["source"] == "c.png"
+
+    def test_arrays_have_none(self):
+        predictions = fc.Predictions([[0.9, 0.1]], ["Bag", "Coat"])
+        assert predictions.sources is None
+        assert predictions[0].source is None
+        assert "source" not in predictions.to_records()[0]
+
+    def test_there_is_one_for_each(self):
+        with pytest.raises(ValueError, match="`sources` has 2 names but there are 1 predictions"):
+            fc.Predictions([[0.9, 0.1]], ["Bag", "Coat"], sources=["a", "b"])

@@ -1,0 +1,122 @@
+"""What all drawings share: a place to draw on, colours, and small formats."""
+
+import textwrap
+import unicodedata
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+# Okabe and Ito (2008), less black and yellow, which vanish on dark and on white paper
+BLUE: Final = "#0072B2"
+ORANGE: Final = "#E69F00"
+GREEN: Final = "#009E73"
+PURPLE: Final = "#CC79A7"
+SKY: Final = "#56B4E9"
+VERMILLION: Final = "#D55E00"
+
+_SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
+_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")  # seven, so that 42 pairs with the colours differ
+
+_MISSING: Final = "fashionclf.plot needs matplotlib: run `pip install 'fashionclf[plot]'`."
+
+
+def place_for_one(ax: "Axes | None", width: float, height: float) -> "Axes":
+    """Return the axes to draw in: those given, or those of a new figure of so many inches."""
+    try:
+        from matplotlib.axes import Axes
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
+    if ax is None:
+        return _open_figure(width, height, "constrained").add_subplot()
+    if not isinstance(ax, Axes):
+        raise TypeError(f"`ax` must be one matplotlib Axes, such as `plt.subplots()[1]`. Received: {ax!r}")
+    return ax
+
+
+def place_for_many(
+    figure: "Figure | SubFigure | None", width: float, height: float, layout: Any = "constrained"
+) -> "Figure | SubFigure":
+    """Return the figure to draw in: the one given, or a new one of so many inches."""
+    try:
+        from matplotlib.figure import Figure, SubFigure
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
+    if figure is None:
+        return _open_figure(width, height, layout)
+    if not isinstance(figure, Figure | SubFigure):
+        raise TypeError(f"`figure` must be a matplotlib Figure or SubFigure. Received: {figure!r}")
+    if isinstance(figure, Figure) and figure.get_layout_engine() is None:
+        figure.set_layout_engine(layout)  # long names would be cut off
+    return figure
+
+
+def _open_figure(width: float, height: float, layout: Any) -> "Figure":
+    import matplotlib.pyplot as plt
+
+    from fashionclf.plot._notebook import NotebookFigure
+
+    return plt.figure(figsize=(width, height), layout=layout, FigureClass=NotebookFigure)
+
+
+def whole(figure: "Figure | SubFigure") -> "Figure":
+    """Return the figure itself, or the one that a part belongs to."""
+    return figure.figure
+
+
+def draw_picture(ax: "Axes", picture: NDArray[Any]) -> None:
+    """Draw a picture, uint8 0..255 or floats in [0, 1], as it is: grey from black to white, or in colour."""
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=255 if picture.dtype == np.uint8 else 1)
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
+def series_style(index: int) -> dict[str, Any]:
+    """Return colour and marker of the line number `index`, which differ from those of the 41 others."""
+    return {"color": _SERIES[index % len(_SERIES)], "marker": _MARKERS[index % len(_MARKERS)]}
+
+
+def percent(share: float) -> str:
+    """Write a share from 0 to 1 as `Prediction` does."""
+    return f"{100 * share:.1f}%"
+
+
+def percent_tick(share: float, _position: float | None = None) -> str:
+    """Write a share on an axis, where matplotlib has chosen round ones."""
+    return f"{100 * share:g}%"
+
+
+def wrapped(text: str, columns: int) -> str:
+    """Break a text into lines of at most so many columns, of which an East Asian character takes two."""
+    return "\n".join(textwrap.wrap(text, _characters(text, columns))) or text
+
+
+def shortened(text: str, columns: int) -> str:
+    """Cut a text off after so many columns, of which an East Asian character takes two."""
+    count = _characters(text, columns)
+    return text if len(text) <= count else text[: max(1, count - 1)] + "…"
+
+
+def _characters(text: str, columns: int) -> int:
+    """Return how many characters of a text go into so many columns, at least 1."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return max(1, columns * len(text) // max(1, len(text) + wide))
+
+
+def verdict_colour(right: bool, text_colour: Any) -> str:
+    """Return the colour of a right or wrong answer: blue or vermillion, brighter ones where text is light on dark."""
+    from matplotlib.colors import to_rgba
+
+    if dark_or_light(to_rgba(text_colour)) == "black":
+        return SKY if right else ORANGE
+    return BLUE if right else VERMILLION
+
+
+def dark_or_light(rgba: Any) -> str:
+    """Return the colour of text that can be read on a colour."""
+    red, green, blue = (channel**2.2 for channel in rgba[:3])
+    return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.18 else "black"  # where WCAG's contrasts meet

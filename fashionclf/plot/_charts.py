@@ -1,0 +1,211 @@
+"""Bars and dots: how often each class occurs, what a model says about one picture, how models compare."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._types import ClassNames, ImagesLike, LabelsLike
+from fashionclf._validation import (
+    HEIGHT,
+    WIDTH,
+    check_class_names,
+    check_count,
+    check_images,
+    check_labels,
+    check_number,
+    integer_labels,
+)
+from fashionclf.datasets import Split
+from fashionclf.plot._canvas import BLUE, SKY, draw_picture, percent, percent_tick, place_for_one, wrapped
+from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset, shape_of
+from fashionclf.predictions import Prediction, Predictions
+from fashionclf.report import EvaluationReport
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_NAME_COLUMNS: Final = 28
+_FEWEST_ROWS: Final = 3  # of the bars of a prediction, so that its picture has a place
+
+
+def class_distribution(
+    labels: LabelsLike | Split, class_names: ClassNames | None = None, *, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw the number of pictures of each class as bars.
+
+    Args:
+        labels: Integers `(n,)` from 0, one-hot rows `(n, num_classes)`, or a `Split`.
+        class_names: Names to show. None takes those of the split, else Fashion-MNIST's.
+        ax: Where to draw; None opens a figure.
+
+    Returns:
+        The axes, with one bar for each class, the first one on top.
+
+    Raises:
+        ValueError: If a label is out of range.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = class_distribution([0, 1, 1], ["Shirt", "Bag"], ax=Figure().add_subplot())
+        >>> [int(bar.get_width()) for bar in ax.patches]
+        [1, 2]
+    """
+    refuse_dataset(labels, "labels")
+    names = None if class_names is None else check_class_names(class_names)
+    if isinstance(labels, Split):
+        names = names or labels.class_names
+        labels = labels.labels
+    numbers = integer_labels(check_labels(labels, num_classes=None if names is None else len(names)))
+    names = names or names_for(int(numbers.max()) + 1)
+    counts = np.bincount(numbers, minlength=len(names)).tolist()
+    ax = place_for_one(ax, 7, 1.2 + _height(names))
+    bars = ax.barh(range(len(names)), counts, color=BLUE)
+    ax.bar_label(bars, [f"{count:,}" for count in counts], padding=3)
+    _name_rows(ax, names_to_show(names))
+    ax.margins(x=0.16)  # room for the counts
+    ax.set(xlabel="pictures", title=f"{len(numbers):,} pictures, {len(names)} classes")
+    return ax
+
+
+def prediction(
+    prediction: Prediction | Predictions,
+    image: ImagesLike | None = None,
+    *,
+    k: int = 5,
+    class_names: ClassNames | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw the most probable classes of one picture as bars, with the picture in the corner that they leave free.
+
+    Args:
+        prediction: A `Prediction`, or `Predictions` of one picture.
+        image: The picture, in any form that `prepare_images` takes.
+        k: The most classes to draw.
+        class_names: Names to show in place of the prediction's own.
+        ax: Where to draw; None opens a figure.
+
+    Returns:
+        The axes of the bars. The picture is an inset of it.
+
+    Raises:
+        ValueError: If there is not one picture, `k` is below 1, or the names do not fit.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> from fashionclf import Predictions
+        >>> from matplotlib.figure import Figure
+        >>> answer = Predictions([[0.02, 0.9, 0.08]], class_names=["Shirt", "Bag", "Coat"])[0]
+        >>> ax = prediction(answer, k=2, ax=Figure().add_subplot())
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['Bag', 'Coat']
+    """
+    answer = _check_prediction(prediction)
+    names = answer.class_names if class_names is None else check_class_names(class_names, len(answer.class_names))
+    labels = np.argsort(-answer.probabilities, kind="stable")[: check_count(k, "k")]
+    picture = None if image is None else check_images(image, "image")
+    if picture is not None and len(picture) != 1:
+        raise ValueError(f"`image` holds {len(picture)} pictures, expected the one of the prediction.")
+    rows = max(_FEWEST_ROWS, len(labels))
+    ax = place_for_one(ax, 6.5, 0.9 + max(0.4 * rows, _height(names[label] for label in labels)))
+    shown = names_to_show(names)
+    shares = answer.probabilities[labels].astype(float)
+    bars = ax.barh(range(len(labels)), shares, color=[BLUE] + [SKY] * (len(labels) - 1))
+    ax.bar_label(bars, [percent(share) for share in shares], padding=3)
+    _name_rows(ax, [shown[label] for label in labels])
+    ax.set(xlim=(0, 1.14), xticks=np.linspace(0, 1, 6), ylim=(rows - 0.4, -0.6), xlabel="probability")
+    if picture is not None:
+        # every bar but the first is at most half as long as the axis, and so leaves the corner free
+        inset = ax.inset_axes((0.63, 0.04, 0.35, 0.92 - 1 / rows), anchor="SE")
+        draw_picture(inset, picture.reshape(HEIGHT, WIDTH))
+    return ax
+
+
+def comparison(
+    results: Mapping[str, float | Sequence[float] | NDArray[Any] | EvaluationReport],
+    *,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw the accuracies of several models, each as a dot with its figure.
+
+    A model with several accuracies, of different seeds or folds, gets a dot for each of them and a stroke for their
+    mean; the text is their mean and standard deviation.
+
+    Args:
+        results: By name of the model: an accuracy from 0 to 1, several of them, or an `EvaluationReport` (or several).
+        ax: Where to draw; None opens a figure.
+
+    Returns:
+        The axes, the first model on top.
+
+    Raises:
+        ValueError: If there is no model, one has no accuracy, or an accuracy is not in [0, 1].
+        TypeError: If `results` is not a mapping from names to numbers.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = comparison({"dense": 0.88, "cnn": [0.91, 0.92, 0.93]}, ax=Figure().add_subplot())
+        >>> [text.get_text() for text in ax.texts]
+        ['88.0%', '92.0% ± 1.0 (3)']
+    """
+    named = check_mapping(results, "results", "accuracies")
+    accuracies = {name: _check_accuracies(value, f"results[{name!r}]") for name, value in named.items()}
+    ax = place_for_one(ax, 7, 1.1 + 1.6 * _height(accuracies))
+    for row, values in enumerate(accuracies.values()):
+        mean = float(values.mean())
+        text = percent(mean)
+        if len(values) == 1:
+            ax.plot(mean, row, "D", color=BLUE, markersize=8)
+        else:
+            ax.plot(mean, row, "|", color=BLUE, markersize=16, markeredgewidth=3)
+            ax.plot(values, [row] * len(values), "o", color=SKY, markeredgecolor="black", markersize=5, alpha=0.8)
+            text += f" ± {100 * values.std(ddof=1):.1f} ({len(values)})"
+        ax.annotate(text, (mean, row), (0, 10), textcoords="offset points", ha="center", fontsize="small")
+    _name_rows(ax, list(accuracies))
+    ax.set_ylim(len(accuracies) - 0.5, -0.8)
+    ax.margins(x=0.15)
+    ax.xaxis.set_major_formatter(percent_tick)
+    ax.grid(axis="both", alpha=0.3)
+    ax.set_axisbelow(True)
+    ax.set_xlabel("accuracy")
+    return ax
+
+
+def _check_prediction(prediction: Any) -> Prediction:
+    if isinstance(prediction, Predictions):
+        if len(prediction) != 1:
+            raise ValueError(f"`prediction` holds {len(prediction)} predictions: pass one, such as `predictions[0]`.")
+        return prediction[0]
+    if not isinstance(prediction, Prediction):
+        raise TypeError(f"`prediction` must be a Prediction, such as `predictions[0]`. Received: {prediction!r}")
+    return prediction
+
+
+def _check_accuracies(value: Any, name: str) -> NDArray[np.float64]:
+    shape = () if isinstance(value, EvaluationReport) else shape_of(value)
+    if len(shape) > 1 or shape == (0,):
+        raise ValueError(f"`{name}` must be one accuracy or a list of them. Received shape {shape}")
+    several = list(value) if shape else [value]
+    return np.array(
+        [
+            one.accuracy if isinstance(one, EvaluationReport) else check_number(one, name, low=0, high=1)
+            for one in several
+        ]
+    )
+
+
+def _name_rows(ax: "Axes", names: list[str]) -> None:
+    """Name the rows of a chart, the first one on top."""
+    ax.set_yticks(range(len(names)), [wrapped(name, _NAME_COLUMNS) for name in names], **text_style(*names))
+    ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _height(names: Iterable[str]) -> float:
+    """Return the inches of rows with such names, one above the other."""
+    return sum(0.12 + 0.17 * len(wrapped(name, _NAME_COLUMNS).splitlines()) for name in names)

@@ -1,0 +1,80 @@
+"""What several drawings take: labels of a split, predictions in their forms, arrays by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._types import ClassNames
+from fashionclf._validation import check_class_names
+from fashionclf.datasets import Dataset
+from fashionclf.labels import CLASS_NAMES
+from fashionclf.predictions import Predictions
+
+
+def refuse_dataset(value: object, name: str) -> None:
+    """Raise if a whole data set was given where one of its splits is meant."""
+    if isinstance(value, Dataset):
+        raise TypeError(f"`{name}` is a Dataset: pass one of its splits, `dataset.train` or `dataset.test`.")
+
+
+def names_for(num_classes: int) -> tuple[str, ...]:
+    """Return names for classes that have none: Fashion-MNIST's, or numbers where there are more."""
+    return CLASS_NAMES if num_classes <= len(CLASS_NAMES) else tuple(map(str, range(num_classes)))
+
+
+def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predictions:
+    """Return `Predictions` or an array of probabilities `(n, num_classes)` as `Predictions`, named as told."""
+    if isinstance(predictions, Predictions):
+        return predictions if class_names is None else Predictions(predictions.probabilities, class_names)
+    if class_names is None:
+        columns = (*shape_of(predictions), 0, 0)[1]
+        class_names = CLASS_NAMES if columns == len(CLASS_NAMES) else [str(label) for label in range(columns)]
+    return Predictions(predictions, class_names)
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Return the shape of an array or nested list, `()` where it has none."""
+    try:
+        return np.shape(value)
+    except ValueError:  # a ragged list
+        return ()
+
+
+def check_names(class_names: ClassNames | None, own: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names to show: those given in place of a report's own, as many."""
+    return own if class_names is None else check_class_names(class_names, len(own))
+
+
+def check_mapping(value: Any, name: str, of: str) -> dict[str, Any]:
+    """Return a mapping from names to something as a `dict`; it may not be empty."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"`{name}` must map names to {of}. Received: {type(value).__name__}")
+    if not value:
+        raise ValueError(f"`{name}` is empty: expected at least one name with {of}.")
+    for key in value:
+        if not isinstance(key, str):
+            raise TypeError(f"`{name}` must map names to {of}. Received the key {key!r}")
+    return dict(value)
+
+
+def check_array(value: Any, name: str, axes: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return finite numbers with so many axes as float64."""
+    array = read_array(value, name)
+    if array.ndim != len(axes) or not array.size:
+        raise ValueError(f"`{name}` has shape {array.shape}, expected ({', '.join(axes)}), none of them 0.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"`{name}` holds NaN or infinity, expected finite numbers.")
+    return array.astype(np.float64)
+
+
+def read_array(value: Any, name: str) -> NDArray[Any]:
+    """Return an array of bools or real numbers."""
+    try:
+        array = np.asarray(value)
+    except Exception as error:
+        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"`{name}` must hold numbers. Received dtype {array.dtype}")
+    return array

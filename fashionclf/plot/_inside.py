@@ -1,0 +1,192 @@
+"""What goes on inside a model: feature maps, kernels, and where it looked. Takes what `fashionclf.explain` returns."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._types import ImagesLike
+from fashionclf._validation import HEIGHT, WIDTH, check_count, check_images
+from fashionclf.plot._canvas import draw_picture, place_for_many, place_for_one, shortened, whole
+from fashionclf.plot._fonts import text_style
+from fashionclf.plot._inputs import check_array, check_mapping
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+
+_GAP: Final = 2  # pixels between tiles of about 28
+
+
+def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | SubFigure | None" = None) -> "Figure":
+    """Draw what each layer extracts from one picture: its channels side by side, the brighter the stronger.
+
+    The channels of a layer share one scale, drawn beside them: a dark one does not respond.
+
+    Args:
+        maps: By name of the layer: floats `(height, width, channels)`.
+        limit: The most channels to draw of each layer: the first ones.
+        figure: Where to draw; None opens a figure.
+
+    Returns:
+        The figure, with one axes for each layer and one for its scale.
+
+    Raises:
+        ValueError: If there is no layer, an array has another shape or is not finite, or `limit` is below 1.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> drawn = feature_maps({"conv2d": np.zeros((28, 28, 32))}, figure=Figure())
+        >>> drawn.axes[0].get_title(loc="left")
+        'conv2d: 28x28, 16 of 32 channels'
+    """
+    limit = check_count(limit, "limit")
+    layers = {
+        name: check_array(value, f"maps[{name!r}]", ("height", "width", "channels"))
+        for name, value in check_mapping(maps, "maps", "arrays (height, width, channels)").items()
+    }
+    columns = 8
+    panels = []
+    for name, channels in layers.items():
+        height, width, count = channels.shape
+        title = f"{shortened(name, 40)}: {height}x{width}, {_part(count, limit, 'channel')}"
+        panels.append((title, _mosaic(channels[..., :limit].transpose(2, 0, 1), columns)))
+    return _draw_panels(panels, figure, colours="viridis")
+
+
+def kernels(
+    kernels: Mapping[str, Any] | Any,
+    *,
+    limit: int = 16,
+    input_limit: int = 4,
+    figure: "Figure | SubFigure | None" = None,
+) -> "Figure":
+    """Draw the filters of convolutions: red weights are positive, blue ones negative, white ones zero.
+
+    A layer that reads one channel shows its filters one after the other. Otherwise each column is a filter and each
+    row one of the channels that it reads.
+
+    Args:
+        kernels: Floats `(height, width, in, filters)`, or such arrays by name of the layer.
+        limit: The most filters to draw of each layer: the first ones.
+        input_limit: The most input channels to draw of each layer: the first ones.
+        figure: Where to draw; None opens a figure.
+
+    Returns:
+        The figure, with one axes for each layer and one for its scale.
+
+    Raises:
+        ValueError: If there is no layer, an array has another shape or is not finite, or a limit is below 1.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> drawn = kernels({"conv2d_1": np.zeros((3, 3, 32, 64))}, figure=Figure())
+        >>> drawn.axes[0].get_title(loc="left")
+        'conv2d_1: 3x3, 16 of 64 filters (columns) on 4 of 32 channels (rows)'
+    """
+    limit, input_limit = check_count(limit, "limit"), check_count(input_limit, "input_limit")
+    axes = ("height", "width", "in", "filters")
+    if isinstance(kernels, Mapping):
+        named = check_mapping(kernels, "kernels", "arrays (height, width, in, filters)")
+        layers = {
+            f"{shortened(name, 30)}: ": check_array(value, f"kernels[{name!r}]", axes) for name, value in named.items()
+        }
+    else:
+        layers = {"": check_array(kernels, "kernels", axes)}
+    panels = []
+    for name, weights in layers.items():
+        height, width, inputs, filters = weights.shape
+        title = f"{name}{height}x{width}, {_part(filters, limit, 'filter')}"
+        if inputs > 1:
+            title += f" (columns) on {_part(inputs, input_limit, 'channel')} (rows)"
+        shown = weights[:, :, :input_limit, :limit]
+        tiles = shown.transpose(2, 3, 0, 1).reshape(-1, height, width)
+        panels.append((title, _mosaic(tiles, columns=8 if inputs == 1 else shown.shape[3])))
+    return _draw_panels(panels, figure, colours="RdBu_r", centred=True)
+
+
+def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "Axes":
+    """Draw where a classifier looked: the brighter a region of the picture glows, the more it spoke for the class.
+
+    Args:
+        image: One picture in any form that `prepare_images` takes.
+        heatmap: Floats `(28, 28)` in [0, 1], as `fashionclf.explain.grad_cam` returns them.
+        ax: Where to draw; None opens a figure.
+
+    Returns:
+        The axes, with the picture and the heat map over it. A heat map of zeros is said to be one.
+
+    Raises:
+        ValueError: If the image is not one, or the heat map is not as described.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> ax = grad_cam(np.zeros((28, 28), "uint8"), np.eye(28), ax=Figure().add_subplot())
+        >>> len(ax.images)
+        2
+    """
+    picture = check_images(image, "image")
+    if len(picture) != 1:
+        raise ValueError(f"`image` holds {len(picture)} pictures, expected one.")
+    heat = check_array(heatmap, "heatmap", ("28", "28"))
+    if heat.shape != (HEIGHT, WIDTH) or heat.min() < 0 or heat.max() > 1:
+        raise ValueError(
+            f"`heatmap` has shape {heat.shape} and values from {heat.min():g} to {heat.max():g}, expected (28, 28) "
+            "in [0, 1]."
+        )
+    ax = place_for_one(ax, 3.4, 3.4)
+    draw_picture(ax, picture.reshape(HEIGHT, WIDTH))
+    ax.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)  # cold regions leave the picture as it is
+    if not heat.any():
+        ax.set_xlabel("nothing speaks for the class")  # or it would look like a picture alone
+    return ax
+
+
+def _part(count: int, limit: int, what: str) -> str:
+    plural = "" if count == 1 else "s"
+    return f"{count} {what}{plural}" if count <= limit else f"{limit} of {count} {what}{plural}"
+
+
+def _mosaic(tiles: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+    """Return tiles `(n, height, width)` in rows as one picture, NaN between them."""
+    count, height, width = tiles.shape
+    zoom = max(1, 28 // width)  # the gap between small tiles would be as wide as their pixels
+    height, width = height * zoom, width * zoom
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP), np.nan)
+    for i, tile in enumerate(tiles):
+        top, left = i // columns * (height + _GAP), i % columns * (width + _GAP)
+        sheet[top : top + height, left : left + width] = tile.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    return sheet
+
+
+def _draw_panels(
+    panels: list[tuple[str, NDArray[np.float64]]], figure: Any, *, colours: str, centred: bool = False
+) -> "Figure":
+    """Draw a titled mosaic for each layer, one below the other, each with its scale."""
+    heights = [7.2 * sheet.shape[0] / sheet.shape[1] for _, sheet in panels]
+    place = place_for_many(figure, 8, sum(heights) + 0.45 * len(panels))
+    from matplotlib import colormaps
+
+    cmap = colormaps[colours].with_extremes(bad="gray" if centred else "none")  # white is a value there
+    grid = place.add_gridspec(len(panels), 1, height_ratios=heights)
+    for i, (title, sheet) in enumerate(panels):
+        ax = place.add_subplot(grid[i])
+        top = float(np.nanmax(np.abs(sheet) if centred else sheet))
+        low = -top if centred else min(0.0, float(np.nanmin(sheet)))
+        shades = ax.imshow(sheet, cmap=cmap, vmin=low, vmax=max(top, low + 1e-6))
+        ax.set_title(title, loc="left", fontsize="medium", **text_style(title))
+        ax.set_axis_off()
+        place.colorbar(shades, ax=ax, aspect=15, pad=0.01)
+    return whole(place)

@@ -1,0 +1,195 @@
+"""Pictures in a grid, with their classes and what was predicted for them."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from fashionclf._types import ClassNames, ImageArray, ImagesLike, IntArray, LabelsLike
+from fashionclf._validation import (
+    HEIGHT,
+    WIDTH,
+    check_class_names,
+    check_count,
+    check_flag,
+    check_images,
+    check_labels,
+    integer_labels,
+)
+from fashionclf.datasets import Split
+from fashionclf.plot._canvas import (
+    SKY,
+    draw_picture,
+    percent,
+    place_for_many,
+    shortened,
+    verdict_colour,
+    whole,
+    wrapped,
+)
+from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._inputs import as_predictions, names_for, refuse_dataset
+from fashionclf.predictions import Prediction, Predictions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+_PAGE: Final = 9.0  # inches, the width of a notebook
+
+
+def images(
+    x: ImagesLike | Split,
+    labels: LabelsLike | None = None,
+    *,
+    predictions: Predictions | Any = None,
+    class_names: ClassNames | None = None,
+    columns: int = 5,
+    limit: int = 25,
+    bars: bool = False,
+    figure: "Figure | SubFigure | None" = None,
+) -> "Figure":
+    """Draw pictures in a grid, with their classes and what was predicted for them.
+
+    With labels and predictions the right ones are framed in blue and marked ✓, the wrong ones framed in vermillion
+    and marked ✗, with the true class below.
+
+    Args:
+        x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels and names.
+        labels: True labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
+        predictions: `Predictions` for the same pictures, or an array of probabilities `(n, num_classes)`.
+        class_names: Names to show. None takes those of the predictions, else of the split, else Fashion-MNIST's.
+        columns: Pictures in a row.
+        limit: The most pictures to draw. Of more the first are drawn, and the figure says so.
+        bars: Also draw the three most probable classes of each picture as bars.
+        figure: Where to draw; None opens a figure.
+
+    Returns:
+        The figure, with one axes for each picture and, with `bars`, another for its probabilities.
+
+    Raises:
+        ValueError: If values are out of range, lengths differ, or `bars` lack predictions.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> drawn = images(np.zeros((2, 28, 28), "uint8"), [3, 9], figure=Figure())
+        >>> [ax.get_title() for ax in drawn.axes]
+        ['Dress', 'Ankle boot']
+    """
+    columns, limit = check_count(columns, "columns"), check_count(limit, "limit")
+    gallery = _check_gallery(x, labels, predictions, class_names)
+    if check_flag(bars, "bars") and gallery.predictions is None:
+        raise ValueError("`bars=True` draws probabilities: pass `predictions` as well.")
+    shown = min(len(gallery.images), limit)
+    columns = min(columns, shown)
+    rows = math.ceil(shown / columns)
+    size = min(1.75, _PAGE / columns) if shown > 1 else 2.6  # inches of a picture's side
+    font_size = max(6.0, min(9.0, 5.2 * size))
+    place = place_for_many(figure, 1, 1, "compressed")
+    names = names_to_show(gallery.names)
+    columns_of_text = int(72 * size / (0.6 * font_size))
+    captions = [_caption(gallery, i, names, columns_of_text) for i in range(shown)]
+    lines = max(len(caption.text.splitlines()) for caption in captions)
+    heights = [size, 3 * 1.7 * font_size / 72] if bars else [size]
+    if figure is None:
+        height = rows * (sum(heights) + lines * 1.3 * font_size / 72 + 0.15)
+        whole(place).set_size_inches(max(columns * size, 2.6), height)
+    grid = place.add_gridspec(rows * len(heights), columns, height_ratios=heights * rows)
+    for i, caption in enumerate(captions):
+        row, column = len(heights) * (i // columns), i % columns
+        ax = place.add_subplot(grid[row, column])
+        draw_picture(ax, gallery.images[i])
+        _write_caption(ax, caption, font_size)
+        if bars and gallery.predictions is not None:
+            short = [shortened(name, columns_of_text - 3) for name in names]
+            _draw_bars(place.add_subplot(grid[row + 1, column]), gallery.predictions[i], short, 0.8 * font_size)
+    if shown < len(gallery.images):
+        place.supxlabel(f"the first {shown:,} of {len(gallery.images):,} pictures", fontsize="medium")
+    return whole(place)
+
+
+# -- checks -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Gallery:
+    """Checked pictures `(n, 28, 28)` with what is known of them."""
+
+    images: ImageArray
+    labels: IntArray | None
+    predictions: Predictions | None
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Caption:
+    """What stands above a picture, and whether the answer is right, if both it and the truth are known."""
+
+    text: str
+    right: bool | None = None
+
+
+def _check_gallery(x: Any, labels: Any, predictions: Any, class_names: ClassNames | None) -> _Gallery:
+    refuse_dataset(x, "x")
+    names = None if class_names is None else check_class_names(class_names)
+    split_names = None
+    if isinstance(x, Split):
+        if labels is not None:
+            raise ValueError("`x` is a Split, which brings its own labels: leave `labels` out, or pass `x.images`.")
+        x, labels, split_names = x.images, x.labels, x.class_names
+    pictures = check_images(x, "x").reshape(-1, HEIGHT, WIDTH)
+    if predictions is not None:
+        predictions = as_predictions(predictions, names)
+        names = predictions.class_names
+        if len(predictions) != len(pictures):
+            raise ValueError(
+                f"There are {len(predictions)} predictions but {len(pictures)} images. Pass one prediction per image."
+            )
+    names = names or split_names
+    if labels is not None:
+        checked = check_labels(labels, num_images=len(pictures), num_classes=None if names is None else len(names))
+        labels = integer_labels(checked)
+        names = names or names_for(int(labels.max()) + 1)
+    return _Gallery(pictures, labels, predictions, names or ())
+
+
+# -- drawing ----------------------------------------------------------------------------------------
+
+
+def _caption(gallery: _Gallery, i: int, names: list[str], width: int) -> _Caption:
+    true = None if gallery.labels is None else int(gallery.labels[i])
+    if gallery.predictions is None:
+        return _Caption("" if true is None else wrapped(names[true], width))
+    answer = gallery.predictions[i]
+    said = f"{names[answer.label]} {percent(answer.probability)}"
+    if true is None:
+        return _Caption(wrapped(said, width))
+    if answer.label == true:
+        return _Caption(wrapped(f"✓ {said}", width), right=True)
+    return _Caption("\n".join([wrapped(f"✗ {said}", width), wrapped(f"true: {names[true]}", width)]), right=False)
+
+
+def _write_caption(ax: "Axes", caption: _Caption, font_size: float) -> None:
+    ax.set_title(caption.text, fontsize=font_size, pad=4, **text_style(caption.text))
+    if caption.right is not None:
+        colour = verdict_colour(caption.right, ax.title.get_color())
+        ax.title.set_color(colour)
+        ax.spines[:].set(color=colour, linewidth=2)
+
+
+def _draw_bars(ax: "Axes", answer: Prediction, names: list[str], font_size: float) -> None:
+    """Draw the three most probable classes, their names on the bars."""
+    labels = np.argsort(-answer.probabilities, kind="stable")[:3]
+    shares = answer.probabilities[labels]
+    ax.barh(range(len(labels)), shares, height=0.9, color=SKY, alpha=0.6)
+    # a text that the layout makes room for would shrink the picture
+    style: dict[str, Any] = {"va": "center", "fontsize": font_size, "in_layout": False}
+    for row, (label, share) in enumerate(zip(labels, shares, strict=True)):
+        ax.text(0.02, row, names[label], **style, **text_style(names[label]))
+        ax.text(1.0, row, percent(share), ha="right", **style)
+    ax.set(xlim=(0, 1), ylim=(2.6, -0.6), xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)

@@ -1,0 +1,170 @@
+"""An `EvaluationReport` as pictures: which classes are confused, and what the probabilities are worth."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._types import ClassNames, IntArray, LabelsLike
+from fashionclf._validation import check_choice, check_labels, integer_labels
+from fashionclf.plot._canvas import BLUE, VERMILLION, dark_or_light, percent, place_for_one, shortened, wrapped
+from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._inputs import as_predictions, check_names, names_for, shape_of
+from fashionclf.predictions import Predictions
+from fashionclf.report import EvaluationReport, evaluate_predictions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_CELLS: Final = 30  # classes whose counts can still be read
+
+
+def confusion_matrix(
+    report: EvaluationReport | tuple[LabelsLike, Predictions | Any],
+    *,
+    normalize: str | None = None,
+    class_names: ClassNames | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw how many pictures of each class were taken for which.
+
+    Shades grow with the square root of the number, so that mistakes show beside the many right answers.
+
+    Args:
+        report: An `EvaluationReport`, or a pair `(labels, predictions)`: true labels, and `Predictions`,
+            probabilities `(n, num_classes)` or predicted labels `(n,)` for the same pictures.
+        normalize: None for counts; `"true"` for percentages of each true class, `"predicted"` for
+            percentages of each predicted class.
+        class_names: Names to show in place of the report's own.
+        ax: Where to draw; None opens a figure.
+
+    Returns:
+        The axes. Above 30 classes shades alone are drawn, with a scale.
+
+    Raises:
+        ValueError: If `normalize` is unknown, labels and predictions do not fit, or the names do not.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> ax = confusion_matrix(([0, 1, 1], [0, 1, 0]), class_names=["Shirt", "Bag"], ax=Figure().add_subplot())
+        >>> [text.get_text() for text in ax.texts]
+        ['1', '0', '1', '1']
+    """
+    if normalize is not None:
+        normalize = check_choice(normalize, "normalize", ("true", "predicted"))
+    checked = _as_report(report, class_names)
+    names = check_names(class_names, checked.class_names)
+    values = _normalized(checked.confusion_matrix, normalize)
+    size = max(4.2, min(9.0, 2 + 0.5 * len(names)))
+    ax = place_for_one(ax, size, size)
+    _draw_cells(ax, values, "{:,.0f}" if normalize is None else "{:.1f}")
+    _name_both_axes(ax, names_to_show(names))
+    unit = "" if normalize is None else f", in % of each {normalize} class"
+    ax.set_title(f"accuracy {percent(checked.accuracy)} on {len(checked.labels):,} pictures{unit}", fontsize="medium")
+    return ax
+
+
+def reliability_diagram(report: EvaluationReport, *, ax: "Axes | None" = None) -> "Axes":
+    """Draw how often answers of a given probability are right: on the diagonal where probabilities mean what they say.
+
+    Args:
+        report: An `EvaluationReport`.
+        ax: Where to draw; None opens a figure.
+
+    Returns:
+        The axes, with one bar for each interval that has answers, their number above it.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> from fashionclf import evaluate_predictions
+        >>> from matplotlib.figure import Figure
+        >>> report = evaluate_predictions([1, 0], [[0.2, 0.8], [0.7, 0.3]], class_names=["Shirt", "Bag"])
+        >>> ax = reliability_diagram(report, ax=Figure().add_subplot())
+        >>> ax.get_title()
+        'expected calibration error 0.250'
+    """
+    if not isinstance(report, EvaluationReport):
+        raise TypeError(
+            f"`report` must be an EvaluationReport, as `Trainer.report` makes it. Received: {type(report).__name__}"
+        )
+    ax = place_for_one(ax, 6.5, 5)
+    used = [interval for interval in report.calibration_bins if interval.count]
+    width = 1 / len(report.calibration_bins)
+    middles = [(interval.low + interval.high) / 2 for interval in used]
+    accuracies = [interval.accuracy for interval in used]
+    gaps = [interval.probability - interval.accuracy for interval in used]
+    ax.bar(middles, accuracies, width, color=BLUE, edgecolor="white", label="accuracy")
+    style: dict[str, Any] = {"color": "none", "edgecolor": VERMILLION, "hatch": "////"}
+    ax.bar(middles, gaps, width, bottom=accuracies, label="gap to the mean probability", **style)
+    ax.plot([0, 1], [0, 1], "--", color="gray", label="probability = accuracy")
+    ax.text(0, 1.015, "answers:", va="bottom", fontsize=7)
+    for middle, interval in zip(middles, used, strict=True):
+        ax.text(middle, 1.015, f"{interval.count:,}", ha="center", va="bottom", fontsize=7, rotation=45)
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the answer", ylabel="share that is right")
+    ax.legend(loc="upper left")
+    ax.set_title(f"expected calibration error {report.expected_calibration_error:.3f}", fontsize="medium", pad=24)
+    return ax
+
+
+def _as_report(report: Any, class_names: ClassNames | None) -> EvaluationReport:
+    if isinstance(report, EvaluationReport):
+        return report
+    if not isinstance(report, tuple) or len(report) != 2:
+        raise TypeError(
+            f"`report` must be an EvaluationReport or a pair (labels, predictions). Received: {type(report).__name__}"
+        )
+    labels, predictions = report
+    if not isinstance(predictions, Predictions) and len(shape_of(predictions)) == 1:
+        predictions = _certain(labels, predictions, class_names)
+    return evaluate_predictions(labels, as_predictions(predictions, class_names))
+
+
+def _certain(labels: LabelsLike, predicted: LabelsLike, class_names: ClassNames | None) -> NDArray[np.float32]:
+    """Return predicted labels as rows with one probability of 1."""
+    count = None if class_names is None else len(class_names)
+    answers = integer_labels(check_labels(predicted, num_classes=count, name="predictions"))
+    if count is None:
+        highest = max(int(answers.max()), int(integer_labels(check_labels(labels)).max()))
+        count = len(names_for(highest + 1))
+    return np.eye(count, dtype=np.float32)[answers]
+
+
+def _normalized(matrix: IntArray, normalize: str | None) -> NDArray[np.float64]:
+    """Return counts, or percentages along an axis; 0 where there is nothing."""
+    counts = matrix.astype(np.float64)
+    if normalize is None:
+        return counts
+    whole: NDArray[np.float64] = counts.sum(axis=1 if normalize == "true" else 0, keepdims=True)
+    return 100 * counts / np.maximum(whole, 1)
+
+
+def _draw_cells(ax: "Axes", values: NDArray[np.float64], text: str) -> None:
+    from matplotlib.colors import PowerNorm
+
+    shades = ax.imshow(values, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=max(1.0, values.max())))
+    if len(values) > _MOST_CELLS:
+        ax.figure.colorbar(shades, ax=ax, shrink=0.7)
+        return
+    colours, font_size = shades.to_rgba(values), min(9.0, 90 / len(values))
+    for (row, column), value in np.ndenumerate(values):
+        colour = dark_or_light(colours[row, column]) if value else "darkgray"
+        ax.text(column, row, text.format(value), ha="center", va="center", fontsize=font_size, color=colour)
+
+
+def _name_both_axes(ax: "Axes", names: list[str]) -> None:
+    style = {"fontsize": min(9.0, 160 / len(names)), **text_style(*names)}
+    ax.set_yticks(range(len(names)), [wrapped(shortened(name, 50), 20) for name in names], **style)
+    ax.set_xticks(
+        range(len(names)),
+        [shortened(name, 24) for name in names],
+        rotation=45,
+        ha="right",
+        rotation_mode="anchor",
+        **style,
+    )
+    ax.set(xlabel="predicted class", ylabel="true class")

@@ -1,0 +1,106 @@
+"""How accuracy falls as pictures move: drawings of a `ShiftRobustness`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from fashionclf.plot._canvas import dark_or_light, percent_tick, place_for_one, series_style, wrapped
+from fashionclf.plot._fonts import text_style
+from fashionclf.plot._inputs import check_mapping
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fashionclf.evaluation import ShiftRobustness
+
+_MOST_CELLS: Final = 15  # displacements in a row whose figures can still be read
+
+
+def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw the mean accuracy on pictures by the distance they moved.
+
+    Args:
+        result: What `fashionclf.shift_robustness` measured, or several by name.
+        ax: Where to draw; None opens a figure.
+
+    Returns:
+        The axes, with one line for each classifier.
+
+    Raises:
+        ValueError: If the mapping is empty.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from fashionclf.evaluation import ShiftRobustness
+        >>> from matplotlib.figure import Figure
+        >>> result = ShiftRobustness(np.array([[0.7, 0.8, 0.7], [0.8, 0.9, 0.8], [0.7, 0.8, 0.7]]), max_shift=1)
+        >>> shift_robustness(result, ax=Figure().add_subplot()).lines[0].get_xdata()
+        array([0, 1])
+    """
+    several = isinstance(result, Mapping)
+    results: dict[str, Any] = check_mapping(result, "result", "results") if several else {"": result}
+    for one in results.values():
+        _check_result(one)
+    ax = place_for_one(ax, 6.5, 4)
+    for i, one in enumerate(results.values()):
+        ax.plot(np.arange(len(one.curve)), one.curve, **series_style(i))
+    ax.set_xticks(np.arange(max(len(one.curve) for one in results.values())))
+    ax.yaxis.set_major_formatter(percent_tick)
+    ax.grid(alpha=0.3)
+    ax.set(xlabel="pixels moved, in the direction moved further", ylabel="mean accuracy")
+    if several:
+        for text in ax.legend(ax.lines, [wrapped(name, 30) for name in results]).get_texts():
+            text.set(**text_style(text.get_text()))
+    return ax
+
+
+def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
+    """Draw the accuracy on pictures by where they moved: a cell for each displacement, none in the middle.
+
+    Args:
+        result: What `fashionclf.shift_robustness` measured.
+        ax: Where to draw; None opens a figure.
+
+    Returns:
+        The axes, with the accuracy in percent in each cell, or a scale of colours above 15 cells in a row.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from fashionclf.evaluation import ShiftRobustness
+        >>> from matplotlib.figure import Figure
+        >>> result = ShiftRobustness(np.array([[0.7, 0.8, 0.7], [0.8, 0.9, 0.8], [0.7, 0.8, 0.7]]), max_shift=1)
+        >>> ax = shift_map(result, ax=Figure().add_subplot())
+        >>> [text.get_text() for text in ax.texts][3:6]
+        ['80.0', '90.0', '80.0']
+    """
+    _check_result(result)
+    reach, side = result.max_shift, 2 * result.max_shift + 1
+    size = max(3.6, min(7.5, 1.2 + 0.6 * side))
+    ax = place_for_one(ax, size + (side > _MOST_CELLS), size)
+    edge = reach + 0.5
+    shades = ax.imshow(result.accuracies, cmap="cividis", extent=(-edge, edge, edge, -edge))
+    if side > _MOST_CELLS:
+        ax.figure.colorbar(shades, ax=ax, shrink=0.7, format=percent_tick)
+    else:
+        colours = shades.to_rgba(result.accuracies)
+        for (row, column), accuracy in np.ndenumerate(result.accuracies):
+            colour = dark_or_light(colours[row, column])
+            style: dict[str, Any] = {"ha": "center", "va": "center", "color": colour, "fontsize": min(10, 100 / side)}
+            ax.text(column - reach, row - reach, f"{100 * accuracy:.1f}", **style)
+    ticks = np.arange(-reach, reach + 1, max(1, side // 10))
+    ax.set(xticks=ticks, yticks=ticks, xlabel="pixels to the right", ylabel="pixels down")
+    ax.set_title(f"accuracy in %: mean {100 * result.mean:.1f}, worst {100 * result.worst:.1f}", fontsize="medium")
+    return ax
+
+
+def _check_result(result: Any) -> None:
+    # by what it has, not by its class: that one's module would load TensorFlow
+    if not all(hasattr(result, name) for name in ("accuracies", "curve", "max_shift")):
+        raise TypeError(f"`result` must be what fashionclf.shift_robustness returns. Received: {type(result).__name__}")

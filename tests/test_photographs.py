@@ -1,0 +1,548 @@
+import contextlib
+import gc
+import io
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image, ImageDraw
+
+from fashionclf._picture_files import pictures_in, read_picture
+from fashionclf.photographs import DoubtfulImageWarning, load_image, preprocessing_steps, read_pictures
+
+FORMATS = {"BMP": {}, "GIF": {}, "JPEG": {"quality": 75}, "PNG": {}, "TIFF": {}, "WEBP": {"quality": 75}}
+PICTURES = arrays.arrays(
+    st.sampled_from([np.uint8, np.int64]),
+    st.tuples(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 3, 4])),
+    elements=st.integers(0, 255),
+)
+# A boot as a polygon in a square of side 1: unlike its mirror images and rotations, and much darker below.
+SHAFT = [(0.05, 0), (0.5, 0), (0.55, 0.55), (0.05, 0.55)]
+FOOT = [(0.05, 0.55), (0.55, 0.55), (1, 0.8), (1, 1), (0, 1)]
+
+
+def draw(size=300, *, margin=60, background=(238, 236, 230), shaft=(110, 120, 130), foot=(20, 25, 30)):
+    """A boot, `size` pixels long, on plain paper."""
+    image = Image.new("RGB", (size + 2 * margin, size + 3 * margin), background)
+    for part, colour in ((SHAFT, shaft), (FOOT, foot)):
+        ImageDraw.Draw(image).polygon([(margin + (size - 1) * x, margin + (size - 1) * y) for x, y in part], colour)
+    return image
+
+
+def encoded(image, kind="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    file.seek(0)
+    return file
+
+
+def difference(image, other):
+    return np.abs(image.astype(float) - other).mean()
+
+
+@pytest.fixture(scope="module")
+def boot():
+    return load_image(draw())
+
+
+@pytest.fixture(scope="module")
+def bright(garments):
+    """Twenty drawn pictures without dark grey, which nobody can tell from the black around it."""
+    images = garments[0][:20]
+    return np.where(images < 48, 0, images).astype(np.uint8)
+
+
+# -- pictures that are right already ----------------------------------------------------------------
+
+
+class TestReadyPictures:
+    @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "I;16"])
+    def test_files_come_through_unchanged(self, garments, mode, tmp_path):
+        for image in garments[0][:20]:
+            path = tmp_path / "picture.png"
+            picture = Image.fromarray(image)
+            if mode == "I;16":
+                picture = Image.fromarray(image.astype(np.uint16) * 257)
+            picture.convert(mode).save(path)
+            np.testing.assert_array_equal(load_image(path), image)
+
+    def test_arrays_come_through_unchanged(self, garments):
+        for image in garments[0][:20]:
+            for form in (image, image[..., np.newaxis], image / 255, image.astype(np.int32), np.asfortranarray(image)):
+                np.testing.assert_array_equal(load_image(form), image)
+
+    @given(arrays.arrays(np.uint8, (24, 24)))
+    def test_whatever_is_dark_around_comes_through_unchanged(self, inside):
+        image = np.pad(inside, 2)
+        steps = preprocessing_steps(image)
+        np.testing.assert_array_equal(steps.image, image)
+        assert steps.doubts == (() if image.any() else ("it is blank",))
+
+    def test_a_garment_may_fill_the_frame(self):
+        image = np.full((28, 28), 200, np.uint8)
+        image[:, :5] = image[:, -5:] = image[:9] = 0
+        np.testing.assert_array_equal(load_image(image), image)
+
+    def test_negatives_become_positives(self, garments):
+        for image in garments[0][:100]:
+            np.testing.assert_array_equal(load_image(255 - image), image)
+
+    def test_grey_paper_becomes_black(self, bright):
+        for image in bright:
+            paper = np.rint(220 - image * (220 / 255)).astype(np.uint8)
+            found = load_image(paper)
+            assert (found[image == 0] == 0).all()
+            assert difference(found, image) < 1.5
+
+
+# -- pictures of any size ---------------------------------------------------------------------------
+
+
+class TestPhotographs:
+    def test_the_garment_fills_the_frame_bright_on_black(self, boot):
+        assert boot.shape == (28, 28)
+        assert boot.dtype == np.uint8
+        assert boot.max() == 254
+        assert boot[:10, 20:].max() == 0
+        assert boot[20:, 5:20].min() > 200
+        assert 80 < boot[5:10, 5:10].mean() < 160
+        assert all(edge.any() for edge in (boot[0], boot[-1], boot[:, 0], boot[:, -1]))
+
+    @pytest.mark.parametrize("size", [29, 50, 97, 256, 700, 1500])
+    @pytest.mark.parametrize("margin", [0, 3, 41])
+    def test_size_and_margin_do_not_matter(self, boot, size, margin):
+        assert difference(load_image(draw(size, margin=margin)), boot) < (12 if size < 60 else 5)
+
+    @pytest.mark.parametrize("corner", [(0, 0), (0, 900), (700, 0), (700, 900), (123, 456)])
+    def test_place_does_not_matter(self, boot, corner):
+        canvas = Image.new("RGB", (1000, 1200), (238, 236, 230))
+        canvas.paste(draw(300, margin=0), corner)
+        assert difference(load_image(canvas), boot) < 5
+
+    @pytest.mark.parametrize("kind", FORMATS)
+    def test_formats(self, boot, kind, tmp_path):
+        path = tmp_path / f"boot.{kind.lower()}"
+        draw().save(path, **FORMATS[kind])
+        with path.open("rb") as file:
+            from_file = load_image(file)
+            assert not file.closed
+        np.testing.assert_array_equal(from_file, load_image(path))
+        np.testing.assert_array_equal(from_file, load_image(str(path)))
+        assert difference(from_file, boot) < 5
+
+    @pytest.mark.parametrize(
+        "mode", ["1", "L", "LA", "La", "P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"]
+    )
+    def test_colour_modes(self, boot, mode):
+        picture = draw().quantize(64) if mode in ("P", "PA") else draw()
+        picture = picture.convert({"La": "LA", "RGBa": "RGBA"}.get(mode, mode)).convert(mode)
+        assert difference(load_image(picture), boot) < (40 if mode == "1" else 5)
+
+    @pytest.mark.parametrize(("mode", "top"), [("I;16", 65535), ("I;16B", 65535), ("I", 65535), ("F", 255), ("F", 1)])
+    def test_deep_grey(self, boot, mode, top):
+        grey = np.asarray(draw().convert("L"), np.float64) * (top / 255)
+        kind = {"I;16": "<u2", "I;16B": ">u2", "I": "<i4", "F": "<f4"}[mode]
+        picture = Image.frombytes(mode, grey.shape[::-1], grey.astype(kind).tobytes())
+        assert difference(load_image(picture), boot) < 5
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_exif_orientation(self, boot, orientation):
+        undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that each orientation takes back
+        stored = draw() if orientation == 1 else draw().transpose(Image.Transpose(undo[orientation]))
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        assert difference(load_image(encoded(stored, "JPEG", exif=exif)), boot) < 5
+
+    @pytest.mark.parametrize("background", [(255, 255, 255), (250, 240, 215), (205, 225, 255), (200, 200, 200)])
+    def test_light_paper(self, boot, background):
+        steps = preprocessing_steps(draw(background=background))
+        assert steps.inverted
+        assert difference(steps.image, boot) < 12
+
+    @pytest.mark.parametrize("background", [(0, 0, 0), (30, 25, 35), (60, 60, 60)])
+    def test_a_dark_background_is_not_inverted(self, background):
+        steps = preprocessing_steps(draw(background=background, shaft=(150, 150, 150), foot=(240, 230, 240)))
+        assert not steps.inverted
+        assert steps.image[20:, 5:20].min() > 200
+        assert steps.image[:10, 20:].max() == 0
+
+    def test_a_colour_with_the_grey_of_the_paper_is_found(self):
+        steps = preprocessing_steps(draw(background=(150, 150, 150), shaft=(255, 124, 9)))
+        assert steps.box[1] in range(58, 63)
+
+    @pytest.mark.parametrize("turn", range(4))
+    def test_light_from_one_side(self, boot, turn):
+        picture = np.asarray(draw(), np.float64)
+        light = np.rot90(np.linspace(0.65, 1, 1000)[:, np.newaxis] * np.ones(1000), turn)
+        light = np.asarray(Image.fromarray(light.astype(np.float32)).resize(picture.shape[1::-1]))
+        steps = preprocessing_steps(np.rint(picture * light[..., np.newaxis]).astype(np.uint8))
+        assert not steps.doubts
+        assert difference(steps.image, boot) < 6
+
+    def test_noise_and_specks(self, boot):
+        rng = np.random.default_rng(0)
+        picture = np.asarray(draw(), np.float64) + rng.normal(0, 4, (480, 420, 3))
+        picture[rng.integers(0, 480, 30), rng.integers(0, 420, 30)] = 0
+        steps = preprocessing_steps(picture.clip(0, 255).astype(np.uint8))
+        assert not steps.doubts
+        assert difference(steps.image, boot) < 5
+
+    def test_transparent_pixels_are_background(self, boot):
+        cut_out = draw().convert("RGBA")
+        cut_out.putalpha(draw(background=(0, 0, 0), shaft=(255,) * 3, foot=(255,) * 3).convert("L"))
+        assert difference(load_image(cut_out), boot) < 8
+        assert difference(load_image(np.asarray(cut_out)), boot) < 8
+        palette = draw(background=(255, 0, 255)).quantize(8)
+        clear = palette.getpixel((0, 0))
+        for kind in ("PNG", "GIF"):
+            assert difference(load_image(encoded(palette, kind, transparency=clear)), boot) < 8
+
+    def test_a_white_garment_on_nothing_is_seen(self):
+        cut_out = np.zeros((100, 100, 4), np.uint8)
+        cut_out[20:80, 30:70] = 255
+        steps = preprocessing_steps(cut_out)
+        assert not steps.doubts
+        assert steps.image[:, 8:20].min() >= 254
+
+    @pytest.mark.parametrize(("height", "width"), [(40, 400), (400, 40), (1, 900), (900, 1), (300, 299)])
+    def test_proportions_are_kept(self, height, width):
+        picture = np.full((1000, 1000), 255, np.uint8)
+        picture[10 : 10 + height, 20 : 20 + width] = 0
+        image = load_image(picture) if min(height, width) > 4 else preprocessing_steps(picture).image
+        if image.any():
+            rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+            assert max(len(rows), len(columns)) == 28
+            assert len(columns) / len(rows) == pytest.approx(width / height, rel=0.3)
+            assert rows[0] - (27 - rows[-1]) in (0, 1)  # an odd pixel goes to the top and to the left
+            assert columns[0] - (27 - columns[-1]) in (0, 1)
+
+    def test_enlarging_is_taken_back(self, bright):
+        for image in bright:
+            rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+            whole = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            if max(whole.shape) == 28:
+                large = np.pad(whole.repeat(10, axis=0).repeat(10, axis=1), ((31, 17), (55, 90)))
+                expected = preprocessing_steps(np.pad(whole, ((0, 1), (0, 1)))).image
+                assert difference(load_image(large), expected) < 1
+                assert difference(load_image(255 - large), expected) < 1
+
+    def test_of_an_animation_the_first_frame_counts(self, boot):
+        frames = [draw(), Image.new("RGB", draw().size)]
+        for kind in ("GIF", "PNG", "WEBP"):
+            file = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+            assert difference(load_image(file), boot) < 5
+
+    @settings(deadline=None)
+    @given(PICTURES)
+    def test_any_array_gives_an_image_and_stays_as_it_is(self, picture):
+        before = picture.copy()
+        picture.flags.writeable = False
+        steps = preprocessing_steps(picture)
+        np.testing.assert_array_equal(picture, before)
+        assert steps.image.shape == (28, 28)
+        assert steps.image.dtype == steps.original.dtype == steps.garment.dtype == np.uint8
+        assert steps.original.shape == steps.mask.shape == picture.shape[:2]
+        left, top, right, bottom = steps.box
+        assert 0 <= left < right <= picture.shape[1]
+        assert 0 <= top < bottom <= picture.shape[0]
+        assert steps.garment.shape == (bottom - top, right - left)
+
+    @settings(deadline=None)
+    @given(arrays.arrays(np.uint8, st.tuples(st.integers(4, 20), st.integers(4, 20)), elements=st.integers(40, 255)))
+    def test_a_negative_gives_the_same_image(self, garment):
+        picture = np.pad(garment, 8)
+        positive, negative = preprocessing_steps(picture), preprocessing_steps(255 - picture)
+        assert positive.box == negative.box
+        assert difference(positive.image, negative.image) < 0.1
+
+    def test_steps_are_those_of_load_image(self, boot):
+        picture = draw()
+        steps = preprocessing_steps(picture)
+        np.testing.assert_array_equal(steps.image, boot)
+        assert steps.inverted
+        assert all(abs(a - b) <= 2 for a, b in zip(steps.box, (60, 60, 360, 360), strict=True))
+        assert steps.mask[:50].sum() == 0
+        assert steps.mask[340, 100:300].all()
+        np.testing.assert_array_equal(steps.original, np.asarray(picture.convert("L")))
+
+
+# -- doubts -----------------------------------------------------------------------------------------
+
+
+def noisy():
+    return np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+
+
+def nearly_blank():
+    picture = np.full((200, 200), 250, np.uint8)
+    picture[50:150, 50:150] = 230
+    return picture
+
+
+DOUBTFUL = {
+    "white": (np.full((300, 200), 255, np.uint8), "nothing stands out"),
+    "black": (np.zeros((300, 200), np.uint8), "nothing stands out"),
+    "one pixel": (np.zeros((1, 1), np.uint8), "nothing stands out"),
+    "transparent": (np.zeros((90, 80, 4), np.uint8), "nothing stands out"),
+    "blank and small": (np.full((28, 28), 7, np.uint8), "blank"),
+    "white and small": (np.full((28, 28), 255, np.uint8), "it is blank"),
+    "noise": (noisy(), "background is not plain"),
+    "faint": (nearly_blank(), "hardly differs"),
+    "far away": (np.pad(np.full((20, 12), 255, np.uint8), 200), "only 20 pixels"),
+    "no margin": (np.pad(np.full((196, 196, 4), 255, np.uint8), ((2, 2), (2, 2), (0, 0))), "fills nearly all"),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_doubtful_pictures_are_said_to_be_doubtful(case):
+    picture, message = DOUBTFUL[case]
+    with pytest.warns(DoubtfulImageWarning, match=message) as caught:
+        image = load_image(picture)
+    assert image.shape == (28, 28)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert preprocessing_steps(picture).doubts  # without a warning
+
+
+def test_a_doubt_names_the_file(tmp_path):
+    Image.new("L", (100, 100)).save(tmp_path / "night.png")
+    with pytest.warns(DoubtfulImageWarning, match=r"night\.png' may be misread: "):
+        load_image(tmp_path / "night.png")
+
+
+# -- mistakes ---------------------------------------------------------------------------------------
+
+WRONG = {
+    "bytes": (b"\x89PNG", TypeError, r"io\.BytesIO"),
+    "None": (None, TypeError, "NoneType"),
+    "number": (3, TypeError, "int"),
+    "list": ([[1, 2]], TypeError, "list"),
+    "text file": (io.StringIO("x"), TypeError, "'rb'"),
+    "empty name": ("", ValueError, "empty string"),
+    "null in the name": ("a\0.png", ValueError, "path"),
+    "missing": ("no/such/picture.png", FileNotFoundError, "no/such/picture.png"),
+    "empty file": (io.BytesIO(), ValueError, "empty or not a picture"),
+    "not a picture": (io.BytesIO(b"GIF of a cat"), ValueError, r"empty or not a picture \(BMP, "),
+    "closed": (lambda: closed_file(), ValueError, "closed"),
+    "empty array": (np.zeros((0, 5), np.uint8), ValueError, r"shape \(0, 5\)"),
+    "empty image": (Image.new("L", (0, 4)), ValueError, "0 x 4 pixels"),
+    "one axis": (np.zeros(784, np.uint8), ValueError, r"shape \(784,\), expected one picture"),
+    "scalar": (np.float64(0.5), ValueError, r"shape \(\)"),
+    "many": (np.zeros((5, 28, 28), np.uint8), ValueError, r"shape \(5, 28, 28\), expected one picture: \(h, w\)"),
+    "two channels": (np.zeros((8, 8, 2), np.uint8), ValueError, r"\(h, w, 3\) for colour"),
+    "NaN": (np.full((9, 9), np.nan), ValueError, "NaN"),
+    "floats to 255": (np.full((9, 9), 255.0), ValueError, "divide by 255"),
+    "large integers": (np.full((9, 9), 256), ValueError, r"expected 0\.\.255"),
+    "bool": (np.zeros((9, 9), bool), TypeError, "bool"),
+    "text array": (np.array([["a"]]), TypeError, "dtype"),
+    "deep and negative": (Image.new("I", (9, 9), -1), ValueError, r"from -1 to -1, expected 0\.\.65535"),
+    "float beyond": (Image.new("F", (9, 9), 256.0), ValueError, r"0\.\.255"),
+    "float NaN": (Image.new("F", (9, 9), float("nan")), ValueError, "nan"),
+}
+
+
+def closed_file():
+    file = io.BytesIO()
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_mistakes_are_named(case):
+    source, error, message = WRONG[case]
+    with pytest.raises(error, match=message):
+        load_image(source() if callable(source) and not hasattr(source, "read") else source)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.8])
+def test_truncated_files(kind, share, tmp_path):
+    content = encoded(draw(100), kind).getvalue()
+    path = tmp_path / "part"
+    path.write_bytes(content[: max(12, int(len(content) * share))])
+    with pytest.raises(ValueError, match=r"part' is (damaged or truncated|empty or not a picture)"):
+        load_image(path)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(FORMATS)), st.randoms(use_true_random=False))
+def test_altered_files_give_an_image_or_a_clear_error(kind, random):
+    content = bytearray(encoded(draw(40, margin=8), kind).getvalue())
+    for _ in range(random.randint(1, 20)):
+        content[random.randrange(len(content))] = random.randrange(256)
+    with contextlib.suppress(ValueError):
+        assert preprocessing_steps(io.BytesIO(content)).image.shape == (28, 28)
+
+
+@pytest.mark.parametrize("limit", [50_000, 150_000])  # pillow warns above its limit, and refuses above twice that
+def test_decompression_bombs(monkeypatch, limit):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(ValueError, match="too large to be read safely"):
+        load_image(encoded(draw()))
+
+
+def test_folders_and_foreign_formats(tmp_path):
+    with pytest.raises(ValueError, match="is a folder, expected one picture"):
+        load_image(tmp_path)
+    with pytest.raises(ValueError, match="not a picture"):
+        load_image(encoded(draw(), "PPM"))
+
+
+def test_without_pillow_one_sentence_says_what_to_install(monkeypatch, garments):
+    for module in [name for name in sys.modules if name.split(".")[0] == "PIL"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[images\]'"):
+        load_image("boot.png")
+    assert read_pictures(garments[0]).images is garments[0]
+
+
+# -- leaving things as they are ---------------------------------------------------------------------
+
+
+def test_sources_are_left_alone(tmp_path):
+    picture = draw()
+    before = picture.copy()
+    load_image(picture)
+    assert picture == before
+    path = tmp_path / "boot.png"
+    picture.save(path)
+    with Image.open(path) as opened:
+        load_image(opened)
+        assert opened.size == picture.size
+        assert np.array_equal(opened, picture)
+    load_image(path)
+    gc.collect()  # a file left open would warn here, and warnings are errors
+    path.unlink()
+
+
+def test_a_file_object_is_read_from_its_start(boot):
+    file = encoded(draw())
+    file.seek(10)
+    np.testing.assert_array_equal(load_image(file), boot)
+    np.testing.assert_array_equal(load_image(file), boot)
+
+
+def test_large_photographs_are_made_smaller(boot):
+    file = encoded(draw(2400, margin=500), "JPEG")
+    assert max(read_picture(file).colours.shape) == 512
+    assert difference(load_image(file), boot) < 5
+
+
+# -- what predict may be given ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, garments):
+    for number in (10, 9, 1):
+        Image.fromarray(garments[0][number]).save(tmp_path / f"photo{number}.PNG")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "sub.png").mkdir()
+    return tmp_path
+
+
+class TestReadPictures:
+    def test_arrays_pass_untouched(self, every_form):
+        for images in every_form.values():
+            assert read_pictures(images) == (images, None) if isinstance(images, list | tuple) else True
+            assert read_pictures(images).images is images
+
+    def test_arrays_need_no_pillow(self):
+        code = (
+            "import sys, numpy as np, fashionclf.photographs as p;"
+            "p.read_pictures(np.zeros((2, 28, 28))); p.read_pictures([np.zeros((28, 28))]);"
+            "sys.exit('PIL' in sys.modules or 'tensorflow' in sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    def test_one_picture(self, folder, garments):
+        for source in (folder / "photo9.PNG", str(folder / "photo9.PNG")):
+            pictures = read_pictures(source)
+            np.testing.assert_array_equal(pictures.images, garments[0][9:10])
+            assert pictures.names == (str(folder / "photo9.PNG"),)
+
+    def test_a_folder_in_natural_order(self, folder, garments):
+        pictures = read_pictures(folder)
+        assert pictures.names == ("photo1.PNG", "photo9.PNG", "photo10.PNG")
+        np.testing.assert_array_equal(pictures.images, garments[0][[1, 9, 10]])
+
+    def test_names_in_natural_order(self, tmp_path):
+        names = ["1.png", "02.png", "3 b.png", "3a.png", "A2.jpg", "a10.jpg", "b.gif", "x1y2.png", "x1y10.png"]
+        for name in reversed(names):
+            (tmp_path / name).touch()
+        assert [path.name for path in pictures_in(tmp_path)] == names
+
+    def test_lists(self, folder, garments):
+        image = garments[0][1]
+        mixed = [str(folder / "photo9.PNG"), Image.fromarray(image), image, encoded(Image.fromarray(image))]
+        for given_ in (mixed, tuple(mixed)):
+            pictures = read_pictures(given_)
+            np.testing.assert_array_equal(np.stack(pictures.images), garments[0][[9, 1, 1, 1]])
+            assert pictures.names[0].endswith("photo9.PNG")
+            assert pictures.names[2] == "x[2]"
+
+    @pytest.mark.parametrize(
+        ("x", "error", "message"),
+        [
+            ("no-such.png", FileNotFoundError, "no-such.png"),
+            (["no-such.png"], FileNotFoundError, "no-such.png"),
+            (b"bytes", TypeError, "BytesIO"),
+            (["", "a.png"], ValueError, "empty string"),
+            ([b"bytes"], TypeError, "BytesIO"),
+        ],
+    )
+    def test_mistakes(self, x, error, message):
+        with pytest.raises(error, match=message):
+            read_pictures(x)
+
+    def test_a_folder_without_pictures(self, tmp_path):
+        with pytest.raises(ValueError, match=r"has no pictures: expected files ending in \.bmp"):
+            read_pictures(tmp_path)
+
+
+# -- the real data set ------------------------------------------------------------------------------
+
+
+def photograph(image, rng, *, margin):
+    """Enlarge a data set picture and save it as a JPEG of dark ink on light, tinted paper, with plain paper around."""
+    side = int(rng.integers(200, 901))
+    filters = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
+    large = np.asarray(Image.fromarray(image).resize((side, side), filters[rng.integers(4)]), np.float32) / 255
+    if margin:
+        widths = (rng.uniform(0.02, 0.6, 4) * side).astype(int)
+        large = np.pad(large, (tuple(widths[:2]), tuple(widths[2:])))
+    paper = rng.uniform(200, 255) * (1 - rng.uniform(0, 0.18, 3))
+    colours = paper + (rng.uniform(0, 50) - paper) * large[..., np.newaxis]
+    return encoded(Image.fromarray(np.rint(colours).astype(np.uint8)), "JPEG", quality=int(rng.integers(60, 96)))
+
+
+@pytest.mark.slow
+def test_pictures_of_the_data_set_come_through_unchanged(real_data):
+    import fashionclf as fc
+
+    for image in fc.load_data("fashion_mnist", data_dir=real_data).test.images:
+        np.testing.assert_array_equal(load_image(image), image)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("margin", [True, False])
+def test_photographs_are_recognised_like_the_originals(real_data, margin):
+    import fashionclf as fc
+
+    dataset = fc.load_data("fashion_mnist", data_dir=real_data)
+    trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+    chosen = np.random.default_rng(0).choice(len(dataset.test.images), 1000, replace=False)
+    originals, labels = dataset.test.images[chosen], dataset.test.labels[chosen]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DoubtfulImageWarning)
+        seen = [
+            load_image(photograph(image, np.random.default_rng(i), margin=margin)) for i, image in enumerate(originals)
+        ]
+    accuracy = trainer.evaluate(originals, labels)["accuracy"]
+    assert trainer.evaluate(np.stack(seen), labels)["accuracy"] > accuracy - 0.03
