@@ -129,7 +129,8 @@ def test_cards_tell_what_ships(name):
     assert weights.card == f"docs/model_cards/{name}.md"
     assert f"**{weights.metrics['accuracy']:.4f}**" in card
     assert figures["report"]["accuracy"] == pytest.approx(weights.metrics["accuracy"], abs=5e-5)
-    assert len(figures["duplicates"]) == 10
+    assert figures["num_duplicates"] == 0
+    assert len(figures["most_alike"]) == 10
     assert str(weights.seed) in figures["seeds"]
 
 
