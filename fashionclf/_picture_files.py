@@ -75,12 +75,17 @@ def read_picture(source: PictureLike) -> Picture:
     )
 
 
+def file_name(source: PictureLike) -> str | None:
+    """Return the file that a picture comes from, as it was written, or None if there is none or nobody knows."""
+    if isinstance(source, str | os.PathLike):
+        return str(source)
+    name = getattr(source, "filename", None) or getattr(source, "name", None)  # of a PIL image, of an open file
+    return name if isinstance(name, str) else None
+
+
 def name_of(source: PictureLike) -> str:
     """Return what to call a picture in a message."""
-    if isinstance(source, str | os.PathLike):
-        return repr(os.fspath(source))
-    name = getattr(source, "filename", None) or getattr(source, "name", None)  # of a PIL image, of an open file
-    if isinstance(name, str):
+    if (name := file_name(source)) is not None:
         return repr(name)
     return f"the {'PIL image' if is_pil_image(source) else 'array' if hasattr(source, '__array__') else 'file object'}"
 

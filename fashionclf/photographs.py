@@ -8,28 +8,20 @@ of grey. Only the filter differs; see `_fit`.
 import os
 import warnings
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._picture_files import Picture, PictureLike, is_pil_image, name_of, pictures_in, read_picture
+from fashionclf._foreground import FAINT, Box, Scene, border_of, bounding_box, majority, scene_of
+from fashionclf._picture_files import PictureLike, file_name, is_pil_image, name_of, pictures_in, read_picture
 from fashionclf._types import FloatArray, ImagesLike, UInt8Array
 from fashionclf._validation import HEIGHT, WIDTH, check_path
 
-Box: TypeAlias = tuple[int, int, int, int]
-
-_LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in pillow's own conversion to grey
 # The brightest pixel of every picture of the data set is 254 or 255.
 _PEAK: Final = 254
 # Half of the border of a data set picture is at most 163 (training split), of its negative at least 250 nearly always.
 _LIGHT: Final = 170
-# By how many levels of 255 a pixel must differ from its background to belong to the garment: on a perfect background,
-# and at most, however noisy that is.
-_VISIBLE: Final = 16
-_CLEAR: Final = 64
-# A garment that nowhere differs by more can hardly be seen.
-_FAINT: Final = 30
 # Deviation in levels of 255 above which a background is not plain: strong JPEG noise stays below 5.
 _NOISY: Final = 12
 # Share of a picture above which a garment leaves no background; the fullest picture of the data set has 0.92.
@@ -126,15 +118,15 @@ def preprocessing_steps(source: PictureLike) -> PreprocessingSteps:
         >>> steps.box, steps.inverted, steps.garment.shape, steps.doubts
         ((60, 50, 120, 250), True, (200, 60), ())
     """
-    scene = _scene(read_picture(source))
+    scene = scene_of(read_picture(source))
     grey = np.rint(scene.grey).astype(np.uint8)
     if grey.shape == (HEIGHT, WIDTH):
         return _small_already(grey)
-    mask = _majority(scene.mask)
+    mask = majority(scene.mask)
     if not mask.any():
         return _nothing_found(grey)
     inverted = bool(scene.grey[mask].mean() < scene.background[mask].mean())
-    box = _bounding_box(mask)
+    box = bounding_box(mask)
     garment = _contrast(scene, inverted)[box[1] : box[3], box[0] : box[2]]
     return PreprocessingSteps(
         original=grey,
@@ -149,7 +141,7 @@ def preprocessing_steps(source: PictureLike) -> PreprocessingSteps:
 
 def _small_already(grey: UInt8Array) -> PreprocessingSteps:
     """Take a 28x28 picture as the data set's pictures are: nothing is cut off, and only a light one is changed."""
-    border = _border(grey)
+    border = border_of(grey)
     inverted = bool(np.median(border) > _LIGHT)
     image = grey
     if inverted:
@@ -170,88 +162,10 @@ def _nothing_found(grey: UInt8Array) -> PreprocessingSteps:
     )
 
 
-# -- finding the garment --------------------------------------------------------------------------
-
-
-class _Scene(NamedTuple):
-    """A picture taken apart: all in levels 0..255, float32 `(h, w)`, but for the bool `mask`.
-
-    `noise` is the standard deviation of the background around what it was taken to be.
-    """
-
-    grey: FloatArray
-    background: FloatArray
-    mask: NDArray[np.bool_]
-    noise: float
-
-
-def _scene(picture: Picture) -> _Scene:
-    if picture.opacity is not None:
-        return _cut_out_scene(picture.colours, picture.opacity)
-    background, noise = _background(picture.colours)
-    # Colours, not greys: a red shirt on blue paper may have the paper's grey.
-    mask = np.abs(picture.colours - background).max(axis=2) > np.clip(5 * noise, _VISIBLE, _CLEAR)
-    return _Scene(picture.colours @ _LUMA, background @ _LUMA, mask, noise)
-
-
-def _cut_out_scene(colours: FloatArray, opacity: FloatArray) -> _Scene:
-    """Place a picture with transparent parts on white, as the data set's photographs were; a white one on black."""
-    mask = opacity > 0.5
-    grey = colours @ _LUMA
-    level = 0 if mask.any() and grey[mask].mean() > 255 - _FAINT else 255
-    return _Scene(grey * opacity + level * (1 - opacity), np.full_like(grey, level), mask, 0.0)
-
-
-def _background(colours: FloatArray) -> tuple[FloatArray, float]:
-    """Fit one plane per colour to the border, so paper may be tinted and light may come from one side.
-
-    The fit starts at the median and goes on with the half of the border that is nearest to it, so a garment may
-    touch the border.
-    """
-    height, width, _ = colours.shape
-    down = np.linspace(-1, 1, height, dtype=np.float32)[:, np.newaxis]
-    across = np.linspace(-1, 1, width, dtype=np.float32)
-    border = _border(colours)
-    places = np.stack([_border(np.broadcast_to(x, (height, width))) for x in (np.float32(1), down, across)], axis=1)
-    # Holds slopes back where too little of the background is seen to tell them.
-    ridge = np.diag(np.array([0, 1e-3, 1e-3], np.float32))
-    fitted = np.broadcast_to(np.median(border, axis=0), border.shape)
-    for _ in range(4):
-        distance = np.abs(border - fitted).max(axis=1)
-        near = distance <= max(1, 2 * np.median(distance))
-        known, seen = places[near], border[near]
-        planes = np.linalg.solve(known.T @ known / len(known) + ridge, known.T @ seen / len(known))
-        fitted = places @ planes
-    noise = 1.4826 * float(np.median(np.abs(border - fitted).max(axis=1)))  # the deviation, if it is normal
-    return planes[0] + down[..., np.newaxis] * planes[1] + across[:, np.newaxis] * planes[2], noise
-
-
-def _border(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return the pixels of a frame as wide as a fiftieth of the picture: `(n,)` or `(n, 3)`."""
-    rows, columns = pixels.shape[:2]
-    edge = max(1, round(min(rows, columns) / 50))
-    inside = np.zeros((rows, columns), bool)
-    inside[edge : rows - edge, edge : columns - edge] = True
-    return pixels[~inside]
-
-
-def _majority(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Remove specks: let the pixels around each one vote, in a large picture more of them."""
-    from PIL import Image, ImageFilter
-
-    votes = Image.fromarray(mask).convert("L").filter(ImageFilter.BoxBlur(max(mask.shape) // 200))
-    return np.asarray(votes) > 127
-
-
-def _bounding_box(mask: NDArray[np.bool_]) -> Box:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
 # -- showing it as the data set does --------------------------------------------------------------
 
 
-def _contrast(scene: _Scene, inverted: bool) -> FloatArray:
+def _contrast(scene: Scene, inverted: bool) -> FloatArray:
     """Return how far each pixel is from the background towards black (or white), float32 `(h, w)` 0..255.
 
     Darkness is judged in proportion to the background: paper in half the light is half as bright, and so is a
@@ -281,13 +195,13 @@ def _fit(garment: FloatArray) -> UInt8Array:
     return image
 
 
-def _doubts(scene: _Scene, mask: NDArray[np.bool_], garment: FloatArray) -> tuple[str, ...]:
+def _doubts(scene: Scene, mask: NDArray[np.bool_], garment: FloatArray) -> tuple[str, ...]:
     longest = max(garment.shape)
     found = {
         "its background is not plain": scene.noise > _NOISY,
         "the garment fills nearly all of it": mask.mean() > _FULL,
         f"the garment is only {longest} pixels long, of the {HEIGHT} that a model sees": longest < HEIGHT,
-        "the garment hardly differs from its background": np.percentile(garment, 99) < _FAINT,
+        "the garment hardly differs from its background": np.percentile(garment, 99) < FAINT,
     }
     return tuple(doubt for doubt, holds in found.items() if holds)
 
@@ -324,10 +238,11 @@ def read_pictures(x: ImagesLike, name: str = "x") -> Pictures:
         files = pictures_in(folder)
         return Pictures(np.stack([load_image(file) for file in files]), tuple(file.name for file in files))
     if _is_source(x):
-        return Pictures(load_image(x)[np.newaxis], (name_of(x).strip("'"),))
+        file = file_name(x)
+        return Pictures(load_image(x)[np.newaxis], None if file is None else (file,))
     if not isinstance(x, list | tuple) or not any(_is_source(item) for item in x):
         return Pictures(x)
-    names = tuple(name_of(item).strip("'") if _is_source(item) else f"{name}[{i}]" for i, item in enumerate(x))
+    names = tuple(file_name(item) or f"{name}[{i}]" for i, item in enumerate(x))
     return Pictures([load_image(item) if _is_source(item) else item for item in x], names)
 
 
