@@ -34,6 +34,7 @@ class Scene(NamedTuple):
 
 
 def scene_of(picture: Picture) -> Scene:
+    """Tell the garment from its background: by transparency where there is any, else by what the border shows."""
     if picture.opacity is not None:
         return _cut_out(picture.colours, picture.opacity)
     background, noise = _background(picture.colours)
@@ -51,27 +52,31 @@ def _cut_out(colours: FloatArray, opacity: FloatArray) -> Scene:
 
 
 def _background(colours: FloatArray) -> tuple[FloatArray, float]:
-    """Fit one plane per colour to the border, so paper may be tinted and light may come from one side.
+    """Continue the border inwards, one paraboloid per colour: paper may be tinted, light may fall off or come askew.
 
-    The fit starts at the median and goes on with the half of the border that is nearest to it, so a garment may
+    The fit starts at the median and then gives each pixel a weight by how well it agrees (Cauchy's), so a garment may
     touch the border.
     """
     height, width, _ = colours.shape
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, np.newaxis]
     across = np.linspace(-1, 1, width, dtype=np.float32)
+    terms = (np.ones((1, 1), np.float32), down, across, down**2, across**2, down * across)
     border = border_of(colours)
-    places = np.stack([border_of(np.broadcast_to(x, (height, width))) for x in (np.float32(1), down, across)], axis=1)
-    # Holds slopes back where too little of the background is seen to tell them.
-    ridge = np.diag(np.array([0, 1e-3, 1e-3], np.float32))
+    places = np.stack([border_of(np.broadcast_to(term, (height, width))) for term in terms], axis=1)
+    # Holds all but the level back where too little of the background is seen to tell more.
+    ridge = np.diag(np.array([0, 1, 1, 1, 1, 1], np.float32)) / 1000
     fitted = np.broadcast_to(np.median(border, axis=0), border.shape)
-    for _ in range(4):
+    for _ in range(8):
         distance = np.abs(border - fitted).max(axis=1)
-        near = distance <= max(1, 2 * np.median(distance))
-        known, seen = places[near], border[near]
-        planes = np.linalg.solve(known.T @ known / len(known) + ridge, known.T @ seen / len(known))
-        fitted = places @ planes
+        weight = 1 / (1 + (distance / max(1, 2 * np.median(distance))) ** 2)
+        weighted = places.T * (weight / weight.sum())
+        factors = np.linalg.solve(weighted @ places + ridge, weighted @ border)
+        fitted = places @ factors
     noise = 1.4826 * float(np.median(np.abs(border - fitted).max(axis=1)))  # the deviation, if it is normal
-    return planes[0] + down[..., np.newaxis] * planes[1] + across[:, np.newaxis] * planes[2], noise
+    background = np.zeros_like(colours)
+    for term, factor in zip(terms, factors, strict=True):
+        background += term[..., np.newaxis] * factor
+    return background, noise
 
 
 def border_of(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -92,5 +97,6 @@ def majority(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box:
+    """Return the smallest box around a mask that is not empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -32,6 +32,8 @@ class Augmentation:
         erasing: Probability, from 0 to 1, of overwriting one random rectangle (2 to 33 % of the area, sides
             in a ratio of 0.3 to 3.3) with random pixels: Zhong et al., "Random Erasing Data Augmentation",
             arXiv:1708.04896.
+        noise: Largest standard deviation, from 0 to 1, of Gaussian noise on pixels in [0, 1]. Each picture gets
+            its own, drawn evenly from 0 to this; what leaves the range is clipped.
 
     Raises:
         ValueError: If a value is out of range.
@@ -47,6 +49,7 @@ class Augmentation:
     horizontal_flip: bool = True
     max_shift: int = 2
     erasing: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         keep = functools.partial(object.__setattr__, self)  # plain Python values, which JSON takes
@@ -54,7 +57,8 @@ class Augmentation:
         keep("max_shift", check_count(self.max_shift, "max_shift", minimum=0))
         if self.max_shift >= WIDTH:
             raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {self.max_shift!r}")
-        keep("erasing", check_number(self.erasing, "erasing", low=0, high=1))
+        for name in ("erasing", "noise"):
+            keep(name, check_number(getattr(self, name), name, low=0, high=1))
 
     def __call__(self, images: ImagesLike, *, seed: int | None = None) -> ImageArray:
         """Return a changed copy of images.
@@ -82,7 +86,7 @@ class Augmentation:
             images = move(images, *(reach - rng.integers(0, 2 * reach + 1, size=(2, len(images)))))
         if self.erasing:
             _erase(images, self.erasing, rng)
-        return images
+        return _noisy(images, self.noise, rng) if self.noise else images
 
 
 def move(images: ImageArray, down: IntArray, right: IntArray) -> ImageArray:
@@ -109,6 +113,14 @@ def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> 
     )
     np.copyto(part, noise, where=mask)
     images[chosen, :, :, 0] = part
+
+
+def _noisy(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:
+    deviation = rng.uniform(0, largest, (len(images), 1, 1, 1)).astype(np.float32)
+    noise = deviation * rng.standard_normal(images.shape, dtype=np.float32)
+    if images.dtype == np.uint8:
+        return np.rint(np.clip(images + 255 * noise, 0, 255)).astype(np.uint8)
+    return np.clip(images + noise, 0, 1)
 
 
 def _spans(lengths: IntArray, size: int, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 The steps are those by which Fashion-MNIST was made of shop photographs (Xiao et al., arXiv:1708.07747, section 2):
 cut out the garment, make its longest edge 28 pixels long, centre it, show it bright on black, use the whole range
-of grey. Only the filter differs; see `_fit`.
+of grey. Where Fashion-MNIST skipped rows and columns and then sharpened, pixels are averaged here.
 """
 
 import os
@@ -185,6 +185,7 @@ def _fit(garment: FloatArray) -> UInt8Array:
     rows, columns = garment.shape
     scale = HEIGHT / max(rows, columns)
     size = max(1, round(columns * scale)), max(1, round(rows * scale))
+    # Measured on enlarged test pictures: as accurate as Lanczos, more so than the other filters or with sharpening.
     small = np.asarray(Image.fromarray(garment).resize(size, Image.Resampling.BOX))
     if small.max() > 0:
         small = small * max(1, _PEAK / small.max())

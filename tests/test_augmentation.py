@@ -49,3 +49,24 @@ def test_erasing_overwrites_one_rectangle_of_the_papers_size(dtype):
     assert 0.28 < share.max() < 0.36
     half = fc.Augmentation(horizontal_flip=False, max_shift=0, erasing=0.5)(images, seed=0)
     assert 180 < (half != 0).any(axis=(1, 2, 3)).sum() < 320
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_noise_has_up_to_the_deviation_asked_for(dtype):
+    white = 255 if dtype == np.uint8 else 1
+    images = np.full((400, 28, 28), white // 2 if dtype == np.uint8 else 0.5, dtype)
+    changed = fc.Augmentation(horizontal_flip=False, max_shift=0, noise=0.1)(images, seed=0)[..., 0]
+    assert changed.dtype == dtype
+    deviation = np.sort((changed / white).std(axis=(1, 2)))
+    np.testing.assert_allclose(deviation, np.linspace(0, 0.1, 400), atol=0.012)  # even from 0 to what was asked
+    strong = fc.Augmentation(horizontal_flip=False, max_shift=0, noise=1.0)(images, seed=0)
+    assert strong.min() == 0
+    assert strong.max() == white
+
+
+def test_everything_at_once_stays_in_range(garments):
+    augment = fc.Augmentation(max_shift=3, erasing=1.0, noise=0.3)
+    whole = augment(garments[0][:100], seed=0)
+    parts = augment((garments[0][:100] / 255).astype("float32"), seed=0)
+    assert (whole.dtype, parts.dtype) == (np.uint8, np.float32)
+    assert 0 <= parts.min() < parts.max() <= 1

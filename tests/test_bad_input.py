@@ -140,6 +140,8 @@ TABLE = {
         ("erasing", lambda w: fc.Augmentation(erasing=1.5), VALUE, r"\[0, 1\]"),
         ("erasing NaN", lambda w: fc.Augmentation(erasing=float("nan")), VALUE, r"\[0, 1\]"),
         ("erasing type", lambda w: fc.Augmentation(erasing="0.5"), TYPE, "number"),
+        ("noise", lambda w: fc.Augmentation(noise=-0.1), VALUE, r"\[0, 1\]"),
+        ("noise type", lambda w: fc.Augmentation(noise=True), TYPE, "number"),
     ],
     "one_hot": [
         ("range", lambda w: fc.one_hot([3], 3), VALUE, r"expected 0\.\.2"),
