@@ -60,19 +60,29 @@ def train(preset: str, run: int | str, runs: Path) -> None:
     if file.exists():
         return
     x_fit, x_val, y_fit, y_val = split()
-    seed = TEACHER_SEED if run == TEACHER else int(run)
-    recipe = fc.get_preset(preset).recipe
-    if run != TEACHER and preset in TAUGHT:
+    if is_taught(preset, run):
         y_fit = lesson(preset, runs)
-        augmentation = replace(recipe.augmentation, noise=0.05)
-        recipe = replace(recipe, label_smoothing=0.0, epochs=TAUGHT[preset], augmentation=augmentation)
     print(f"== {preset}, {run}", flush=True)
-    trainer = fc.Trainer(fc.get_preset(preset).build(seed), recipe=recipe)
+    seed = TEACHER_SEED if run == TEACHER else int(run)
+    trainer = fc.Trainer(fc.get_preset(preset).build(seed), recipe=recipe_of(preset, run))
     history = trainer.fit(
         x_fit, y_fit, validation_data=(x_val, y_val), seed=seed, resume=file.with_suffix(".npz"), verbose=2
     )
     file.with_suffix(".json").write_text(json.dumps(history.history, default=float) + "\n", encoding="utf-8")
     trainer.save(file)
+
+
+def is_taught(preset: str, run: int | str) -> bool:
+    return preset in TAUGHT and run != TEACHER
+
+
+def recipe_of(preset: str, run: int | str) -> fc.Recipe:
+    """Return how a run is trained: by the preset's recipe, or that for learning from the teacher."""
+    recipe = fc.get_preset(preset).recipe
+    if not is_taught(preset, run):
+        return recipe
+    augmentation = replace(recipe.augmentation, noise=0.05)
+    return replace(recipe, label_smoothing=0.0, epochs=TAUGHT[preset], augmentation=augmentation)
 
 
 def lesson(preset: str, runs: Path) -> Any:
