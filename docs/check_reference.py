@@ -1,4 +1,4 @@
-"""Check that the reference names everything public, and nothing that does not exist.
+"""Check that the reference names everything public, each with an example, and nothing that does not exist.
 
     python docs/check_reference.py
 
@@ -74,6 +74,13 @@ def exists(name: str) -> bool:
     return hasattr(importlib.import_module(module), member)
 
 
+def has_example(name: str) -> bool:
+    """Say whether a function or class shows how it is used; a constant need not. The tests run these examples."""
+    module, _, member = name.rpartition(".")
+    value = getattr(importlib.import_module(module), member)
+    return not callable(value) or ">>>" in (inspect.getdoc(value) or "")
+
+
 def main() -> None:
     """Print what is missing."""
     shown, wanted = documented(), public()
@@ -82,6 +89,11 @@ def main() -> None:
         f"in the reference, but not there: {name}"
         for name in sorted(shown)
         if not exists(name)
+    ]
+    problems += [
+        f"no example in its docstring: {name}"
+        for name in sorted(wanted)
+        if not has_example(name)
     ]
     print(
         "\n".join(problems) or f"All {len(wanted)} public names are in the reference."

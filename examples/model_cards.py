@@ -234,7 +234,8 @@ def teaching(preset: str, figures: dict[str, Any]) -> str:
     return f"""
 They did not learn from the labels themselves but from what a teacher says about the same pictures (Furlanello et
 al., "Born-Again Neural Networks", arXiv:1805.04770). The teacher is the same network, trained on the labels
-with seed {TEACHER_SEED} for {teacher.epochs} epochs and a label smoothing of {teacher.label_smoothing}; validation accuracy {accuracy:.4f}.
+with seed {TEACHER_SEED} for {teacher.epochs} epochs and a label smoothing of {teacher.label_smoothing};
+its validation accuracy is {accuracy:.4f}.
 Its probabilities for a picture and its mirror image are averaged, and the smoothing is taken back. The recipe
 below is that of the second training.
 """

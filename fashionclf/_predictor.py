@@ -58,6 +58,15 @@ class FrozenPredictor:
 
     Attributes:
         class_names: One name per class.
+
+    Example:
+        >>> import fashionclf as fc
+        >>> predictor = fc.Trainer.from_preset("cnn_fast", pretrained=True).compile_predictor()
+        >>> images, _ = fc.load_data("synthetic").test
+        >>> predictor.predict(images[0])[0].class_name in predictor.class_names
+        True
+        >>> predictor.predict_proba(images[:3]).shape
+        (3, 10)
     """
 
     def __init__(

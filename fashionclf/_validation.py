@@ -120,6 +120,14 @@ def check_new_file(path: Any, name: str, suffix: str) -> Path:
 # -- images ---------------------------------------------------------------------------------------
 
 
+def shape_of(value: Any) -> tuple[int, ...]:
+    """Return the shape of an array or nested list, `()` where it has none."""
+    try:
+        return np.shape(value)
+    except ValueError:  # a ragged list
+        return ()
+
+
 def check_images(images: ImagesLike, name: str = "images", *, keep_shape: bool = False) -> ImageArray:
     """Return images as `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 

@@ -120,7 +120,8 @@ def _noisy(images: ImageArray, largest: float, rng: np.random.Generator) -> Imag
     noise = deviation * rng.standard_normal(images.shape, dtype=np.float32)
     if images.dtype == np.uint8:
         return np.rint(np.clip(images + 255 * noise, 0, 255)).astype(np.uint8)
-    return np.clip(images + noise, 0, 1)
+    changed: ImageArray = np.clip(images + noise, 0, 1)
+    return changed
 
 
 def _spans(lengths: IntArray, size: int, rng: np.random.Generator) -> NDArray[np.bool_]:

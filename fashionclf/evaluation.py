@@ -35,6 +35,14 @@ class ShiftRobustness:
         accuracies: By displacement, float64 `(2 * max_shift + 1, 2 * max_shift + 1)` from 0 to 1: rows from `max_shift`
             pixels up to as many down, columns from left to right.
         max_shift: The largest displacement in each direction, in pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> moved = ShiftRobustness(np.array([[0.5, 0.7, 0.4], [0.8, 0.9, 0.8], [0.6, 0.7, 0.6]]), max_shift=1)
+        >>> moved.unshifted, round(moved.mean, 2), moved.worst, moved.worst_shift
+        (0.9, 0.67, 0.4, (-1, 1))
+        >>> moved.curve.round(2)
+        array([0.9 , 0.64])
     """
 
     accuracies: NDArray[np.float64]

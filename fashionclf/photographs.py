@@ -29,7 +29,17 @@ _FULL: Final = 0.95
 
 
 class DoubtfulImageWarning(UserWarning):
-    """A picture does not clearly show one garment on a plain background; look at what the model sees of it."""
+    """A picture does not clearly show one garment on a plain background; look at what the model sees of it.
+
+    Example:
+        >>> import numpy as np, warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("error", DoubtfulImageWarning)  # to refuse such pictures
+        ...     load_image(np.full((100, 80), 200, dtype="uint8"))
+        Traceback (most recent call last):
+            ...
+        fashionclf.photographs.DoubtfulImageWarning: the array may be misread: nothing stands out from its background.
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +54,14 @@ class PreprocessingSteps:
         garment: The part that was cut out, uint8, the garment bright on black.
         image: What the model sees, uint8 `(28, 28)`.
         doubts: Why the picture may not be what a model expects; empty if all is well.
+
+    Example:
+        >>> import numpy as np
+        >>> picture = np.full((100, 80), 250, dtype="uint8")
+        >>> picture[30:70, 20:60] = 60  # something dark on light paper
+        >>> steps = preprocessing_steps(picture)
+        >>> steps.box, steps.inverted, steps.garment.shape, steps.image.shape, steps.doubts
+        ((20, 30, 60, 70), True, (40, 40), (28, 28), ())
     """
 
     original: UInt8Array

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from fashionclf._types import ClassNames, FloatArray, IntArray
-from fashionclf._validation import check_class_names, check_count
+from fashionclf._validation import check_class_names, check_count, shape_of
+from fashionclf.labels import CLASS_NAMES
 
 
 class Prediction:
@@ -218,6 +219,19 @@ class Predictions(Sequence[Prediction]):
         return same_names and np.array_equal(self.probabilities, other.probabilities)
 
     __hash__ = None  # type: ignore[assignment]  # compares by the values of an array
+
+
+def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predictions:
+    """Return `Predictions` or an array of probabilities `(n, num_classes)` as `Predictions`, named as told.
+
+    Probabilities without names have those of Fashion-MNIST if they are of ten classes, else numbers.
+    """
+    if isinstance(predictions, Predictions):
+        return predictions if class_names is None else Predictions(predictions.probabilities, class_names)
+    if class_names is None:
+        columns = (*shape_of(predictions), 0, 0)[1]
+        class_names = CLASS_NAMES if columns == len(CLASS_NAMES) else [str(label) for label in range(columns)]
+    return Predictions(predictions, class_names)
 
 
 def _ranking(probabilities: FloatArray) -> IntArray:

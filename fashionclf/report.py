@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from fashionclf._types import ClassNames, IntArray, LabelsLike
 from fashionclf._validation import check_count, check_labels, integer_labels
-from fashionclf.labels import CLASS_NAMES
-from fashionclf.predictions import Predictions
+from fashionclf.predictions import Predictions, as_predictions
 
 _NUM_BINS: Final = 15  # of Guo et al.
 
@@ -25,6 +24,12 @@ class Confusion:
         class_name: The true class.
         predicted: The class they were taken for.
         count: How many.
+
+    Example:
+        >>> from fashionclf import evaluate_predictions
+        >>> report = evaluate_predictions([0, 0, 1], [[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]], class_names=["shirt", "bag"])
+        >>> report.most_confused(1)
+        [Confusion(class_name='shirt', predicted='bag', count=2)]
     """
 
     class_name: str
@@ -42,6 +47,13 @@ class CalibrationBin:
         count: Number of answers.
         probability: Their mean probability, from 0 to 1; NaN without answers.
         accuracy: The share of them that is right, from 0 to 1; NaN without answers.
+
+    Example:
+        >>> from fashionclf import evaluate_predictions
+        >>> report = evaluate_predictions([0, 1, 1], [[0.95, 0.05], [0.05, 0.95], [0.95, 0.05]])
+        >>> last = report.calibration_bins[-1]
+        >>> last.count, round(last.probability, 2), round(last.accuracy, 2)
+        (3, 0.95, 0.67)
     """
 
     low: float
@@ -275,11 +287,9 @@ def evaluate_predictions(
         >>> report.accuracy
         1.0
     """
-    if isinstance(predictions, Predictions):
-        if class_names is not None:
-            raise ValueError("`predictions` have class names of their own: leave out `class_names`.")
-    else:
-        predictions = _named(predictions, class_names)
+    if isinstance(predictions, Predictions) and class_names is not None:
+        raise ValueError("`predictions` have class names of their own: leave out `class_names`.")
+    predictions = as_predictions(predictions, class_names)
     checked = check_labels(labels, num_classes=len(predictions.class_names))
     if len(checked) != len(predictions):
         raise ValueError(
@@ -288,13 +298,6 @@ def evaluate_predictions(
     if not predictions.probabilities.sum(axis=1).all():
         raise ValueError("`predictions` has a row of zeros, expected probabilities that sum to 1.")
     return EvaluationReport(integer_labels(checked), predictions)
-
-
-def _named(probabilities: Any, class_names: ClassNames | None) -> Predictions:
-    if class_names is None:
-        columns = np.shape(probabilities)[-1] if np.ndim(probabilities) == 2 else len(CLASS_NAMES)
-        class_names = CLASS_NAMES if columns == len(CLASS_NAMES) else [str(label) for label in range(columns)]
-    return Predictions(probabilities, class_names)
 
 
 def _share(part: IntArray, whole: IntArray) -> NDArray[np.float64]:

@@ -1,6 +1,8 @@
 """Tiny seeded pictures, and one fitted trainer that all tests share (and none may fit further)."""
 
+import importlib.util
 import os
+import shutil
 
 os.environ.setdefault(
     "TF_CPP_MIN_LOG_LEVEL", "3"
@@ -15,7 +17,14 @@ from fashionclf._synthetic import draw_garments
 
 collect_ignore = ["typing"]  # read by mypy, never run
 
+HAS_GRAPHVIZ = importlib.util.find_spec("pydot") is not None and shutil.which("dot") is not None
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name.endswith("model_diagram") and isinstance(item, pytest.DoctestItem):
+            item.add_marker(pytest.mark.skipif(not HAS_GRAPHVIZ, reason="needs pydot and Graphviz"))
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,12 @@ from fashionclf._validation import (
     check_labels,
     check_number,
     integer_labels,
+    shape_of,
 )
 from fashionclf.datasets import Split
 from fashionclf.plot._canvas import BLUE, SKY, draw_picture, percent, percent_tick, place_for_one, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
-from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset, shape_of
+from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset
 from fashionclf.predictions import Prediction, Predictions
 from fashionclf.report import EvaluationReport
 

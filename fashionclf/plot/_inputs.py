@@ -10,7 +10,6 @@ from fashionclf._types import ClassNames
 from fashionclf._validation import check_class_names
 from fashionclf.datasets import Dataset
 from fashionclf.labels import CLASS_NAMES
-from fashionclf.predictions import Predictions
 
 
 def refuse_dataset(value: object, name: str) -> None:
@@ -22,24 +21,6 @@ def refuse_dataset(value: object, name: str) -> None:
 def names_for(num_classes: int) -> tuple[str, ...]:
     """Return names for classes that have none: Fashion-MNIST's, or numbers where there are more."""
     return CLASS_NAMES if num_classes <= len(CLASS_NAMES) else tuple(map(str, range(num_classes)))
-
-
-def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predictions:
-    """Return `Predictions` or an array of probabilities `(n, num_classes)` as `Predictions`, named as told."""
-    if isinstance(predictions, Predictions):
-        return predictions if class_names is None else Predictions(predictions.probabilities, class_names)
-    if class_names is None:
-        columns = (*shape_of(predictions), 0, 0)[1]
-        class_names = CLASS_NAMES if columns == len(CLASS_NAMES) else [str(label) for label in range(columns)]
-    return Predictions(predictions, class_names)
-
-
-def shape_of(value: Any) -> tuple[int, ...]:
-    """Return the shape of an array or nested list, `()` where it has none."""
-    try:
-        return np.shape(value)
-    except ValueError:  # a ragged list
-        return ()
 
 
 def check_names(class_names: ClassNames | None, own: tuple[str, ...]) -> tuple[str, ...]:

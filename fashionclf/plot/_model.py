@@ -41,10 +41,9 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
         ImportError: If matplotlib, pydot or Graphviz is missing.
 
     Example:
-        ```python
-        trainer = fc.Trainer.from_preset("cnn_dropout")
-        fc.plot.model_diagram(trainer, "cnn_dropout.svg")
-        ```
+        >>> import fashionclf as fc
+        >>> ax = fc.plot.model_diagram(fc.Trainer.from_preset("cnn_dropout"))
+        >>> ax.figure.savefig("cnn_dropout.png")  # doctest: +SKIP
     """
     import keras  # loads TensorFlow, which no other drawing needs
 

@@ -29,8 +29,8 @@ from fashionclf.plot._canvas import (
     wrapped,
 )
 from fashionclf.plot._fonts import names_to_show, text_style
-from fashionclf.plot._inputs import as_predictions, names_for, refuse_dataset
-from fashionclf.predictions import Prediction, Predictions
+from fashionclf.plot._inputs import names_for, refuse_dataset
+from fashionclf.predictions import Prediction, Predictions, as_predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

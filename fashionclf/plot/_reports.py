@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._types import ClassNames, IntArray, LabelsLike
-from fashionclf._validation import check_choice, check_labels, integer_labels
+from fashionclf._validation import check_choice, check_labels, integer_labels, shape_of
 from fashionclf.plot._canvas import BLUE, VERMILLION, dark_or_light, percent, place_for_one, shortened, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
-from fashionclf.plot._inputs import as_predictions, check_names, names_for, shape_of
-from fashionclf.predictions import Predictions
+from fashionclf.plot._inputs import check_names, names_for
+from fashionclf.predictions import Predictions, as_predictions
 from fashionclf.report import EvaluationReport, evaluate_predictions
 
 if TYPE_CHECKING:

@@ -37,6 +37,14 @@ class PretrainedWeights:
             had left them too high.
         metrics: Measured on the 10,000 test pictures: `"accuracy"`, `"log_loss"` and `"expected_calibration_error"`.
         card: The model card, a file in the project's `docs/`.
+
+    Example:
+        >>> import fashionclf as fc
+        >>> weights = fc.get_preset("cnn_accurate").pretrained
+        >>> weights.flip_averaged, weights.card
+        (True, 'docs/model_cards/cnn_accurate.md')
+        >>> weights.read()["conv_1/kernel"].shape
+        (3, 3, 1, 32)
     """
 
     preset: str

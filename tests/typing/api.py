@@ -2,6 +2,8 @@
 
 import keras
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import fashionclf as fc
@@ -24,3 +26,15 @@ best: list[tuple[str, float]] = prediction.top(2)
 loaded: fc.Trainer = fc.Trainer.load("boots.keras")
 scores: NDArray[np.float64] = fc.cross_validate("softmax", dataset.train, folds=3, seed=0)
 pixels: NDArray[np.float32] = fc.prepare_images(x_test)
+
+report: fc.EvaluationReport = trainer.report(dataset.test)
+confused: list[fc.Confusion] = list(report.most_confused(3))
+moved: fc.ShiftRobustness = fc.shift_robustness(trainer, dataset.test, max_shift=1)
+temperature: float = fc.calibrate(trainer, x_val, y_val)
+picture: NDArray[np.uint8] = fc.load_image("boot.jpg")
+steps: fc.PreprocessingSteps = fc.preprocessing_steps("boot.jpg")
+from_files: fc.Predictions = trainer.predict(["boot.jpg", "trouser.jpg"])
+maps: dict[str, NDArray[np.float32]] = fc.explain.feature_maps(trainer, x_test[0])
+heat: NDArray[np.float32] = fc.explain.grad_cam(trainer, x_test[0], "Bag")
+axes: Axes = fc.plot.confusion_matrix(report, normalize="true")
+figure: Figure = fc.plot.images(dataset.test[:10], predictions=predictions[:10])
