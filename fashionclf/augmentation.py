@@ -118,9 +118,11 @@ def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> 
 def _noisy(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:
     deviation = rng.uniform(0, largest, (len(images), 1, 1, 1)).astype(np.float32)
     noise = deviation * rng.standard_normal(images.shape, dtype=np.float32)
-    if images.dtype == np.uint8:
-        return np.rint(np.clip(images + 255 * noise, 0, 255)).astype(np.uint8)
-    changed: ImageArray = np.clip(images + noise, 0, 1)
+    changed: ImageArray = (
+        np.rint(np.clip(images + 255 * noise, 0, 255)).astype(np.uint8)
+        if images.dtype == np.uint8
+        else np.clip(images + noise, 0, 1)
+    )
     return changed
 
 
