@@ -26,9 +26,9 @@ NUM_VALIDATION = 5000
 SPLIT_SEED = 42
 TRAINED_ON = "55,000 of the 60,000 training pictures of Fashion-MNIST"
 PRESETS = ("cnn_fast", "cnn_accurate")
-TEACHER = "teacher"
+TEACHERS = ("teacher_1", "teacher_2")
 TEACHER_SEED = 0
-TAUGHT = {"cnn_accurate": 32}  # epochs of those that learn from a teacher
+TAUGHT = ("cnn_accurate",)
 
 
 def main() -> None:
@@ -55,16 +55,19 @@ def run_file(runs: Path, preset: str, run: int | str) -> Path:
 
 
 def train(preset: str, run: int | str, runs: Path) -> None:
-    """Train one run of a preset, or go on with it: a seed, or the teacher of the seeds."""
+    """Train one run of a preset, or go on with it: a seed, or a teacher of the seeds."""
     file = run_file(runs, preset, run)
     if file.exists():
         return
     x_fit, x_val, y_fit, y_val = split()
-    if is_taught(preset, run):
-        y_fit = lesson(preset, runs)
+    teachers = teachers_of(preset, run)
+    if teachers:
+        y_fit = lesson(preset, teachers, runs)
     print(f"== {preset}, {run}", flush=True)
-    seed = TEACHER_SEED if run == TEACHER else int(run)
+    seed = TEACHER_SEED if run in TEACHERS else int(run)
     trainer = fc.Trainer(fc.get_preset(preset).build(seed), recipe=recipe_of(preset, run))
+    if len(teachers) == len(TEACHERS):  # a new cycle from where the first teacher ended
+        trainer.model.set_weights(fc.Trainer.load(run_file(runs, preset, TEACHERS[0])).model.get_weights())
     history = trainer.fit(
         x_fit, y_fit, validation_data=(x_val, y_val), seed=seed, resume=file.with_suffix(".npz"), verbose=2
     )
@@ -72,29 +75,38 @@ def train(preset: str, run: int | str, runs: Path) -> None:
     trainer.save(file)
 
 
-def is_taught(preset: str, run: int | str) -> bool:
-    return preset in TAUGHT and run != TEACHER
+def teachers_of(preset: str, run: int | str) -> tuple[str, ...]:
+    """Return those from which a run learns instead of from the labels."""
+    if preset not in TAUGHT:
+        return ()
+    return TEACHERS[: TEACHERS.index(run)] if run in TEACHERS else TEACHERS
 
 
 def recipe_of(preset: str, run: int | str) -> fc.Recipe:
-    """Return how a run is trained: by the preset's recipe, or that for learning from the teacher."""
+    """Return how a run is trained: by the preset's recipe, with changes for those that learn from teachers."""
     recipe = fc.get_preset(preset).recipe
-    if not is_taught(preset, run):
+    teachers = teachers_of(preset, run)
+    if not teachers:
         return recipe
-    augmentation = replace(recipe.augmentation, noise=0.05)
-    return replace(recipe, label_smoothing=0.0, epochs=TAUGHT[preset], augmentation=augmentation)
+    taught = replace(recipe, label_smoothing=0.0, augmentation=replace(recipe.augmentation, noise=0.05))
+    if len(teachers) < len(TEACHERS):
+        return replace(taught, epochs=32)
+    return replace(taught, epochs=20, schedule="cosine", learning_rate=0.15)
 
 
-def lesson(preset: str, runs: Path) -> Any:
-    """Return the teacher's probabilities for the training pictures, `(55000, 10)`."""
-    train(preset, TEACHER, runs)
-    file = runs / f"{preset}-{TEACHER}.npy"
-    if not file.exists():
-        np.save(file, as_released(preset, TEACHER, runs).predict_proba(split()[0]))
-    # The teacher learned smoothed labels, whose best answer is the truth smoothed alike. This takes it back.
-    smoothing = fc.get_preset(preset).recipe.label_smoothing
-    labels = np.maximum((np.load(file) - smoothing / 10) / (1 - smoothing), 0)
-    return labels / labels.sum(axis=1, keepdims=True)
+def lesson(preset: str, teachers: tuple[str, ...], runs: Path) -> Any:
+    """Return the teachers' probabilities for the training pictures, their mean: `(55000, 10)`."""
+    answers = []
+    for teacher in teachers:
+        train(preset, teacher, runs)
+        file = run_file(runs, preset, teacher).with_suffix(".npy")
+        if not file.exists():
+            np.save(file, as_released(preset, teacher, runs).predict_proba(split()[0]))
+        # Who learned smoothed labels answers best with the truth smoothed alike. This takes it back.
+        smoothing = recipe_of(preset, teacher).label_smoothing
+        answer = np.maximum((np.load(file) - smoothing / 10) / (1 - smoothing), 0)
+        answers.append(answer / answer.sum(axis=1, keepdims=True))
+    return np.mean(answers, axis=0)
 
 
 def as_released(preset: str, run: int | str, runs: Path) -> fc.Trainer:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from fashionclf._types import FloatArray, ImagesLike
-from fashionclf._validation import HEIGHT, WIDTH, check_choice, check_images, scale_pixels
+from fashionclf._validation import HEIGHT, WIDTH, check_choice, check_flag, check_images, scale_pixels
 from fashionclf._walk import CONVOLUTIONS, Maps, Walk, named_layers
 from fashionclf.evaluation import check_trainer
 from fashionclf.trainer import Trainer
@@ -90,7 +90,12 @@ def kernels(trainer: Trainer, *, layers: str | Iterable[str] | None = None) -> d
 
 
 def grad_cam(
-    trainer: Trainer, image: ImagesLike, class_name: str | None = None, *, layer: str | None = None
+    trainer: Trainer,
+    image: ImagesLike,
+    class_name: str | None = None,
+    *,
+    layer: str | None = None,
+    average_gradients: bool = True,
 ) -> FloatArray:
     """Return where a classifier looked: Grad-CAM of Selvaraju et al., arXiv:1610.02391.
 
@@ -109,6 +114,9 @@ def grad_cam(
         class_name: The class to explain. None takes the one that is predicted.
         layer: Name of the layer whose maps are used, as in `feature_maps`. None takes the last convolution that has
             more than one place. With several models side by side that is one of the last model: name others here.
+        average_gradients: Whether each map has one weight for all places, as in Grad-CAM. False multiplies each
+            place by its own gradient: HiResCAM (Draelos and Carin, arXiv:2011.08891), for networks that weigh their
+            last maps by place, in a dense layer or otherwise, and not by their mean, as the library's own do.
 
     Returns:
         float32 `(28, 28)` in [0, 1]. Its maximum is 1, unless nothing speaks for the class: then it is all zero.
@@ -128,6 +136,7 @@ def grad_cam(
     check_trainer(trainer)
     picture = _one_picture(image)
     label = None if class_name is None else _label_of(class_name, trainer)
+    average = check_flag(average_gradients, "average_gradients")
     known = named_layers(trainer.model)
     chosen = _convolutions(known) if layer is None else _choose([layer], known)
     with _untouched(trainer), tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -135,7 +144,7 @@ def grad_cam(
         looks = _last_with_places([walk.maps_of(layer, name) for name, layer in chosen.items()])
         score = walk.score(label)
     slopes = tape.gradient(score, [maps.output for maps in looks], unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return _heat_map(looks, slopes)
+    return _heat_map(looks, slopes, average)
 
 
 @contextlib.contextmanager
@@ -194,11 +203,14 @@ def _last_with_places(candidates: list[list[Maps]]) -> list[Maps]:
     return (telling or candidates)[-1]
 
 
-def _heat_map(looks: list[Maps], slopes: list[Any]) -> FloatArray:
-    """Add up maps, each weighted by its mean slope, and bring the sum to 28x28 in [0, 1]."""
+def _heat_map(looks: list[Maps], slopes: list[Any], average: bool) -> FloatArray:
+    """Add up maps, weighted by their slopes, and bring the sum to 28x28 in [0, 1]."""
     coarse: Any = 0
     for maps, slope in zip(looks, slopes, strict=True):
-        weighted = maps.values @ maps.channels_last(slope).mean(axis=(0, 1))
+        weights = maps.channels_last(slope)
+        if average:
+            weights = weights.mean(axis=(0, 1))
+        weighted = (maps.values * weights).sum(axis=-1)
         coarse = coarse + (weighted[:, ::-1] if maps.mirrored else weighted)
     positive = np.maximum(coarse, 0)[..., np.newaxis]
     heat = tf.image.resize(positive, (HEIGHT, WIDTH), method="bilinear").numpy()[..., 0]

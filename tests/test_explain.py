@@ -205,6 +205,17 @@ def test_dense_layers_on_every_place():
     np.testing.assert_allclose(heat, normalised(MAPS @ weights), atol=1e-4)
 
 
+def test_without_averaging_every_place_has_its_own_weight(averaging):
+    head = np.random.default_rng(1).random((28 * 28 * 4, 10), dtype=np.float32) - np.float32(0.4)
+    dense = fc.Trainer(known(layers.Flatten(), head=head))
+    heat = grad_cam(dense, PICTURE, "Coat", average_gradients=False)
+    weights = head[:, 4].reshape(28, 28, 4)
+    np.testing.assert_allclose(heat, normalised((MAPS * weights).sum(axis=-1)), atol=1e-5)
+    # after a mean over all places, every place has the same gradient
+    heat = grad_cam(averaging, PICTURE, "Bag", average_gradients=False)
+    np.testing.assert_allclose(heat, grad_cam(averaging, PICTURE, "Bag"), atol=1e-5)
+
+
 def test_small_maps_are_enlarged_bilinearly():
     heat = grad_cam(fc.Trainer(known(layers.MaxPooling2D(2, name="pool"), layers.GlobalAveragePooling2D())), PICTURE,
                     "Bag", layer="pool")  # fmt: skip
@@ -440,6 +451,7 @@ def test_it_waits_for_a_training_step(averaging):
         (lambda t: grad_cam(t, PICTURE, layer="conv1"), ValueError, "layer 'conv1'. Did you mean 'conv'"),
         (lambda t: grad_cam(t, PICTURE, layer=["conv"]), TypeError, "`layer` must be a string"),
         (lambda t: grad_cam(t, PICTURE, layer="output"), ValueError, "Layer 'output' gives no maps"),
+        (lambda t: grad_cam(t, PICTURE, average_gradients=1), TypeError, "`average_gradients` must be True or False"),
         (lambda t: feature_maps(t, PICTURE, layers=["output"]), ValueError, "Layer 'output' gives no maps"),
         (lambda t: feature_maps(t, PICTURE, layers=3), TypeError, "`layers` must be names"),
         (lambda t: feature_maps(t, PICTURE, layers=[3]), TypeError, "`layer` must be a string"),

@@ -149,7 +149,7 @@ def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "A
     draw_picture(ax, picture.reshape(HEIGHT, WIDTH))
     ax.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)  # cold regions leave the picture as it is
     if not heat.any():
-        ax.set_xlabel("nothing speaks for the class")  # or it would look like a picture alone
+        ax.set_xlabel("nothing speaks\nfor the class")  # or it would look like a picture alone
     return ax
 
 
