@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from train_pretrained import FOLDER, INDEX, TEACHER, TEACHER_SEED, as_released, recipe_of, run_file, split
+from train_pretrained import FOLDER, INDEX, TAUGHT, TEACHER_SEED, TEACHERS, as_released, recipe_of, run_file, split
 
 import fashionclf as fc
 
@@ -86,8 +86,7 @@ def measure(preset: str, dataset: fc.Dataset, seeds: list[int], runs: Path, shif
         "seeds": {str(seed): as_released(preset, seed, runs).report(images, labels).accuracy for seed in trained},
         "validation": {
             str(run): as_released(preset, run, runs).report(x_val, y_val).accuracy
-            for run in (*trained, TEACHER)
-            if run_file(runs, preset, run).exists()
+            for run in (*trained, *(TEACHERS if preset in TAUGHT else ()))
         },
         "num_duplicates": num_duplicates(dataset),
         "most_alike": alike,
@@ -201,7 +200,7 @@ def training(preset: str, figures: dict[str, Any]) -> str:
     alike = figures["most_alike"]
     accuracies = list(figures["seeds"].values())
     listed = ", ".join(f"seed {seed}: {accuracy:.4f}" for seed, accuracy in figures["seeds"].items())
-    chosen = ", ".join(f"{accuracy:.4f}" for run, accuracy in figures["validation"].items() if run != TEACHER)
+    chosen = ", ".join(f"{accuracy:.4f}" for run, accuracy in figures["validation"].items() if run in figures["seeds"])
     return f"""## Data and training
 
 Learnt from {weights.trained_on} (Xiao et al., arXiv:1708.07747). The other 5,000,
@@ -227,17 +226,22 @@ Without them the accuracy is {figures["accuracy_without_most_alike"]:.4f}.
 
 
 def teaching(preset: str, figures: dict[str, Any]) -> str:
-    if TEACHER not in figures["validation"]:
+    if preset not in TAUGHT:
         return ""
-    teacher = recipe_of(preset, TEACHER)
-    accuracy = figures["validation"][TEACHER]
+    first, second = (recipe_of(preset, teacher) for teacher in TEACHERS)
+    one, two = (figures["validation"][teacher] for teacher in TEACHERS)
     return f"""
-They did not learn from the labels themselves but from what a teacher says about the same pictures (Furlanello et
-al., "Born-Again Neural Networks", arXiv:1805.04770). The teacher is the same network, trained on the labels
-with seed {TEACHER_SEED} for {teacher.epochs} epochs and a label smoothing of {teacher.label_smoothing};
-its validation accuracy is {accuracy:.4f}.
-Its probabilities for a picture and its mirror image are averaged, and the smoothing is taken back. The recipe
-below is that of the second training.
+Training has three stages, with the same network in each (after Furlanello et al., "Born-Again Neural Networks",
+arXiv:1805.04770, and the restarts of Loshchilov and Hutter, arXiv:1608.03983):
+
+1. A first teacher learned the labels, with seed {TEACHER_SEED} for {first.epochs} epochs and a label smoothing of
+   {first.label_smoothing}; validation accuracy {one:.4f}.
+2. A second teacher learned the first one's answers instead of the labels, from new weights for {second.epochs} epochs
+   with a little noise; validation accuracy {two:.4f}. An answer is the mean of the probabilities for a picture and for
+   its mirror image, with the smoothing taken back.
+3. Each seed began with the weights of the first teacher and learned the mean of both teachers' answers, by the recipe
+   below. So the seeds differ in the order of the pictures and in their augmentation, not in the first weights, and the
+   standard deviation above is that of this stage alone.
 """
 
 
