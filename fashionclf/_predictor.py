@@ -61,7 +61,8 @@ class FrozenPredictor:
 
     Example:
         >>> import fashionclf as fc
-        >>> predictor = fc.Trainer.from_preset("cnn_fast", pretrained=True).compile_predictor()
+        >>> trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+        >>> predictor = trainer.compile_predictor()
         >>> images, _ = fc.load_data("synthetic").test
         >>> predictor.predict(images[0])[0].class_name in predictor.class_names
         True

@@ -117,7 +117,8 @@ class Split:
     Example:
         >>> import numpy as np
         >>> from fashionclf.datasets import Split
-        >>> split = Split(np.zeros((4, 28, 28), "uint8"), [0, 1, 1, 0], class_names=["cat", "dog"])
+        >>> images = np.zeros((4, 28, 28), "uint8")
+        >>> split = Split(images, [0, 1, 1, 0], class_names=["cat", "dog"])
         >>> split
         Split(4 images uint8 (4, 28, 28), 2 classes)
         >>> images, labels = split[split.labels == 1]

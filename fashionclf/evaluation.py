@@ -38,7 +38,8 @@ class ShiftRobustness:
 
     Example:
         >>> import numpy as np
-        >>> moved = ShiftRobustness(np.array([[0.5, 0.7, 0.4], [0.8, 0.9, 0.8], [0.6, 0.7, 0.6]]), max_shift=1)
+        >>> accuracies = np.array([[0.5, 0.7, 0.4], [0.8, 0.9, 0.8], [0.6, 0.7, 0.6]])
+        >>> moved = ShiftRobustness(accuracies, max_shift=1)
         >>> moved.unshifted, round(moved.mean, 2), moved.worst, moved.worst_shift
         (0.9, 0.67, 0.4, (-1, 1))
         >>> moved.curve.round(2)
@@ -178,7 +179,7 @@ def shift_robustness(
         >>> import fashionclf as fc
         >>> test = fc.load_data("synthetic").test
         >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
-        >>> shift_robustness(trainer, test.images[:50], test.labels[:50], max_shift=1).accuracies.shape
+        >>> shift_robustness(trainer, test[:50], max_shift=1).accuracies.shape
         (3, 3)
     """
     check_trainer(trainer)

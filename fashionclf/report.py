@@ -27,7 +27,8 @@ class Confusion:
 
     Example:
         >>> from fashionclf import evaluate_predictions
-        >>> report = evaluate_predictions([0, 0, 1], [[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]], class_names=["shirt", "bag"])
+        >>> probabilities = [[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]]
+        >>> report = evaluate_predictions([0, 0, 1], probabilities, class_names=["shirt", "bag"])
         >>> report.most_confused(1)
         [Confusion(class_name='shirt', predicted='bag', count=2)]
     """
@@ -50,7 +51,8 @@ class CalibrationBin:
 
     Example:
         >>> from fashionclf import evaluate_predictions
-        >>> report = evaluate_predictions([0, 1, 1], [[0.95, 0.05], [0.05, 0.95], [0.95, 0.05]])
+        >>> probabilities = [[0.95, 0.05], [0.05, 0.95], [0.95, 0.05]]
+        >>> report = evaluate_predictions([0, 1, 1], probabilities)
         >>> last = report.calibration_bins[-1]
         >>> last.count, round(last.probability, 2), round(last.accuracy, 2)
         (3, 0.95, 0.67)
@@ -80,7 +82,8 @@ class EvaluationReport:
 
     Example:
         >>> from fashionclf import Predictions, evaluate_predictions
-        >>> predictions = Predictions([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], class_names=["Shirt", "Bag"])
+        >>> probabilities = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]
+        >>> predictions = Predictions(probabilities, class_names=["Shirt", "Bag"])
         >>> report = evaluate_predictions([0, 1, 1], predictions)
         >>> round(report.accuracy, 3), report.confusion_matrix.tolist()
         (0.667, [[1, 0], [1, 1]])
@@ -283,7 +286,8 @@ def evaluate_predictions(
         TypeError: If an argument has the wrong type.
 
     Example:
-        >>> report = evaluate_predictions([1, 0], [[0.2, 0.8], [0.7, 0.3]], class_names=["Shirt", "Bag"])
+        >>> probabilities = [[0.2, 0.8], [0.7, 0.3]]
+        >>> report = evaluate_predictions([1, 0], probabilities, class_names=["Shirt", "Bag"])
         >>> report.accuracy
         1.0
     """

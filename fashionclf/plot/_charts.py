@@ -151,7 +151,8 @@ def comparison(
 
     Example:
         >>> from matplotlib.figure import Figure
-        >>> ax = comparison({"dense": 0.88, "cnn": [0.91, 0.92, 0.93]}, ax=Figure().add_subplot())
+        >>> accuracies = {"dense": 0.88, "cnn": [0.91, 0.92, 0.93]}
+        >>> ax = comparison(accuracies, ax=Figure().add_subplot())
         >>> [text.get_text() for text in ax.texts]
         ['88.0%', '92.0% ± 1.0 (3)']
     """

@@ -48,7 +48,10 @@ def confusion_matrix(
 
     Example:
         >>> from matplotlib.figure import Figure
-        >>> ax = confusion_matrix(([0, 1, 1], [0, 1, 0]), class_names=["Shirt", "Bag"], ax=Figure().add_subplot())
+        >>> labels, predicted = [0, 1, 1], [0, 1, 0]
+        >>> ax = confusion_matrix(
+        ...     (labels, predicted), class_names=["Shirt", "Bag"], ax=Figure().add_subplot()
+        ... )
         >>> [text.get_text() for text in ax.texts]
         ['1', '0', '1', '1']
     """
@@ -83,7 +86,8 @@ def reliability_diagram(report: EvaluationReport, *, ax: "Axes | None" = None) -
     Example:
         >>> from fashionclf import evaluate_predictions
         >>> from matplotlib.figure import Figure
-        >>> report = evaluate_predictions([1, 0], [[0.2, 0.8], [0.7, 0.3]], class_names=["Shirt", "Bag"])
+        >>> probabilities = [[0.2, 0.8], [0.7, 0.3]]
+        >>> report = evaluate_predictions([1, 0], probabilities, class_names=["Shirt", "Bag"])
         >>> ax = reliability_diagram(report, ax=Figure().add_subplot())
         >>> ax.get_title()
         'expected calibration error 0.250'

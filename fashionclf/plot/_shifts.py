@@ -36,7 +36,8 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
         >>> import numpy as np
         >>> from fashionclf.evaluation import ShiftRobustness
         >>> from matplotlib.figure import Figure
-        >>> result = ShiftRobustness(np.array([[0.7, 0.8, 0.7], [0.8, 0.9, 0.8], [0.7, 0.8, 0.7]]), max_shift=1)
+        >>> accuracies = np.array([[0.7, 0.8, 0.7], [0.8, 0.9, 0.8], [0.7, 0.8, 0.7]])
+        >>> result = ShiftRobustness(accuracies, max_shift=1)
         >>> shift_robustness(result, ax=Figure().add_subplot()).lines[0].get_xdata()
         array([0, 1])
     """
@@ -75,7 +76,8 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
         >>> import numpy as np
         >>> from fashionclf.evaluation import ShiftRobustness
         >>> from matplotlib.figure import Figure
-        >>> result = ShiftRobustness(np.array([[0.7, 0.8, 0.7], [0.8, 0.9, 0.8], [0.7, 0.8, 0.7]]), max_shift=1)
+        >>> accuracies = np.array([[0.7, 0.8, 0.7], [0.8, 0.9, 0.8], [0.7, 0.8, 0.7]])
+        >>> result = ShiftRobustness(accuracies, max_shift=1)
         >>> ax = shift_map(result, ax=Figure().add_subplot())
         >>> [text.get_text() for text in ax.texts][3:6]
         ['80.0', '90.0', '80.0']

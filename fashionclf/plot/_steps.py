@@ -41,7 +41,8 @@ def preprocessing_steps(
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
         >>> photograph = np.zeros((300, 200, 3), dtype="uint8")
-        >>> drawn = preprocessing_steps({"as taken": photograph, "grey": photograph[..., 0]}, figure=Figure())
+        >>> pictures = {"as taken": photograph, "grey": photograph[..., 0]}
+        >>> drawn = preprocessing_steps(pictures, figure=Figure())
         >>> drawn.axes[0].get_xlabel()
         '300x200'
     """
