@@ -68,7 +68,7 @@ def tutorial_model(name: str, dataset: fc.Dataset, runs: Path) -> fc.Trainer:
 
 
 def measure(preset: str, dataset: fc.Dataset, seeds: list[int], runs: Path, shifts: dict[str, Any]) -> dict[str, Any]:
-    trainer = fc.Trainer.from_preset(preset, pretrained=True)
+    trainer, weights = fc.Trainer.from_preset(preset, pretrained=True), fc.get_preset(preset).pretrained
     images, labels = dataset.test
     report = trainer.report(images, labels)
     _, x_val, _, y_val = split()
@@ -78,16 +78,17 @@ def measure(preset: str, dataset: fc.Dataset, seeds: list[int], runs: Path, shif
     moved = fc.shift_robustness(trainer, images, labels, max_shift=MAX_SHIFT)
     return {
         "parameters": trainer.model.count_params(),
-        "bytes": (FOLDER / fc.get_preset(preset).pretrained.file).stat().st_size,
+        "bytes": (FOLDER / weights.file).stat().st_size,
         "flops": flops(trainer),
         "report": report.to_dict(),
         "accuracy_interval": bootstrap(report, lambda sample: sample.accuracy),
         "calibration_interval": bootstrap(report, lambda sample: sample.expected_calibration_error),
-        "seeds": {str(seed): as_released(preset, seed, runs).report(images, labels).accuracy for seed in trained},
+        "seeds": {str(seed): as_released(preset, [seed], runs).report(images, labels).accuracy for seed in trained},
         "validation": {
-            str(run): as_released(preset, run, runs).report(x_val, y_val).accuracy
+            str(run): as_released(preset, [run], runs).report(x_val, y_val).accuracy
             for run in (*trained, *(TEACHERS if preset in TAUGHT else ()))
         },
+        "validation_of_released": as_released(preset, weights.seeds, runs).report(x_val, y_val).accuracy,
         "num_duplicates": num_duplicates(dataset),
         "most_alike": alike,
         "accuracy_without_most_alike": fc.evaluate_predictions(labels[kept], report.predictions[kept]).accuracy,
@@ -196,7 +197,9 @@ def flip_cost(weights: fc.PretrainedWeights) -> str:
 
 def training(preset: str, figures: dict[str, Any]) -> str:
     weights = fc.get_preset(preset).pretrained
-    recipe = "\n".join(f"| `{name}` | `{value}` |" for name, value in recipe_of(preset, weights.seed).to_dict().items())
+    recipe = "\n".join(
+        f"| `{name}` | `{value}` |" for name, value in recipe_of(preset, weights.seeds[0]).to_dict().items()
+    )
     alike = figures["most_alike"]
     accuracies = list(figures["seeds"].values())
     listed = ", ".join(f"seed {seed}: {accuracy:.4f}" for seed, accuracy in figures["seeds"].items())
@@ -209,7 +212,7 @@ were looked at once, for this card.
 
 Test accuracy over the seeds of the recipe, mean ± standard deviation:
 **{np.mean(accuracies):.4f} ± {np.std(accuracies, ddof=1):.4f}** ({listed}; before calibration and rounding to
-float16). Seed {weights.seed} is shipped, the best of them on the validation pictures: {chosen}, in this order.
+float16). On the validation pictures they have {chosen}, in this order. {shipped(weights, figures)}
 `python examples/train_pretrained.py {preset}` trains them.
 {teaching(preset, figures)}
 {figures["num_duplicates"]} test pictures are training pictures too, pixel for pixel. The ten that were found in the
@@ -223,6 +226,14 @@ Without them the accuracy is {figures["accuracy_without_most_alike"]:.4f}.
 |---|---|
 {recipe}
 """
+
+
+def shipped(weights: fc.PretrainedWeights, figures: dict[str, Any]) -> str:
+    if len(weights.seeds) == 1:
+        return f"Seed {weights.seeds[0]} is shipped, the best there."
+    return f"""Shipped is the mean of their weights, with
+{figures["validation_of_released"]:.4f} there: having begun with the same weights, they can be averaged (Wortsman et
+al., arXiv:2203.05482), at the cost of one of them."""
 
 
 def teaching(preset: str, figures: dict[str, Any]) -> str:

@@ -2,6 +2,10 @@
 
     FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py
 
+`cnn_accurate` is trained in three stages. A teacher learns the labels. A second one learns the answers of the first,
+which are milder with pictures that are hard to tell (Furlanello et al., "Born-Again Neural Networks",
+arXiv:1805.04770). Each seed then goes on from the weights of the first teacher and learns the mean answers of both.
+
 The state of each training is kept in `--runs` after every epoch; after an interruption the same command goes on
 there. It takes hours on two cores. Everything is chosen on 5,000 of the training pictures; the test pictures are
 not looked at here, but once for each file by `model_cards.py`, which writes the model cards.
@@ -10,6 +14,7 @@ not looked at here, but once for each file by `model_cards.py`, which writes the
 import argparse
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -101,7 +106,7 @@ def lesson(preset: str, teachers: tuple[str, ...], runs: Path) -> Any:
         train(preset, teacher, runs)
         file = run_file(runs, preset, teacher).with_suffix(".npy")
         if not file.exists():
-            np.save(file, as_released(preset, teacher, runs).predict_proba(split()[0]))
+            np.save(file, as_released(preset, [teacher], runs).predict_proba(split()[0]))
         # Who learned smoothed labels answers best with the truth smoothed alike. This takes it back.
         smoothing = recipe_of(preset, teacher).label_smoothing
         answer = np.maximum((np.load(file) - smoothing / 10) / (1 - smoothing), 0)
@@ -109,10 +114,12 @@ def lesson(preset: str, teachers: tuple[str, ...], runs: Path) -> Any:
     return np.mean(answers, axis=0)
 
 
-def as_released(preset: str, run: int | str, runs: Path) -> fc.Trainer:
-    """Return the classifier of one run, flip-averaged if it was trained with flips."""
-    trainer = fc.Trainer.load(run_file(runs, preset, run))
-    return fc.Trainer(fc.flip_averaged(trainer.model)) if learns_flips(preset) else trainer
+def as_released(preset: str, members: Sequence[int | str], runs: Path) -> fc.Trainer:
+    """Return the classifier of a run, or of the mean weights of several; flip-averaged if it was trained with flips."""
+    models = [fc.Trainer.load(run_file(runs, preset, run)).model for run in members]
+    weights = zip(*(model.get_weights() for model in models), strict=True)
+    models[0].set_weights([np.mean(values, axis=0) for values in weights])
+    return fc.Trainer(fc.flip_averaged(models[0]) if learns_flips(preset) else models[0])
 
 
 def learns_flips(preset: str) -> bool:
@@ -121,16 +128,18 @@ def learns_flips(preset: str) -> bool:
 
 
 def release(preset: str, seeds: list[int], runs: Path) -> None:
-    """Choose the seed with the best validation accuracy, calibrate it and write its weights."""
+    """Choose what is most accurate on the validation pictures, calibrate it and write its weights."""
     _, x_val, _, y_val = split()
-    reports = {seed: as_released(preset, seed, runs).report(x_val, y_val) for seed in seeds}
-    seed = max(seeds, key=lambda seed: (reports[seed].accuracy, -reports[seed].log_loss))
-    for each, report in reports.items():
-        chosen = "  <- chosen" if each == seed else ""
-        print(
-            f"{preset}, seed {each}: validation accuracy {report.accuracy:.4f}, log loss {report.log_loss:.4f}{chosen}"
-        )
-    trainer = as_released(preset, seed, runs)
+    candidates: list[tuple[int, ...]] = [(seed,) for seed in seeds]
+    if preset in TAUGHT and len(seeds) > 1:
+        # Having begun with the same weights, they lie in one valley (Wortsman et al., arXiv:2203.05482).
+        candidates.append(tuple(seeds))
+    reports = {members: as_released(preset, members, runs).report(x_val, y_val) for members in candidates}
+    chosen = max(candidates, key=lambda members: (reports[members].accuracy, -reports[members].log_loss))
+    for members, report in reports.items():
+        print(f"{preset}, seeds {members}: validation accuracy {report.accuracy:.4f}, log loss {report.log_loss:.4f}")
+    print(f"Chosen: {chosen}")
+    trainer = as_released(preset, chosen, runs)
     temperature = fc.calibrate(trainer, x_val, y_val)
     print(f"temperature {temperature:.3f}, calibrated: {trainer.report(x_val, y_val)}")
     model = trainer.model.get_layer(preset) if learns_flips(preset) else trainer.model
@@ -141,7 +150,7 @@ def release(preset: str, seeds: list[int], runs: Path) -> None:
         sha256=hashlib.sha256(content).hexdigest(),
         flip_averaged=learns_flips(preset),
         trained_on=TRAINED_ON,
-        seed=seed,
+        seeds=chosen,
         temperature=round(temperature, 4),
         metrics={},
         card=f"docs/model_cards/{preset}.md",
