@@ -27,6 +27,7 @@ RESAMPLES = 1000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("presets", nargs="*", help="which to measure (default: all that are shipped)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="trainings to measure (default 0 1 2)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of trainings (default ./runs)")
     arguments = parser.parse_args()
@@ -36,7 +37,7 @@ def main() -> None:
     shifts = {
         name: fc.shift_robustness(trainer, dataset.test, max_shift=MAX_SHIFT) for name, trainer in tutorials.items()
     }
-    for preset in fc.list_presets(pretrained=True):
+    for preset in arguments.presets or fc.list_presets(pretrained=True):
         figures = measure(preset, dataset, arguments.seeds, arguments.runs, shifts)
         (CARDS / f"{preset}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         (CARDS / f"{preset}.md").write_text(card(preset, figures), encoding="utf-8")
