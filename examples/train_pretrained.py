@@ -76,8 +76,8 @@ def train(preset: str, run: int | str, runs: Path) -> None:
     history = trainer.fit(
         x_fit, y_fit, validation_data=(x_val, y_val), seed=seed, resume=file.with_suffix(".npz"), verbose=2
     )
-    file.with_suffix(".json").write_text(json.dumps(history.history, default=float) + "\n", encoding="utf-8")
     trainer.save(file)
+    file.with_suffix(".json").write_text(json.dumps(history.history, default=float) + "\n", encoding="utf-8")
 
 
 def teachers_of(preset: str, run: int | str) -> tuple[str, ...]:
@@ -106,7 +106,9 @@ def lesson(preset: str, teachers: tuple[str, ...], runs: Path) -> Any:
         train(preset, teacher, runs)
         file = run_file(runs, preset, teacher).with_suffix(".npy")
         if not file.exists():
-            np.save(file, as_released(preset, [teacher], runs).predict_proba(split()[0]))
+            unfinished = file.with_suffix(".part.npy")
+            np.save(unfinished, as_released(preset, [teacher], runs).predict_proba(split()[0]))
+            unfinished.replace(file)
         # Who learned smoothed labels answers best with the truth smoothed alike. This takes it back.
         smoothing = recipe_of(preset, teacher).label_smoothing
         answer = np.maximum((np.load(file) - smoothing / 10) / (1 - smoothing), 0)
@@ -164,6 +166,9 @@ def write(entry: PretrainedWeights, content: bytes) -> None:
     index = json.loads(INDEX.read_text(encoding="utf-8"))
     values = asdict(entry)
     del values["preset"]
+    before = index.get(entry.preset, {})
+    if before.get("sha256") == entry.sha256:
+        values["metrics"] = before["metrics"]  # the same weights as before
     index[entry.preset] = values
     INDEX.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
     print(f"Wrote {entry.file}, {len(content):,} bytes. Now run model_cards.py.")

@@ -132,8 +132,19 @@ def _check_pillow() -> None:
         raise ImportError("Reading pictures needs pillow: run `pip install 'fashionclf[images]'`.") from error
 
 
+def is_folder(path: Path) -> bool:
+    """Say whether a path is a folder; one that cannot be, such as the content of a file, is refused."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(
+            f"{str(path)[:60]!r} is not a possible path: {reason}. Pass the content of a file as `io.BytesIO(content)`."
+        ) from error
+
+
 def _read_path(path: Path) -> Picture:
-    if path.is_dir():
+    if is_folder(path):
         raise ValueError(f"{str(path)!r} is a folder, expected one picture. Pass the path of a file in it.")
     try:
         file = path.open("rb")
@@ -211,7 +222,7 @@ def _from_deep(values: NDArray[np.float64], mode: str, name: str) -> "Image.Imag
     from PIL import Image
 
     low, high = values.min(), values.max()
-    top = 65535 if mode != "F" else 255 if high > 1 else 1
+    top = 1 if mode == "F" and high <= 1 else 255 if mode == "F" or high <= 255 else 65535
     if not (low >= 0 and high <= top):  # also catches NaN
         expected = "[0, 1] or 0..255" if mode == "F" else "0..65535"
         raise ValueError(f"{name} (colour mode {mode!r}) holds values from {low:g} to {high:g}, expected {expected}.")

@@ -125,20 +125,23 @@ def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = No
 
 
 def _probability_layer(model: keras.Model) -> keras.layers.Dense:
-    """Return the one dense layer that gives probabilities."""
-    makes_probabilities = (keras.activations.softmax, keras.activations.sigmoid)
+    """Return the dense layer that gives a model's probabilities, or those of all that it averages."""
     last = last_layer(model)
-    candidates = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.Dense) and layer.activation in makes_probabilities
-    ]
-    if len(candidates) != 1 or not (last is candidates[0] or isinstance(last, keras.layers.Average)):
+    ends = _averaged(last) if isinstance(last, keras.layers.Average) else {last}
+    end = ends.pop()
+    makes_probabilities = (keras.activations.softmax, keras.activations.sigmoid)
+    if ends or not isinstance(end, keras.layers.Dense) or end.activation not in makes_probabilities:
         raise ValueError(
             "`trainer.model` must end in one Dense layer with softmax or sigmoid, whose weights a temperature can be "
             "folded into; it may be averaged over flips."
         )
-    return candidates[0]
+    return end
+
+
+def _averaged(average: keras.layers.Average) -> set[Any]:
+    """Return the layers whose outputs are averaged: one, if they are a model's answers to several inputs."""
+    operations = [tensor._keras_history.operation for tensor in average._inbound_nodes[0].input_tensors]
+    return {last_layer(each) if isinstance(each, keras.Model) else each for each in operations}
 
 
 def _minimum(function: Callable[[float], float], low: float, high: float) -> float:

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._foreground import FAINT, Box, Scene, border_of, bounding_box, majority, scene_of
-from fashionclf._picture_files import PictureLike, file_name, is_pil_image, name_of, pictures_in, read_picture
+from fashionclf._picture_files import (
+    PictureLike,
+    file_name,
+    is_folder,
+    is_pil_image,
+    name_of,
+    pictures_in,
+    read_picture,
+)
 from fashionclf._types import FloatArray, ImagesLike, UInt8Array
 from fashionclf._validation import HEIGHT, WIDTH, check_path
 
@@ -253,7 +261,7 @@ def read_pictures(x: ImagesLike, name: str = "x") -> Pictures:
         FileNotFoundError: As `load_image`.
         ImportError: As `load_image`.
     """
-    if isinstance(x, str | os.PathLike) and (folder := check_path(x, name)).is_dir():
+    if isinstance(x, str | os.PathLike) and is_folder(folder := check_path(x, name)):
         files = pictures_in(folder)
         return Pictures(np.stack([load_image(file) for file in files]), tuple(file.name for file in files))
     if _is_source(x):

@@ -125,9 +125,12 @@ class Predictions(Sequence[Prediction]):
 
     def __init__(self, probabilities: Any, class_names: ClassNames, *, sources: Sequence[str] | None = None) -> None:
         try:
-            array = np.asarray(probabilities, dtype=np.float32)
+            array = np.asarray(probabilities)
         except (TypeError, ValueError) as error:
             raise TypeError(f"`probabilities` must be an array of numbers: {error}") from error
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"`probabilities` must be an array of numbers. Received dtype {array.dtype}")
+        array = array.astype(np.float32, copy=False)
         if array.ndim != 2 or array.shape[1] < 2:
             raise ValueError(
                 f"`probabilities` has shape {array.shape}, expected (n, num_classes) with at least 2 classes."
@@ -156,6 +159,11 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: slice | NDArray[Any]) -> "Predictions": ...
     @override
     def __getitem__(self, index: Any) -> "Prediction | Predictions":
+        if index is None or isinstance(index, tuple | bool | np.bool_):
+            raise TypeError(
+                "Predictions are indexed by picture: with an integer, a slice, a mask or an array of integers. For "
+                f"columns index `probabilities`. Received: {index!r}"
+            )
         rows = self.probabilities[index]
         sources = None if self.sources is None else np.array(self.sources, dtype=object)[index]
         if rows.ndim == 1:

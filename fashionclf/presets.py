@@ -109,7 +109,7 @@ class Recipe:
         return cls(**{**values, "augmentation": augmentation and Augmentation(**augmentation)})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Preset:
     """A named system: its model, its recipe, and the figures reported for it.
 
@@ -145,6 +145,9 @@ class Preset:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reported", MappingProxyType(dict(self.reported)))  # one table for everybody
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return get_preset, (self.name,)  # there is one of each name
 
     @property
     def pretrained(self) -> PretrainedWeights | None:

@@ -92,7 +92,7 @@ class EvaluationReport:
     """
 
     def __init__(self, labels: IntArray, predictions: Predictions) -> None:
-        self.labels = labels
+        self.labels = np.asarray(labels, dtype=np.int64)
         self.predictions = predictions
         self.class_names = predictions.class_names
 
@@ -313,7 +313,8 @@ def _share(part: IntArray, whole: IntArray) -> NDArray[np.float64]:
 
 def _width(text: str) -> int:
     """Return the columns that a text takes in a terminal, two for each East Asian character."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+    joined = unicodedata.normalize("NFC", text)  # a Korean syllable may come as its letters
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in joined)
 
 
 def _padded(text: str, width: int) -> str:

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -111,6 +112,27 @@ class TestCalibrate:
         before = trainer.report(garments[0], labels).log_loss
         fc.calibrate(trainer, garments[0], labels)
         assert trainer.report(garments[0], labels).log_loss <= before
+
+    def test_a_sigmoid_inside_is_not_the_end(self, garments):
+        image = keras.Input((28, 28, 1))
+        flat = keras.layers.Flatten()(image)
+        gate = keras.layers.Dense(784, activation="sigmoid", kernel_initializer="zeros")(flat)
+        answer = keras.layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(0))
+        trainer = fc.Trainer(keras.Model(image, answer(keras.layers.Multiply()([flat, gate]))))
+        before = trainer.predict_proba(garments[0])
+        temperature = fc.calibrate(trainer, *garments)
+        expected = before ** (1 / temperature)
+        expected /= expected.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(trainer.predict_proba(garments[0]), expected, atol=1e-5)
+
+    def test_an_average_of_different_ends_has_no_one_temperature(self, garments):
+        image = keras.Input((28, 28, 1))
+        flat = keras.layers.Flatten()(image)
+        one = keras.layers.Dense(10, activation="softmax")(flat)
+        for other in (keras.layers.Dense(10, activation="softmax"), lambda x: keras.layers.Softmax()(one)):
+            trainer = fc.Trainer(keras.Model(image, keras.layers.Average()([one, other(flat)])))
+            with pytest.raises(ValueError, match="must end in one Dense layer"):
+                fc.calibrate(trainer, *garments)
 
     def test_an_interruption_leaves_the_model_as_it_was(self, garments, monkeypatch):
         trainer = self.make(garments)

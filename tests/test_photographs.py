@@ -150,6 +150,12 @@ class TestPhotographs:
         picture = Image.frombytes(mode, grey.shape[::-1], grey.astype(kind).tobytes())
         assert difference(load_image(picture), boot) < 5
 
+    @pytest.mark.parametrize("mode", ["I;16", "I"])
+    def test_deep_grey_of_eight_bits(self, boot, mode):
+        grey = np.asarray(draw().convert("L"))
+        picture = Image.frombytes(mode, grey.shape[::-1], grey.astype("<u2" if mode == "I;16" else "<i4").tobytes())
+        assert difference(load_image(picture), boot) < 5
+
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_exif_orientation(self, boot, orientation):
         undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that each orientation takes back
@@ -504,6 +510,12 @@ class TestReadPictures:
     def test_mistakes(self, x, error, message):
         with pytest.raises(error, match=message):
             read_pictures(x)
+
+    @pytest.mark.parametrize("read", [read_pictures, load_image])
+    def test_the_content_of_a_file_is_no_path(self, read):
+        with pytest.raises(ValueError, match=r"not a possible path.*BytesIO") as caught:
+            read("iVBORw0KGgo" * 500)
+        assert len(str(caught.value)) < 250
 
     def test_a_folder_without_pictures(self, tmp_path):
         with pytest.raises(ValueError, match=r"has no pictures: expected files ending in \.bmp"):

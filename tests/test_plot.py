@@ -462,6 +462,14 @@ def test_shift_robustness():
         plot.shift_robustness({})
 
 
+def test_shift_robustness_beside_other_lines():
+    ax = Figure().add_subplot()
+    ax.axhline(0.5, color="red")
+    plot.shift_robustness({"dense": shifts(1), "cnn": shifts(3)}, ax=ax)
+    handles = ax.get_legend().legend_handles
+    assert [handle.get_color() for handle in handles] == [line.get_color() for line in ax.lines[1:]]
+
+
 def test_shift_map():
     ax = plot.shift_map(shifts(1))
     assert texts(ax) == ["89.0"] * 4 + ["90.0"] + ["89.0"] * 4
@@ -498,6 +506,8 @@ def test_kernels_are_centred_on_zero():
     rows, columns = np.nonzero(image.get_array() == -2)
     assert (rows.min(), columns.min()) == (29, 4 * 29)
     assert len(plot.kernels({"a": weights, "b": np.ones((1, 1, 1, 1))}).axes) == 4
+    nothing = plot.kernels(np.zeros((3, 3, 1, 8))).axes[0].images[0]
+    assert nothing.norm.vmin == -nothing.norm.vmax < 0
 
 
 def test_grad_cam():
@@ -544,6 +554,10 @@ def test_steps_of_a_photograph():
     steps = preprocessing_steps(photograph)
     figure = plot.preprocessing_steps(steps)
     assert len(figure.axes) == 4
+    own = Figure()
+    other = own.add_subplot(3, 3, 9)
+    plot.preprocessing_steps(steps, figure=own)
+    assert not other.lines
     left, top, right, bottom = steps.box
     frame = figure.axes[0].lines[0]
     assert (min(frame.get_xdata()), max(frame.get_xdata())) == (left - 0.5, right - 0.5)
@@ -695,3 +709,26 @@ def test_a_dollar_is_a_dollar():
     for draw in DRAWINGS.values():
         drawn = draw(["$\\no_such_command$", "$", "a_b"])
         (drawn if isinstance(drawn, Figure) else drawn.figure).canvas.draw()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: plot.class_distribution([0, 20_000]),
+        lambda: plot.confusion_matrix(([0], [100_000])),
+        lambda: plot.images(PICTURES[:1], [20_000_000]),
+    ],
+)
+def test_a_label_that_is_none_is_refused(call):
+    with pytest.raises(ValueError, match="expected below 1,000 where no class names are given"):
+        call()
+
+
+def test_names_may_come_one_by_one():
+    ax = plot.confusion_matrix(([0, 1], [0, 1]), class_names=(name for name in ("Shirt", "Bag")))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["Shirt", "Bag"]
+
+
+def test_flat_drawings_need_flat_axes():
+    with pytest.raises(TypeError, match="one flat matplotlib Axes"):
+        plot.class_distribution([0, 1], ax=Figure().add_subplot(projection="3d"))

@@ -99,3 +99,16 @@ class TestSources:
     def test_there_is_one_for_each(self):
         with pytest.raises(ValueError, match="`sources` has 2 names but there are 1 predictions"):
             fc.Predictions([[0.9, 0.1]], ["Bag", "Coat"], sources=["a", "b"])
+
+
+@pytest.mark.parametrize("index", [(slice(None), 1), (0, 1), None, True])
+def test_columns_are_not_pictures(index):
+    predictions = fc.Predictions(np.eye(3) * 0.5 + 0.1, ["a", "b", "c"])
+    with pytest.raises(TypeError, match=r"indexed by picture.*index `probabilities`"):
+        predictions[index]
+
+
+@pytest.mark.parametrize("probabilities", [[[1 + 1j, 0]], [["0.5", "0.5"]]])
+def test_what_is_no_number_is_refused(probabilities):
+    with pytest.raises(TypeError, match="must be an array of numbers"):
+        fc.Predictions(probabilities, ["a", "b"])

@@ -1,7 +1,9 @@
 """The weights in the package: that damage is noticed, and that the classifier is the one its card describes."""
 
+import copy
 import json
 import os
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -171,3 +173,11 @@ def test_the_wheel_works_outside_the_source_tree(tmp_path):
     path, prediction = answer.stdout.splitlines()
     assert path.startswith(str(site))
     assert "%" in prediction
+
+
+def test_what_is_known_of_weights_can_be_copied(name):
+    weights = fc.get_preset(name).pretrained
+    for again in (copy.deepcopy(weights), pickle.loads(pickle.dumps(weights))):
+        assert again == weights
+        assert hash(again) == hash(weights)
+    assert copy.deepcopy(fc.get_preset(name)) is fc.get_preset(name)

@@ -33,8 +33,8 @@ def place_for_one(ax: "Axes | None", width: float, height: float) -> "Axes":
         raise ImportError(_MISSING) from error
     if ax is None:
         return _open_figure(width, height, "constrained").add_subplot()
-    if not isinstance(ax, Axes):
-        raise TypeError(f"`ax` must be one matplotlib Axes, such as `plt.subplots()[1]`. Received: {ax!r}")
+    if not isinstance(ax, Axes) or ax.name == "3d":
+        raise TypeError(f"`ax` must be one flat matplotlib Axes, such as `plt.subplots()[1]`. Received: {ax!r}")
     return ax
 
 

@@ -1,7 +1,7 @@
 """What several drawings take: labels of a split, predictions in their forms, arrays by name."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from fashionclf._types import ClassNames
 from fashionclf._validation import check_class_names
 from fashionclf.datasets import Dataset
 from fashionclf.labels import CLASS_NAMES
+
+_MOST_UNNAMED: Final = 1000  # more would take minutes to draw, and are hardly labels
 
 
 def refuse_dataset(value: object, name: str) -> None:
@@ -20,6 +22,11 @@ def refuse_dataset(value: object, name: str) -> None:
 
 def names_for(num_classes: int) -> tuple[str, ...]:
     """Return names for classes that have none: Fashion-MNIST's, or numbers where there are more."""
+    if num_classes > _MOST_UNNAMED:
+        raise ValueError(
+            f"The highest label is {num_classes - 1}, expected below {_MOST_UNNAMED:,} where no class names are given. "
+            "Are these labels? If so, pass `class_names`."
+        )
     return CLASS_NAMES if num_classes <= len(CLASS_NAMES) else tuple(map(str, range(num_classes)))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
+_FLAT: Final = 1e-6  # the scale of a panel where all values are alike
 _GAP: Final = 2  # pixels between tiles of about 28
 
 
@@ -183,9 +184,9 @@ def _draw_panels(
     grid = place.add_gridspec(len(panels), 1, height_ratios=heights)
     for i, (title, sheet) in enumerate(panels):
         ax = place.add_subplot(grid[i])
-        top = float(np.nanmax(np.abs(sheet) if centred else sheet))
-        low = -top if centred else min(0.0, float(np.nanmin(sheet)))
-        shades = ax.imshow(sheet, cmap=cmap, vmin=low, vmax=max(top, low + 1e-6))
+        highest = float(np.nanmax(np.abs(sheet) if centred else sheet))
+        low = -max(highest, _FLAT) if centred else min(0.0, float(np.nanmin(sheet)))
+        shades = ax.imshow(sheet, cmap=cmap, vmin=low, vmax=-low if centred else max(highest, low + _FLAT))
         ax.set_title(title, loc="left", fontsize="medium", **text_style(title))
         ax.set_axis_off()
         place.colorbar(shades, ax=ax, aspect=15, pad=0.01)

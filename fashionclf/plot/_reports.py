@@ -57,6 +57,7 @@ def confusion_matrix(
     """
     if normalize is not None:
         normalize = check_choice(normalize, "normalize", ("true", "predicted"))
+    class_names = None if class_names is None else tuple(class_names)
     checked = _as_report(report, class_names)
     names = check_names(class_names, checked.class_names)
     values = _normalized(checked.confusion_matrix, normalize)

@@ -46,14 +46,17 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
     for one in results.values():
         _check_result(one)
     ax = place_for_one(ax, 6.5, 4)
-    for i, one in enumerate(results.values()):
-        ax.plot(np.arange(len(one.curve)), one.curve, **series_style(i))
+    lines = [
+        line
+        for i, one in enumerate(results.values())
+        for line in ax.plot(np.arange(len(one.curve)), one.curve, **series_style(i))
+    ]
     ax.set_xticks(np.arange(max(len(one.curve) for one in results.values())))
     ax.yaxis.set_major_formatter(percent_tick)
     ax.grid(alpha=0.3)
     ax.set(xlabel="pixels moved, in the direction moved further", ylabel="mean accuracy")
     if several:
-        for text in ax.legend(ax.lines, [wrapped(name, 30) for name in results]).get_texts():
+        for text in ax.legend(lines, [wrapped(name, 30) for name in results]).get_texts():
             text.set(**text_style(text.get_text()))
     return ax
 

@@ -58,11 +58,11 @@ def preprocessing_steps(
     for i, (title, picture) in enumerate(zip(titles, pictures.values(), strict=True), start=1):
         ax = place.add_subplot(rows, columns, i)
         draw_picture(ax, picture)
+        if record and i == 1:
+            _frame(ax, record.box)
         ax.set_anchor("N")  # so that titles stand in line
         ax.set_title(title, fontsize=9, **text_style(title))
         ax.set_xlabel(f"{picture.shape[0]}x{picture.shape[1]}", fontsize=8)
-    if record:
-        _frame(place.axes[0], record.box)
     if doubts:
         place.supxlabel(doubts, fontsize=9)
     return whole(place)

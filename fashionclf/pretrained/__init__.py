@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final
@@ -54,8 +54,12 @@ class PretrainedWeights:
     trained_on: str
     seeds: tuple[int, ...]
     temperature: float
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float] = field(hash=False)
     card: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _entry, (values.pop("preset"), {**values, "metrics": dict(self.metrics)})
 
     def read(self) -> dict[str, FloatArray]:
         """Read the weights and verify them.
