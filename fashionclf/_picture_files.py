@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashionclf._types import FloatArray
 from fashionclf._validation import _as_numeric_array, _check_pixels, check_path
@@ -197,7 +196,7 @@ def _decode(image: "Image.Image", name: str) -> Picture:
         deep = upright.mode in ("F", "I") or upright.mode.startswith("I;16")
         working = upright if deep else _to_colours(upright)
     if deep:
-        working = _from_deep(np.asarray(upright, np.float64), upright.mode, name)
+        working = _from_deep(np.asarray(upright, np.float32), upright.mode, name)
     working.thumbnail((WORKING_SIZE, WORKING_SIZE), Image.Resampling.BOX)
     pixels = np.asarray(working, np.float32)
     if working.mode == "RGB" or pixels[..., 3].min() == 255:
@@ -213,7 +212,7 @@ def _to_colours(image: "Image.Image") -> "Image.Image":
     return image.convert("RGBA" if transparent else "RGB")
 
 
-def _from_deep(values: NDArray[np.float64], mode: str, name: str) -> "Image.Image":
+def _from_deep(values: FloatArray, mode: str, name: str) -> "Image.Image":
     """Return grey values of more than 8 bits as RGB.
 
     16-bit files hold 0..65535, which pillow may widen to mode I; mode F holds 0..255 by pillow's custom, [0, 1] by
