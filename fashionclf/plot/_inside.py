@@ -177,7 +177,7 @@ def _draw_panels(
 ) -> "Figure":
     """Draw a titled mosaic for each layer, one below the other, each with its scale."""
     heights = [7.2 * sheet.shape[0] / sheet.shape[1] for _, sheet in panels]
-    place = place_for_many(figure, 8, sum(heights) + 0.45 * len(panels))
+    place = place_for_many(figure, 8, sum(heights) + 0.45 * len(panels), "compressed")
     from matplotlib import colormaps
 
     cmap = colormaps[colours].with_extremes(bad="gray" if centred else "none")  # white is a value there
