@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from fashionclf._types import FloatArray, ImageArray, IntArray
 from fashionclf._validation import scale_pixels
-from fashionclf.augmentation import Augmentation
+from fashionclf.augmentation import Augmentation, cut_and_mix
 
 _SHUFFLING: Final = 0
 _AUGMENTING: Final = 1
+_MIXING: Final = 2
 
 
 class BatchSource:
@@ -36,6 +37,7 @@ class BatchSource:
         image_shape: tuple[int, ...],
         seed: int,
         augmentation: Augmentation | None = None,
+        cutmix: float = 0.0,
     ) -> None:
         self.arrays = (targets,) if weights is None else (targets, weights)
         self.images = images
@@ -43,6 +45,7 @@ class BatchSource:
         self.steps_per_epoch = -(-len(images) // self.batch_size)
         self._seed = seed
         self._augmentation = augmentation
+        self._cutmix = cutmix
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
         self.image_shape = image_shape
         self.epoch = 0
@@ -54,7 +57,11 @@ class BatchSource:
         if self._augmentation is not None:
             rng = np.random.default_rng((self._seed, _AUGMENTING, self.epoch, step))
             images = self._augmentation.apply(images, rng)
-        return (scale_pixels(images).reshape(-1, *self.image_shape), *(array[index] for array in self.arrays))
+        arrays = tuple(array[index] for array in self.arrays)
+        if self._cutmix:
+            rng = np.random.default_rng((self._seed, _MIXING, self.epoch, step))
+            arrays = cut_and_mix(images, *arrays, probability=self._cutmix, rng=rng)
+        return (scale_pixels(images).reshape(-1, *self.image_shape), *arrays)
 
     def _draw_order(self, epoch: int) -> IntArray:
         return np.random.default_rng((self._seed, _SHUFFLING, epoch)).permutation(len(self.images))

@@ -70,15 +70,16 @@ class Compilation:
             return self._loss
         if self._units == 1:
             return "binary_crossentropy"
-        soft = labels.ndim == 2 or recipe.label_smoothing
+        soft = labels.ndim == 2 or _softened_by(recipe)
         return "categorical_crossentropy" if soft else "sparse_categorical_crossentropy"
 
-    def targets(self, labels: IntArray | FloatArray, loss: Any, *, label_smoothing: float = 0.0) -> NDArray[Any]:
-        """Turn checked labels into what the loss takes; check that metrics and smoothing can work on that."""
+    def targets(self, labels: IntArray | FloatArray, loss: Any, recipe: Recipe | None = None) -> NDArray[Any]:
+        """Turn checked labels into what the loss takes; check that metrics and a recipe can work on that."""
         form = _target_form(loss, self._units)
-        if label_smoothing and form not in ("one_hot", "sigmoid"):
+        option = recipe and _softened_by(recipe)
+        if option and form not in ("one_hot", "sigmoid"):
             raise ValueError(
-                "`label_smoothing` needs a loss on one-hot labels. Use `loss='auto'` or 'categorical_crossentropy'."
+                f"`{option}` needs a loss on one-hot labels. Use `loss='auto'` or 'categorical_crossentropy'."
             )
         if self.by_trainer:
             _check_metrics_fit(self._metrics, form)
@@ -202,6 +203,11 @@ def _fresh(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
 
 
 # -- which labels a loss or metric takes ----------------------------------------------------------
+
+
+def _softened_by(recipe: Recipe) -> str | None:
+    """Return the option of a recipe, if it has one, with which labels are no longer of one class alone."""
+    return next((option for option in ("label_smoothing", "cutmix") if getattr(recipe, option)), None)
 
 
 def _target_form(loss: Any, units: int) -> TargetForm:

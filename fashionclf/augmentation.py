@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._types import ImageArray, ImagesLike, IntArray
+from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray
 from fashionclf._validation import (
     HEIGHT,
     NUM_PIXELS,
@@ -96,6 +96,38 @@ def move(images: ImageArray, down: IntArray, right: IntArray) -> ImageArray:
     windows = np.lib.stride_tricks.sliding_window_view(padded[..., 0], (HEIGHT, WIDTH), axis=(1, 2))
     moved: ImageArray = windows[np.arange(len(images)), reach - down, reach - right][..., np.newaxis]
     return moved
+
+
+def cut_and_mix(
+    images: ImageArray,
+    targets: FloatArray,
+    weights: FloatArray | None = None,
+    *,
+    probability: float,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, ...]:
+    """Paste boxes of other pictures into checked images `(n, 28, 28, 1)`, in place, and mix what is to be learned.
+
+    A box has any share of the area with equal probability. Returns the targets and, where given, the weights. The
+    loss of a mixed picture is that of its two labels, each by its area and by the weight of the picture it came with.
+    """
+    chosen = np.flatnonzero(rng.random(len(images)) < probability)
+    other = rng.permutation(len(images))[chosen]
+    side = np.sqrt(rng.random(len(chosen)))
+    height, width = (np.rint(side * size).astype(np.int64) for size in (HEIGHT, WIDTH))
+    box = _spans(height, HEIGHT, rng)[:, :, np.newaxis] & _spans(width, WIDTH, rng)[:, np.newaxis, :]
+    images[chosen] = np.where(box[..., np.newaxis], images[other], images[chosen])
+    share = box.mean(axis=(1, 2), dtype=np.float32)
+    before = np.ones(len(images), dtype=np.float32) if weights is None else weights
+    parts = np.stack([(1 - share) * before[chosen], share * before[other]])
+    mixed = targets.copy()
+    total = np.maximum(parts.sum(axis=0), np.finfo(np.float32).tiny)  # where both weigh nothing, any target will do
+    mixed[chosen] = np.einsum("pn,pnk->nk", parts / total, np.stack([targets[chosen], targets[other]]))
+    if weights is None:
+        return (mixed,)
+    after = weights.copy()
+    after[chosen] = parts.sum(axis=0)
+    return mixed, after
 
 
 def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> None:

@@ -43,6 +43,8 @@ class Recipe:
         augmentation: Random changes to every batch, or None.
         label_smoothing: Share of each training label spread over all classes, from 0 up to 1 (Szegedy et
             al., arXiv:1512.00567). Validation and evaluation use the labels as they are.
+        cutmix: Probability, from 0 to 1, of pasting into a training picture a box of another one of its batch; its
+            label becomes a mixture by their areas (Yun et al., "CutMix", arXiv:1905.04899).
         precision: `"float32"`; `"bfloat16"` computes most layers in bfloat16 while weights stay float32;
             `"auto"` is bfloat16 where the processor is fast at it, else float32.
         early_stopping: Stop after this many epochs without a better validation loss and restore the best
@@ -68,6 +70,7 @@ class Recipe:
     batch_size: int = 32
     augmentation: Augmentation | None = None
     label_smoothing: float = 0.0
+    cutmix: float = 0.0
     precision: str = "auto"
     early_stopping: int | None = None
     validation_split: float = 0.0
@@ -89,6 +92,7 @@ class Recipe:
             raise TypeError(f"`augmentation` must be an Augmentation or None. Received: {self.augmentation!r}")
         for name in ("label_smoothing", "validation_split"):
             keep(name, check_number(getattr(self, name), name, low=0, high=1, open_high=True))
+        keep("cutmix", check_number(self.cutmix, "cutmix", low=0, high=1))
         check_choice(self.precision, "precision", PRECISIONS)
         if self.early_stopping is not None:
             keep("early_stopping", check_count(self.early_stopping, "early_stopping", minimum=0))

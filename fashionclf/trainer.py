@@ -252,12 +252,13 @@ class Trainer:
         loss = self._compilation.loss_for(training.labels, recipe)
         source = BatchSource(
             training.images,
-            self._compilation.targets(training.labels, loss, label_smoothing=recipe.label_smoothing),
+            self._compilation.targets(training.labels, loss, recipe),
             training.weights,
             batch_size=recipe.batch_size,
             image_shape=self._image_shape,
             seed=seed,
             augmentation=recipe.augmentation,
+            cutmix=recipe.cutmix,
         )
         held_out = None if validation is None else self._arrays(validation, loss)
         run = {}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
+from fashionclf.augmentation import cut_and_mix
 
 
 def test_same_seed_same_pictures(garments):
@@ -70,3 +71,51 @@ def test_everything_at_once_stays_in_range(garments):
     parts = augment((garments[0][:100] / 255).astype("float32"), seed=0)
     assert (whole.dtype, parts.dtype) == (np.uint8, np.float32)
     assert 0 <= parts.min() < parts.max() <= 1
+
+
+class TestCutAndMix:
+    """Pictures here are even: each has the number of its class as its only value."""
+
+    def mixed(self, weights=None, probability=1.0):
+        numbers = np.arange(200) % 10
+        images = np.repeat(numbers.astype(np.uint8), 784).reshape(-1, 28, 28, 1)
+        targets = np.eye(10, dtype=np.float32)[numbers]
+        rng = np.random.default_rng(0)
+        before = targets.copy()
+        out = cut_and_mix(images, targets, *weights or (), probability=probability, rng=rng)
+        np.testing.assert_array_equal(targets, before)
+        return images[..., 0], numbers, out
+
+    def test_targets_are_shares_of_the_area(self):
+        images, _, (targets,) = self.mixed()
+        shares = np.stack([(images == number).mean(axis=(1, 2)) for number in range(10)], axis=1)
+        np.testing.assert_allclose(targets, shares, atol=1e-6)
+        assert np.count_nonzero(targets.max(axis=1) < 0.999) > 120
+
+    def test_the_other_picture_fills_one_box(self):
+        images, numbers, _ = self.mixed()
+        pasted = images != numbers[:, np.newaxis, np.newaxis]
+        rows, columns = pasted.any(axis=2), pasted.any(axis=1)
+        np.testing.assert_array_equal(pasted, rows[:, :, np.newaxis] & columns[:, np.newaxis, :])
+        for line in (*rows, *columns):
+            assert np.abs(np.diff(np.pad(line.astype(int), 1))).sum() <= 2  # a single run
+        sizes = pasted.mean(axis=(1, 2))
+        assert 0.4 < sizes[sizes > 0].mean() < 0.6
+        assert sizes.min() < 0.1
+        assert sizes.max() > 0.9
+
+    def test_probability(self):
+        images, numbers, (targets,) = self.mixed(probability=0.25)
+        changed = targets.argmax(axis=1) != numbers
+        untouched = (targets.max(axis=1) == 1) & ~changed
+        assert 130 < untouched.sum() < 180
+        assert (images[untouched] == numbers[untouched, np.newaxis, np.newaxis]).all()
+
+    def test_weights_go_with_the_labels(self):
+        """The loss of a mixed picture is the sum of both labels' losses, each by its area and its own weight."""
+        by_class = np.linspace(0, 3, 10, dtype=np.float32)  # nothing is to be learnt from class 0
+        _, numbers, (shares,) = self.mixed()
+        _, _, (targets, weights) = self.mixed((by_class[numbers],))
+        np.testing.assert_allclose(weights, shares @ by_class, atol=1e-5)
+        np.testing.assert_allclose(targets * weights[:, np.newaxis], shares * by_class, atol=1e-5)
+        assert np.isfinite(targets).all()

@@ -7,8 +7,8 @@ from fashionclf._batches import BatchSource
 
 def source(garments, **options):
     images = fc.add_channel_axis(garments[0])
-    options = {"batch_size": 64, "image_shape": (28, 28, 1), "seed": 0, **options}
-    return BatchSource(images, np.arange(len(images)), **options)
+    options = {"targets": np.arange(len(images)), "batch_size": 64, "image_shape": (28, 28, 1), "seed": 0, **options}
+    return BatchSource(images, **options)
 
 
 def epoch(batches, number):
@@ -34,9 +34,11 @@ def test_pictures_are_scaled_and_stay_with_their_targets_and_weights(garments):
     np.testing.assert_array_equal(batch_weights, targets)
 
 
-@pytest.mark.parametrize("augmentation", [None, fc.Augmentation(erasing=0.5)])
-def test_a_batch_depends_on_seed_epoch_and_step_alone(garments, augmentation):
-    forwards, backwards, other = (source(garments, augmentation=augmentation, seed=seed) for seed in (3, 3, 4))
+@pytest.mark.parametrize(
+    "options", [{}, {"augmentation": fc.Augmentation(erasing=0.5)}, {"cutmix": 0.5, "targets": np.eye(600)}]
+)
+def test_a_batch_depends_on_seed_epoch_and_step_alone(garments, options):
+    forwards, backwards, other = (source(garments, **options, seed=seed) for seed in (3, 3, 4))
     expected = epoch(forwards, 2)
     backwards.epoch = other.epoch = 2
     for step in reversed(range(backwards.steps_per_epoch)):
@@ -52,6 +54,15 @@ def test_augmentation_changes_from_epoch_to_epoch_and_never_the_original(garment
                      (epoch(batches, 0), epoch(batches, 1)))  # fmt: skip
     assert any((first[i] != second[i]).any() for i in range(600))
     np.testing.assert_array_equal(garments[0], before)
+
+
+def test_cutmix_leaves_the_originals_as_they_are(garments):
+    images, targets = garments[0].copy(), np.eye(600, dtype=np.float32)
+    batches = source(garments, targets=targets, cutmix=1.0)
+    mixed = np.concatenate([part for _, part in epoch(batches, 0)])
+    assert (mixed.max(axis=1) < 1).sum() > 400
+    np.testing.assert_array_equal(garments[0], images)
+    np.testing.assert_array_equal(targets, np.eye(600))
 
 
 def test_a_batch_larger_than_the_set_is_the_set(garments):

@@ -163,6 +163,20 @@ class TestFit:
         assert history["accuracy"][-1] > 0.6
         assert trainer.evaluate(images, labels)["loss"] < history["loss"][-1]
 
+    def test_cutmix_acts_in_training_only(self, garments, small_trainer):
+        trainer = small_trainer(recipe=fc.Recipe(cutmix=1.0, epochs=30, learning_rate=0.01))
+        history = trainer.fit(*garments, validation_data=garments, seed=0, verbose=0).history
+        assert history["loss"][-1] > history["val_loss"][-1] + 0.2
+
+    def test_cutmix_with_other_options(self, garments):
+        """One sigmoid unit, soft labels, weights, smoothing, augmentation: what it must get along with."""
+        images, labels = garments[0][:100], garments[1][:100] % 2
+        recipe = fc.Recipe(cutmix=0.5, label_smoothing=0.1, augmentation=fc.Augmentation(noise=0.1))
+        options = {"sample_weight": np.arange(100), "class_weight": {1: 2}, "epochs": 2, "seed": 0, "verbose": 0}
+        for units, targets in ((1, labels), (2, labels), (2, fc.one_hot(labels, 2) * 0.8 + 0.1)):
+            trainer = fc.Trainer(fc.dense_model((), num_classes=units, seed=0), class_names=["a", "b"], recipe=recipe)
+            assert np.isfinite(trainer.fit(images, targets, **options).history["loss"]).all()
+
     @pytest.mark.parametrize("optimizer", ["sgd", "Adagrad", "nadam", "rmsprop", "adadelta", "adamax", "ftrl", "adamw"])
     def test_optimizers_by_name(self, garments, small_trainer, optimizer):
         trainer = small_trainer(optimizer=optimizer)
