@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from train_pretrained import FOLDER, INDEX, TAUGHT, TEACHER_SEED, TEACHERS, as_released, recipe_of, run_file, split
+from train_pretrained import FOLDER, INDEX, as_released, run_file, split
 
 import fashionclf as fc
 
@@ -84,13 +84,8 @@ def measure(preset: str, dataset: fc.Dataset, seeds: list[int], runs: Path, shif
         "report": report.to_dict(),
         "accuracy_interval": bootstrap(report, lambda sample: sample.accuracy),
         "calibration_interval": bootstrap(report, lambda sample: sample.expected_calibration_error),
-        "seeds": {str(seed): as_released(preset, [seed], runs).report(images, labels).accuracy for seed in trained},
-        "validation": {
-            str(run): as_released(preset, [run], runs).report(x_val, y_val).accuracy
-            for run in (*trained, *(TEACHERS if preset in TAUGHT else ()))
-            if run_file(runs, preset, run).exists()
-        },
-        "validation_of_released": trainer.report(x_val, y_val).accuracy,
+        "seeds": {str(seed): as_released(preset, seed, runs).report(images, labels).accuracy for seed in trained},
+        "validation": {str(seed): as_released(preset, seed, runs).report(x_val, y_val).accuracy for seed in trained},
         "num_duplicates": num_duplicates(dataset),
         "most_alike": alike,
         "accuracy_without_most_alike": fc.evaluate_predictions(labels[kept], report.predictions[kept]).accuracy,
@@ -199,16 +194,14 @@ def flip_cost(weights: fc.PretrainedWeights) -> str:
 
 def training(preset: str, figures: dict[str, Any]) -> str:
     weights = fc.get_preset(preset).pretrained
-    recipe = "\n".join(
-        f"| `{name}` | `{value}` |" for name, value in recipe_of(preset, weights.seeds[0]).to_dict().items()
-    )
+    recipe = "\n".join(f"| `{name}` | `{value}` |" for name, value in fc.get_preset(preset).recipe.to_dict().items())
     alike = figures["most_alike"]
     accuracies = list(figures["seeds"].values())
     spread = "not measured"
     if len(accuracies) > 1:
         spread = f"{np.mean(accuracies):.4f} ± {np.std(accuracies, ddof=1):.4f}"
     listed = ", ".join(f"seed {seed}: {accuracy:.4f}" for seed, accuracy in figures["seeds"].items())
-    chosen = ", ".join(f"{accuracy:.4f}" for run, accuracy in figures["validation"].items() if run in figures["seeds"])
+    chosen = ", ".join(f"{accuracy:.4f}" for accuracy in figures["validation"].values())
     return f"""## Data and training
 
 Learnt from {weights.trained_on} (Xiao et al., arXiv:1708.07747). The other 5,000,
@@ -217,9 +210,9 @@ pictures were looked at once for this file of weights, for this card.
 
 Test accuracy over the seeds of the recipe, mean ± standard deviation:
 **{spread}** ({listed}; before calibration and rounding to
-float16). On the validation pictures they have {chosen}, in this order. {shipped(weights, figures)}
-`python examples/train_pretrained.py {preset}` trains them.
-{teaching(preset, figures)}
+float16). On the validation pictures they have {chosen}, in this order. Seed {weights.seed} is shipped, the best
+there. `python examples/train_pretrained.py {preset}` trains them.
+
 {figures["num_duplicates"]} test pictures are training pictures too, pixel for pixel. The ten that were found in the
 first release of the data ([issue 44](https://github.com/zalandoresearch/fashion-mnist/issues/44) there) have been
 replaced since, and `load_data` checks that it has the present release. The {len(alike)} test pictures most
@@ -230,34 +223,6 @@ Without them the accuracy is {figures["accuracy_without_most_alike"]:.4f}.
 | recipe | |
 |---|---|
 {recipe}
-"""
-
-
-def shipped(weights: fc.PretrainedWeights, figures: dict[str, Any]) -> str:
-    if len(weights.seeds) == 1:
-        return f"Seed {weights.seeds[0]} is shipped, the best there."
-    return f"""Shipped is the mean of their weights, with
-{figures["validation_of_released"]:.4f} there: having begun with the same weights, they can be averaged (Wortsman et
-al., arXiv:2203.05482), at the cost of one of them."""
-
-
-def teaching(preset: str, figures: dict[str, Any]) -> str:
-    if not set(TEACHERS) <= set(figures["validation"]):
-        return ""
-    first, second = (recipe_of(preset, teacher) for teacher in TEACHERS)
-    one, two = (figures["validation"][teacher] for teacher in TEACHERS)
-    return f"""
-Training has three stages, with the same network in each (after Furlanello et al., "Born-Again Neural Networks",
-arXiv:1805.04770, and the restarts of Loshchilov and Hutter, arXiv:1608.03983):
-
-1. A first teacher learned the labels, with seed {TEACHER_SEED} for {first.epochs} epochs and a label smoothing of
-   {first.label_smoothing}; validation accuracy {one:.4f}.
-2. A second teacher began with the same first weights and learned the first one's answers instead of the labels, for
-   {second.epochs} epochs with a little noise; validation accuracy {two:.4f}. An answer is the mean of the
-   probabilities for a picture and for its mirror image, with the smoothing taken back.
-3. Each seed began with the weights of the first teacher and learned the mean of both teachers' answers, by the recipe
-   below. So the seeds differ in the order of the pictures and in their augmentation, not in the first weights, and the
-   standard deviation above is that of this stage alone.
 """
 
 

@@ -70,7 +70,7 @@ def balanced_model(*, num_classes: int = 10, seed: int | None, name: str) -> ker
 def accurate_model(
     filters: tuple[int, int, int] = (32, 64, 128), *, num_classes: int = 10, seed: int | None, name: str
 ) -> keras.Model:
-    """Build a residual convolutional classifier for an hour of training, with blocks at 28x28, 14x14 and 7x7 pixels.
+    """Build a residual convolutional classifier for hours of training, with blocks at 28x28, 14x14 and 7x7 pixels.
 
     Residual blocks after He et al., arXiv:1512.03385. In the end each map is weighted by place and summed, which
     tells a collar from a hem, as a mean over all places would not, at a tenth of the size of a dense layer.

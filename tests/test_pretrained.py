@@ -133,7 +133,7 @@ def test_cards_tell_what_ships(name):
     assert figures["report"]["accuracy"] == pytest.approx(weights.metrics["accuracy"], abs=5e-5)
     assert figures["num_duplicates"] == 0
     assert len(figures["most_alike"]) == 10
-    assert {str(seed) for seed in weights.seeds} <= set(figures["seeds"])
+    assert str(weights.seed) in figures["seeds"]
     assert len(figures["seeds"]) >= 3
 
 

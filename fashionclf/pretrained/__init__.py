@@ -32,7 +32,7 @@ class PretrainedWeights:
         flip_averaged: Whether the classifier answers with the mean over a picture and its mirror image, as
             `flip_averaged` builds it.
         trained_on: The pictures that it learnt from, in words.
-        seeds: Of the trainings; the weights are the mean over them.
+        seed: Of the training.
         temperature: By which the last layer was divided so that probabilities are calibrated; above 1 where training
             had left them too high.
         metrics: Measured on the 10,000 test pictures: `"accuracy"`, `"log_loss"` and `"expected_calibration_error"`.
@@ -52,7 +52,7 @@ class PretrainedWeights:
     sha256: str
     flip_averaged: bool
     trained_on: str
-    seeds: tuple[int, ...]
+    seed: int
     temperature: float
     metrics: Mapping[str, float] = field(hash=False)
     card: str
@@ -92,8 +92,7 @@ def pretrained_weights() -> Mapping[str, PretrainedWeights]:
 
 
 def _entry(name: str, values: Mapping[str, Any]) -> PretrainedWeights:
-    frozen = {"seeds": tuple(values["seeds"]), "metrics": MappingProxyType(values["metrics"])}
-    return PretrainedWeights(preset=name, **{**values, **frozen})
+    return PretrainedWeights(preset=name, **{**values, "metrics": MappingProxyType(values["metrics"])})
 
 
 def pack(arrays: Mapping[str, FloatArray]) -> bytes:
