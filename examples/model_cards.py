@@ -211,7 +211,7 @@ pictures were looked at once for this file of weights, for this card.
 Test accuracy over the seeds of the recipe, mean ± standard deviation:
 **{spread}** ({listed}; before calibration and rounding to
 float16). On the validation pictures they have {chosen}, in this order. Seed {weights.seed} is shipped, the best
-there. `python examples/train_pretrained.py {preset}` trains them.
+of those. `python examples/train_pretrained.py {preset}` trains them.
 
 {figures["num_duplicates"]} test pictures are training pictures too, pixel for pixel. The ten that were found in the
 first release of the data ([issue 44](https://github.com/zalandoresearch/fashion-mnist/issues/44) there) have been
