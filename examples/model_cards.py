@@ -196,22 +196,16 @@ def training(preset: str, figures: dict[str, Any]) -> str:
     weights = fc.get_preset(preset).pretrained
     recipe = "\n".join(f"| `{name}` | `{value}` |" for name, value in fc.get_preset(preset).recipe.to_dict().items())
     alike = figures["most_alike"]
-    accuracies = list(figures["seeds"].values())
-    spread = "not measured"
-    if len(accuracies) > 1:
-        spread = f"{np.mean(accuracies):.4f} ± {np.std(accuracies, ddof=1):.4f}"
-    listed = ", ".join(f"seed {seed}: {accuracy:.4f}" for seed, accuracy in figures["seeds"].items())
-    chosen = ", ".join(f"{accuracy:.4f}" for accuracy in figures["validation"].values())
     return f"""## Data and training
 
 Learnt from {weights.trained_on} (Xiao et al., arXiv:1708.07747). The other 5,000,
 drawn with seed 42 and stratified, served to choose everything: the recipe, the seeds, the temperature. The test
 pictures were looked at once for this file of weights, for this card.
 
-Test accuracy over the seeds of the recipe, mean ± standard deviation:
-**{spread}** ({listed}; before calibration and rounding to
-float16). On the validation pictures they have {chosen}, in this order. Seed {weights.seed} is shipped, the best
-of those. `python examples/train_pretrained.py {preset}` trains them.
+{spread(figures)}
+
+Shipped is seed {weights.seed}{", the best on the validation pictures" if len(figures["seeds"]) > 1 else ""}.
+`python examples/train_pretrained.py {preset}` trains them.
 
 {figures["num_duplicates"]} test pictures are training pictures too, pixel for pixel. The ten that were found in the
 first release of the data ([issue 44](https://github.com/zalandoresearch/fashion-mnist/issues/44) there) have been
@@ -224,6 +218,25 @@ Without them the accuracy is {figures["accuracy_without_most_alike"]:.4f}.
 |---|---|
 {recipe}
 """
+
+
+def spread(figures: dict[str, Any]) -> str:
+    """Say how the seeds of the recipe differ."""
+    test, validation = (list(figures[split].values()) for split in ("seeds", "validation"))
+    listed = "\n".join(
+        f"| {seed} | {on_test:.4f} | {on_validation:.4f} |"
+        for seed, on_test, on_validation in zip(figures["seeds"], test, validation, strict=True)
+    )
+    summary = "One seed has been trained so far, so how much they differ is not known."
+    if len(test) > 1:
+        summary = f"Test accuracy, mean ± standard deviation: **{np.mean(test):.4f} ± {np.std(test, ddof=1):.4f}**."
+    return f"""The seeds of the recipe, before calibration and rounding to float16:
+
+| seed | test accuracy | validation accuracy |
+|---:|---:|---:|
+{listed}
+
+{summary}"""
 
 
 def accuracy_by_class(report: dict[str, Any]) -> str:
