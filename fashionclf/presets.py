@@ -44,7 +44,8 @@ class Recipe:
         label_smoothing: Share of each training label spread over all classes, from 0 up to 1 (Szegedy et
             al., arXiv:1512.00567). Validation and evaluation use the labels as they are.
         cutmix: Probability, from 0 to 1, of pasting into a training picture a box of another one of its batch; its
-            label becomes a mixture by their areas (Yun et al., "CutMix", arXiv:1905.04899).
+            label becomes a mixture by their areas (Yun et al., "CutMix", arXiv:1905.04899). Accuracy in training then
+            counts the larger part, and reads lower; validation and evaluation see whole pictures.
         precision: `"float32"`; `"bfloat16"` computes most layers in bfloat16 while weights stay float32;
             `"auto"` is bfloat16 where the processor is fast at it, else float32.
         early_stopping: Stop after this many epochs without a better validation loss and restore the best
