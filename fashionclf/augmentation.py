@@ -115,7 +115,7 @@ def cut_and_mix(
     other = rng.permutation(len(images))[chosen]
     side = np.sqrt(rng.random(len(chosen)))
     height, width = (np.rint(side * size).astype(np.int64) for size in (HEIGHT, WIDTH))
-    box = _spans(height, HEIGHT, rng)[:, :, np.newaxis] & _spans(width, WIDTH, rng)[:, np.newaxis, :]
+    box = _boxes(height, width, rng)
     images[chosen] = np.where(box[..., np.newaxis], images[other], images[chosen])
     share = box.mean(axis=(1, 2), dtype=np.float32)
     before = np.ones(len(images), dtype=np.float32) if weights is None else weights
@@ -136,7 +136,7 @@ def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> 
     ratio = np.exp(rng.uniform(np.log(0.3), np.log(3.3), len(chosen)))
     height = np.clip(np.rint(np.sqrt(area * ratio)), 1, HEIGHT).astype(np.int64)
     width = np.clip(np.rint(np.sqrt(area / ratio)), 1, WIDTH).astype(np.int64)
-    mask = _spans(height, HEIGHT, rng)[:, :, np.newaxis] & _spans(width, WIDTH, rng)[:, np.newaxis, :]
+    mask = _boxes(height, width, rng)
     part = images[chosen, :, :, 0]
     noise: ImageArray = (
         rng.integers(0, 256, part.shape, dtype=np.uint8)
@@ -156,6 +156,11 @@ def _noisy(images: ImageArray, largest: float, rng: np.random.Generator) -> Imag
         else np.clip(images + noise, 0, 1)
     )
     return changed
+
+
+def _boxes(height: IntArray, width: IntArray, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Mark a box of each size at a random place of a picture: `(n, 28, 28)`."""
+    return _spans(height, HEIGHT, rng)[:, :, np.newaxis] & _spans(width, WIDTH, rng)[:, np.newaxis, :]
 
 
 def _spans(lengths: IntArray, size: int, rng: np.random.Generator) -> NDArray[np.bool_]:

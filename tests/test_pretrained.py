@@ -134,7 +134,13 @@ def test_cards_tell_what_ships(name):
     assert figures["num_duplicates"] == 0
     assert len(figures["most_alike"]) == 10
     assert str(weights.seed) in figures["seeds"]
-    assert len(figures["seeds"]) >= (1 if name == "cnn_accurate" else 3)  # two hours each
+
+
+def test_cards_tell_how_three_seeds_differ(name, request):
+    if name == "cnn_accurate":
+        request.applymarker(pytest.mark.xfail(reason="seeds 1 and 2 are still to be trained", strict=True))
+    figures = json.loads((CARDS / f"{name}.json").read_text(encoding="utf-8"))
+    assert len(figures["seeds"]) >= 3
 
 
 def test_a_preset_without_its_arrays_is_refused(monkeypatch):
