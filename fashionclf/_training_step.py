@@ -1,4 +1,4 @@
-"""What only training computes differently: bfloat16 arithmetic, fused normalisation, smoothed labels.
+"""What only training computes differently: bfloat16 arithmetic, faster kernels, smoothed labels.
 
 A model is float32, and its labels are what they are, for validation, checkpoints, callbacks and metrics alike. Only the
 training function sees anything else, and only while it runs. So nothing that serves training reaches a saved file.
@@ -7,7 +7,7 @@ training function sees anything else, and only while it runs. So nothing that se
 import contextlib
 import functools
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ def training_step(model: keras.Model, *, precision: str, label_smoothing: float)
     """Let a model's training steps compute in `precision` and learn from smoothed labels."""
     bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
     layers = bfloat16_layers(model) if bfloat16 else []
-    normalisations = [layer for layer in model._flatten_layers() if _can_be_fused(layer)]
+    faster = {layer: call for layer in model._flatten_layers() if (call := _faster_call(layer))}
     lock = locks_of(model).computing
     make = model.make_train_function
 
@@ -45,7 +45,7 @@ def training_step(model: keras.Model, *, precision: str, label_smoothing: float)
         step = model.train_function
 
         def train_function(iterator: Any) -> Any:
-            with lock, _in_bfloat16(layers), _fused(normalisations), _smoothed_labels(model, label_smoothing):
+            with lock, _in_bfloat16(layers), _calling(faster), _smoothed_labels(model, label_smoothing):
                 return step(iterator)
 
         model.train_function = train_function
@@ -73,21 +73,27 @@ def _in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _fused(layers: list[keras.layers.BatchNormalization]) -> Iterator[None]:
-    """Normalise by TensorFlow's fused kernel, which Keras does not use and which takes half the time."""
+def _calling(faster: dict[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
+    """Let layers compute by another function what their own `call` does."""
     try:
-        for layer in layers:
-            layer.call = functools.partial(_fused_normalisation, layer)
+        for layer, call in faster.items():
+            layer.call = functools.partial(call, layer)
         yield
     finally:
-        for layer in layers:
+        for layer in faster:
             del layer.call
+
+
+def _faster_call(layer: keras.Layer) -> Callable[..., Any] | None:
+    if _can_be_fused(layer):
+        return _fused_normalisation
+    return _sum_by_place if _is_plain_depthwise(layer) else None
 
 
 def _fused_normalisation(
     layer: keras.layers.BatchNormalization, inputs: Any, training: Any = None, mask: Any = None
 ) -> Any:
-    """Compute what the layer's own `call` does in training, its moving averages included."""
+    """Normalise by TensorFlow's fused kernel, which Keras does not use and which takes half the time."""
     if training is not True or mask is not None:
         return type(layer).call(layer, inputs, training=training, mask=mask)
     mean, variance = layer.moving_mean.value, layer.moving_variance.value
@@ -112,6 +118,27 @@ def _can_be_fused(layer: keras.Layer) -> bool:
         and layer.input_spec.ndim == 4
         and layer.axis in (-1, 3)
         and not (layer.synchronized or getattr(layer, "renorm", False))  # Keras before 3.14 knows no renorm
+    )
+
+
+def _sum_by_place(layer: keras.layers.DepthwiseConv2D, inputs: Any) -> Any:
+    """Convolve maps with filters of their own size: a weighted sum, whose gradient is slow as that of a convolution."""
+    if inputs.shape[1:3] != layer.kernel_size:
+        return type(layer).call(layer, inputs)
+    weights = tf.cast(layer.kernel.value[..., 0], tf.float32)
+    total = tf.reduce_sum(tf.cast(inputs, tf.float32) * weights, axis=(1, 2), keepdims=True)
+    return tf.cast(total, inputs.dtype)
+
+
+def _is_plain_depthwise(layer: keras.Layer) -> bool:
+    return (
+        type(layer) is keras.layers.DepthwiseConv2D
+        and layer.padding == "valid"
+        and layer.dilation_rate == (1, 1)
+        and layer.depth_multiplier == 1
+        and layer.data_format == "channels_last"
+        and not layer.use_bias
+        and layer.activation is keras.activations.linear
     )
 
 
