@@ -227,7 +227,7 @@ def spread(figures: dict[str, Any]) -> str:
         f"| {seed} | {on_test:.4f} | {on_validation:.4f} |"
         for seed, on_test, on_validation in zip(figures["seeds"], test, validation, strict=True)
     )
-    summary = "One seed has been trained so far, so how much they differ is not known."
+    summary = "Only one seed is measured here, so how much they differ is not told."
     if len(test) > 1:
         summary = f"Test accuracy, mean ± standard deviation: **{np.mean(test):.4f} ± {np.std(test, ddof=1):.4f}**."
     return f"""The seeds of the recipe, before calibration and rounding to float16:

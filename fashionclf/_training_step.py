@@ -93,7 +93,7 @@ def _faster_call(layer: keras.Layer) -> Callable[..., Any] | None:
 def _fused_normalisation(
     layer: keras.layers.BatchNormalization, inputs: Any, training: Any = None, mask: Any = None
 ) -> Any:
-    """Normalise by TensorFlow's fused kernel, which Keras does not use and which takes half the time."""
+    """Do what the layer's own `call` does, moving averages included, by a fused kernel that takes half the time."""
     if training is not True or mask is not None:
         return type(layer).call(layer, inputs, training=training, mask=mask)
     mean, variance = layer.moving_mean.value, layer.moving_variance.value
@@ -122,7 +122,7 @@ def _can_be_fused(layer: keras.Layer) -> bool:
 
 
 def _sum_by_place(layer: keras.layers.DepthwiseConv2D, inputs: Any) -> Any:
-    """Convolve maps with filters of their own size: a weighted sum, whose gradient is slow as that of a convolution."""
+    """Convolve maps with filters of their own size, by a weighted sum: the gradient of a convolution is slower."""
     if inputs.shape[1:3] != layer.kernel_size:
         return type(layer).call(layer, inputs)
     weights = tf.cast(layer.kernel.value[..., 0], tf.float32)

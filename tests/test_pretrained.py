@@ -138,7 +138,7 @@ def test_cards_tell_what_ships(name):
 
 def test_cards_tell_how_three_seeds_differ(name, request):
     if name == "cnn_accurate":
-        request.applymarker(pytest.mark.xfail(reason="seeds 1 and 2 are still to be trained", strict=True))
+        request.applymarker(pytest.mark.xfail(reason="its card has one seed only", strict=True))
     figures = json.loads((CARDS / f"{name}.json").read_text(encoding="utf-8"))
     assert len(figures["seeds"]) >= 3
 
