@@ -196,6 +196,7 @@ def training(preset: str, figures: dict[str, Any]) -> str:
     weights = fc.get_preset(preset).pretrained
     recipe = "\n".join(f"| `{name}` | `{value}` |" for name, value in fc.get_preset(preset).recipe.to_dict().items())
     alike = figures["most_alike"]
+    choice = ", the most accurate on the validation pictures (of equals, the one with the lower log loss)"
     return f"""## Data and training
 
 Learnt from {weights.trained_on} (Xiao et al., arXiv:1708.07747). The other 5,000,
@@ -204,7 +205,7 @@ pictures were looked at once for this file of weights, for this card.
 
 {spread(figures)}
 
-Shipped is seed {weights.seed}{", the best on the validation pictures" if len(figures["seeds"]) > 1 else ""}.
+Shipped is seed {weights.seed}{choice if len(figures["seeds"]) > 1 else ""}.
 `python examples/train_pretrained.py {preset}` trains them.
 
 {figures["num_duplicates"]} test pictures are training pictures too, pixel for pixel. The ten that were found in the
@@ -291,13 +292,15 @@ def robustness(preset: str, figures: dict[str, Any]) -> str:
     )
     own = figures["shifts"][preset]
     down, right = own["worst_shift"]
+    vertical = f"{abs(down)} {'up' if down < 0 else 'down'}"
+    horizontal = f"{abs(right)} {'left' if right < 0 else 'right'}"
     noise = "\n".join(f"| {level} | {accuracy:.4f} |" for level, accuracy in figures["noise"].items())
     return f"""## Moved and noisy pictures
 
 Accuracy on test pictures moved by up to {MAX_SHIFT} pixels in each direction: {(2 * MAX_SHIFT + 1) ** 2} displacements;
 zeros move in, and what crosses the border is lost. The mean over them is {100 * (own["unshifted"] - own["mean"]):.2f}
-points below the accuracy on unmoved pictures; the worst is {down} down and {right} right. Beside it the
-tutorials' dense and convolutional networks, trained on Fashion-MNIST by their own recipes:
+points below the accuracy on unmoved pictures; the worst is {vertical} and {horizontal}.
+Beside it the tutorials' dense and convolutional networks, trained on Fashion-MNIST by their own recipes:
 
 | model | unmoved | 1 pixel | 2 pixels | 3 pixels | mean | worst |
 |---|---:|---:|---:|---:|---:|---:|
@@ -317,8 +320,8 @@ def limits() -> str:
 - Anything about people. It has seen flat garments without wearers, in the pictures of one shop.
 - Pictures of anything else: it answers with one of its ten classes for a cat as well, often with a high probability.
 - Decisions that matter to somebody, without a person who looks; see the accuracy by class above.
-- Pictures unlike its training pictures: several garments, worn, folded, rotated or cut off, on a background with
-  things in it.
+- Pictures unlike its training pictures: several garments, worn, folded, rotated or cut off, with noise, on a
+  background with things in it.
 """
 
 
