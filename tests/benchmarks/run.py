@@ -272,8 +272,8 @@ def page(results):
     lines = [
         "# Benchmarks",
         "",
-        "`python tests/benchmarks/run.py` measured these side by side in one run. Read the ratios: seconds depend "
-        "on the machine.",
+        "`python tests/benchmarks/run.py` measured each of these tables side by side in one run. Read the ratios: "
+        "seconds depend on the machine.",
         "",
         f"{info['processor']}, {info['cores']} cores, {'with' if info['bfloat16'] else 'without'} bfloat16 units. "
         f"{versions}.",
@@ -358,7 +358,7 @@ def batches_lines(results):
 
 def latency_lines(results):
     lines = [
-        "## One picture",
+        "## One picture, `cnn_dropout`",
         "",
         "| way | p50, ms | p99, ms | p50 of `model.predict` / this |",
         "|---|---:|---:|---:|",
@@ -373,7 +373,7 @@ def latency_lines(results):
 
 def throughput_lines(results):
     lines = [
-        "## Many pictures",
+        "## Many pictures, `cnn_dropout`",
         "",
         "| way | 10,000, s | 60,000, s | of the bare function (10,000) |",
         "|---|---:|---:|---:|",
