@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 from typing_extensions import override
 
 from fashionclf._batches import BatchSource
+from fashionclf._stack import stack_level
 
 _EARLY_STOPPING: Final = ("best", "best_epoch", "wait", "stopped_epoch")
+_FORMAT: Final = 2  # of the file of a state; 1 had no number, and did not describe the model
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -31,6 +34,23 @@ class BestCheckpoint(keras.callbacks.Callback):
         if loss < self.best:
             self.best = loss
             self._save()
+
+
+class StopAtDivergence(keras.callbacks.Callback):
+    """Stop as soon as the loss is NaN or infinite, and say so: no later step can mend it."""
+
+    @override
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Stop after a batch, or a group of them."""
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            self.model.stop_training = True
+            warnings.warn(
+                f"Training has diverged: the loss is {loss:g}, and training stops here. Build the model anew and "
+                "train it with a lower learning rate.",
+                RuntimeWarning,
+                stacklevel=stack_level(),
+            )
 
 
 class EpochCounter(keras.callbacks.Callback):
@@ -97,8 +117,9 @@ class TrainingState(keras.callbacks.Callback):
         """Write the state after a whole epoch."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
-        arrays = {f"variable_{i}": np.asarray(variable) for i, variable in enumerate(self._variables())}
+        arrays = {f"variable_{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._variables())}
         values: dict[str, Any] = {
+            "format": _FORMAT,
             "run": self._run,
             "next_epoch": self._run["epochs"] if self.model.stop_training else epoch + 1,
             "history": self.history,
@@ -122,16 +143,28 @@ class TrainingState(keras.callbacks.Callback):
 
     def _check_same_run(self, saved: Mapping[str, Any]) -> None:
         for key, value in self._run.items():
-            if saved.get(key) != value:
+            difference = _difference(saved.get(key), value, f"`{key}`")
+            if difference is not None:
+                place, there, here = difference
                 raise ValueError(
-                    f"{str(self._path)!r} belongs to another fit: its `{key}` is {saved.get(key)!r}, here it is "
-                    f"{value!r}. Call `fit` as before, or delete the file to start over."
+                    f"{str(self._path)!r} belongs to another fit: its {place} is {there!r}, here it is {here!r}. "
+                    "Call `fit` as before, or delete the file to start over."
                 )
 
 
 def saved_seed(path: Path) -> int | None:
     """Return the seed of an interrupted fit, None if there is none."""
     return int(_read(path)[0]["run"]["seed"]) if path.exists() else None
+
+
+def _difference(saved: Any, here: Any, place: str) -> tuple[str, Any, Any] | None:
+    """Return the first place at which two values in JSON's types differ, with both values."""
+    if type(saved) is type(here) and isinstance(here, dict | list) and len(saved) == len(here):
+        keys: Any = here if isinstance(here, dict) else range(len(here))
+        if isinstance(here, list) or here.keys() == saved.keys():
+            found = (_difference(saved[key], here[key], f"{place}, {key}") for key in keys)
+            return next((difference for difference in found if difference is not None), None)
+    return None if saved == here else (place, saved, here)
 
 
 def _number(key: str) -> int:
@@ -142,11 +175,21 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, np.dtyp
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-        return json.loads(str(arrays.pop("values"))), arrays
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        values = json.loads(str(arrays.pop("values")))
+        found = values.get("format", 1)
+    except (AttributeError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{str(path)!r} is damaged or not the state of a fit: {error}. Delete it to start over."
         ) from error
+    if found != _FORMAT:
+        raise ValueError(
+            f"{str(path)!r} holds the state of a fit in format {found!r}; this version of fashionclf reads format "
+            f"{_FORMAT}. Go on with the version that wrote it, or delete it to start over."
+        )
+    missing = {"run", "next_epoch", "history"} - values.keys()
+    if missing or "seed" not in values["run"]:
+        raise ValueError(f"{str(path)!r} is damaged: it lacks {', '.join(sorted(missing or {'seed'}))}.")
+    return values, arrays
 
 
 def _write(path: Path, values: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:

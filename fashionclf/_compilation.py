@@ -1,13 +1,16 @@
 """What a model is compiled with: loss, metrics and optimizer, and the targets to suit them."""
 
 import dataclasses
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
+from fashionclf._layers import compilation_of, compiled_by_caller, state_of
 from fashionclf._types import FloatArray, IntArray
 from fashionclf._validation import check_choice, integer_labels
 from fashionclf.preprocessing import one_hot
@@ -16,11 +19,42 @@ from fashionclf.presets import OPTIMIZERS, Recipe
 _WARM_UP: Final = 0.25  # share of one-cycle's steps in which the learning rate rises
 _FIRST_RATE: Final = 1 / 25  # one-cycle's first learning rate, as a share of its peak
 
+# Losses and metrics on integer labels; all others of Keras compare with one-hot ones.
+_ON_INTEGERS: Final = (
+    keras.losses.SparseCategoricalCrossentropy,
+    keras.metrics.SparseCategoricalAccuracy,
+    keras.metrics.SparseCategoricalCrossentropy,
+    keras.metrics.SparseTopKCategoricalAccuracy,
+)
+_FUNCTIONS_ON_INTEGERS: Final = (
+    keras.losses.sparse_categorical_crossentropy,
+    keras.metrics.sparse_categorical_accuracy,
+    keras.metrics.sparse_categorical_crossentropy,
+    keras.metrics.sparse_top_k_categorical_accuracy,
+)
+
 TargetForm = Literal["integers", "one_hot", "sigmoid", "given"]
 
 
+class _Evaluated(keras.Model):
+    """A model with another compilation than its own, which stays as it is.
+
+    Args:
+        model: The model whose layers are evaluated.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(name=model.name)
+        self.evaluated = model
+
+    @override
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        """Compute what the model computes."""
+        return self.evaluated(inputs, training=training)
+
+
 class Compilation:
-    """The loss, metrics and optimizer of one model. A model that came compiled keeps what it has.
+    """The loss, metrics and optimizer that a Trainer gives its model. A model that the caller compiles keeps its own.
 
     Args:
         model: The model.
@@ -39,7 +73,6 @@ class Compilation:
         loss: Any = "auto",
         metrics: Iterable[Any] = ("accuracy",),
     ) -> None:
-        self.by_trainer = not model.compiled
         self._model = model
         self._units = units
         if isinstance(metrics, str) or not isinstance(metrics, Iterable):
@@ -52,15 +85,26 @@ class Compilation:
             _check_known(loss, "loss", keras.losses)
             _check_loss_fits(loss, units)
         self._loss = loss
-        if optimizer is not None and optimizer.built:  # it has the state of another model's variables
-            optimizer = _fresh(optimizer)
-        self._optimizer = optimizer
-        self._optimizer_of: Any = None  # what the model's optimizer was made for
+        self.given = optimizer
+        self._optimizer: keras.optimizers.Optimizer | None = None  # the one in use, and what it was made for
+        self._optimizer_of: Any = None
+        self._evaluator: tuple[Any, keras.Model] | None = None
+
+    @property
+    def by_trainer(self) -> bool:
+        """Whether the Trainer compiles the model: so it is unless the caller has compiled it."""
+        return not compiled_by_caller(self._model)
+
+    @property
+    def _is_in_force(self) -> bool:
+        """Whether the model is compiled by this, and not by another Trainer since."""
+        state = state_of(self._model)
+        return self.by_trainer and state.compiled_by is not None and state.compiled_by() is self
 
     @property
     def is_default(self) -> bool:
         """Whether nothing was asked for, as must be for a model that comes compiled."""
-        return self._auto and self._metrics == ("accuracy",) and self._optimizer is None
+        return self._auto and self._metrics == ("accuracy",) and self.given is None
 
     def loss_for(self, labels: IntArray | FloatArray, recipe: Recipe) -> Any:
         """Return the loss to train on these labels with: `"auto"` reads it off the output layer and the labels."""
@@ -70,7 +114,7 @@ class Compilation:
             return self._loss
         if self._units == 1:
             return "binary_crossentropy"
-        soft = labels.ndim == 2 or _softened_by(recipe)
+        soft = labels.ndim == 2 or _softened_by(recipe) or "one_hot" in map(_metric_form, self._metrics)
         return "categorical_crossentropy" if soft else "sparse_categorical_crossentropy"
 
     def targets(self, labels: IntArray | FloatArray, loss: Any, recipe: Recipe | None = None) -> NDArray[Any]:
@@ -92,33 +136,62 @@ class Compilation:
         return integer_labels(labels)
 
     def compile(self, loss: Any, recipe: Recipe, total_steps: int) -> None:
-        """Compile the model, unless it came compiled.
+        """Compile the model, unless the caller has, or nothing has changed since the last time.
 
         With a constant rate, a further fit goes on with the optimizer's state; a schedule starts afresh.
         """
         if not self.by_trainer:
             return
-        variables = [id(variable) for variable in self._model.trainable_variables]
-        made_for = (variables, *_optimizer_options(recipe))
         with self._model.distribute_strategy.scope():  # where the model has its variables
-            optimizer = self._optimizer
-            if optimizer is not None:
-                if self._optimizer_of not in (None, made_for):  # layers were frozen or freed in between
-                    optimizer = self._optimizer = _fresh(optimizer)
-            elif recipe.schedule == "constant" and self._optimizer_of == made_for:
-                optimizer = self._model.optimizer
-            else:
-                optimizer = _make_optimizer(recipe, total_steps)
+            optimizer = self._optimizer_for(recipe, total_steps)
+            if self._is_in_force and optimizer is self._model.optimizer and loss == self._model.loss:
+                return
             # XLA slows convolutions on processors.
             self._model.compile(optimizer=optimizer, loss=loss, metrics=list(self._metrics) or None, jit_compile=False)
-        self._optimizer_of = made_for
+        self._take_force()
+
+    def _take_force(self) -> None:
+        state = state_of(self._model)
+        state.compiled_by, state.compilation = weakref.ref(self), compilation_of(self._model)
+        self._evaluator = None
+
+    def _optimizer_for(self, recipe: Recipe, total_steps: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer in use if it fits, begun anew where it follows a schedule; else another."""
+        variables = self._model.trainable_variables
+        purpose = _purpose(variables, recipe, total_steps, self.given)
+        if self._optimizer is not None and self._optimizer_of == purpose:
+            if self.given is not None or recipe.schedule == "constant":
+                return self._optimizer
+            if self._model.distribute_strategy.num_replicas_in_sync == 1:
+                _begin_anew(self._optimizer, _make_optimizer(recipe, total_steps), variables)
+                return self._optimizer
+        if self.given is None:
+            self._optimizer = _make_optimizer(recipe, total_steps)
+        else:  # one that is built has the state of other variables: of another model, or before layers were frozen
+            self._optimizer = _fresh(self.given) if self.given.built else self.given
+        self._optimizer_of = purpose
+        return self._optimizer
+
+    def evaluated(self, loss: Any) -> keras.Model:
+        """Return a compiled model to evaluate. The model itself is not compiled for that."""
+        if not self.by_trainer or self._is_in_force:
+            return self._model
+        if self._evaluator is None or self._evaluator[0] != loss:
+            evaluator = _Evaluated(self._model)
+            evaluator.compile(loss=loss, metrics=_copies(self._metrics) or None, jit_compile=False)
+            self._evaluator = (loss, evaluator)
+        return self._evaluator[1]
+
+    def loss_in_force(self, labels: IntArray | FloatArray, recipe: Recipe) -> Any:
+        """Return the loss that evaluating computes: that of training, if there was any."""
+        return self._model.loss if self._is_in_force else self.loss_for(labels, recipe)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `restore` makes the same."""
         serialize = keras.saving.serialize_keras_object
         return {
             "by_trainer": self.by_trainer,
-            "optimizer": self._optimizer and serialize(self._optimizer),
+            "optimizer": self.given and serialize(self._optimizer or self.given),
             "loss": "auto" if self._auto else serialize(self._loss),
             "metrics": [serialize(metric) for metric in self._metrics],
         }
@@ -140,11 +213,12 @@ class Compilation:
             for key in ("loss", "metrics", "optimizer")
         )
         restored = cls(model, units, loss=loss, metrics=metrics, optimizer=optimizer)
-        restored.by_trainer = True
         if model.compiled:  # with the state that was saved
-            restored._optimizer = optimizer and model.optimizer
-            variables = [id(variable) for variable in model.trainable_variables]
-            restored._optimizer_of = (variables, *_optimizer_options(recipe))
+            restored.given = optimizer and model.optimizer
+            if recipe.schedule == "constant":
+                restored._optimizer = model.optimizer
+                restored._optimizer_of = _purpose(model.trainable_variables, recipe, 0, restored.given)
+            restored._take_force()
         return restored
 
 
@@ -194,8 +268,26 @@ def _learning_rate(schedule: str, peak: float, total_steps: int) -> Any:
     )
 
 
-def _optimizer_options(recipe: Recipe) -> tuple[Any, ...]:
-    return recipe.optimizer, recipe.learning_rate, recipe.momentum, recipe.weight_decay
+def _purpose(variables: Iterable[Any], recipe: Recipe, total_steps: int, given: Any) -> tuple[Any, ...]:
+    """Return what an optimizer is made for: with another purpose, another one is needed."""
+    steps = 0 if recipe.schedule == "constant" else total_steps
+    options = (recipe.optimizer, recipe.learning_rate, recipe.momentum, recipe.weight_decay, recipe.schedule, steps)
+    return [id(variable) for variable in variables], given is None and options
+
+
+def _begin_anew(optimizer: keras.optimizers.Optimizer, fresh: keras.optimizers.Optimizer, variables: Any) -> None:
+    """Give an optimizer the state of a fresh one with the same options: a new one would have to be traced again."""
+    fresh.build(variables)
+    for variable, beginning in zip(optimizer.variables, fresh.variables, strict=True):
+        variable.assign(beginning)
+
+
+def _copies(metrics: Iterable[Any]) -> list[Any]:
+    """Return metrics with a state of their own, where they have one."""
+    return [
+        type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
+        for metric in metrics
+    ]
 
 
 def _fresh(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -215,9 +307,35 @@ def _target_form(loss: Any, units: int) -> TargetForm:
     if units == 1:
         return "sigmoid"
     known = keras.losses.get(loss)
-    if not getattr(known, "__module__", "").startswith("keras."):
+    if not _is_builtin(known):
         return "given"
-    return "integers" if "sparse" in _name(known) else "one_hot"
+    return "integers" if _takes_integers(known) else "one_hot"
+
+
+def _metric_form(metric: Any) -> TargetForm:
+    """Tell which form of labels a metric takes: Keras chooses for `"accuracy"`, and one of the caller's own gets any."""
+    if metric in ("accuracy", "acc", "crossentropy", "ce"):
+        return "given"
+    known = keras.metrics.get(metric) if isinstance(metric, str) else metric
+    if not _is_builtin(known) or type(known) in (
+        keras.metrics.Mean,
+        keras.metrics.Sum,
+        keras.metrics.MeanMetricWrapper,
+    ):
+        return "given"
+    return "integers" if _takes_integers(known) else "one_hot"
+
+
+def _is_builtin(known: Any) -> bool:
+    module = known.__module__ if hasattr(known, "__name__") else type(known).__module__
+    return str(module).startswith("keras.")
+
+
+def _takes_integers(known: Any) -> bool:
+    """Tell whether a loss or metric of Keras takes integer labels beside one probability per class."""
+    if isinstance(known, keras.metrics.IoU):  # and its kind
+        return bool(known.sparse_y_true)
+    return isinstance(known, _ON_INTEGERS) or known in _FUNCTIONS_ON_INTEGERS
 
 
 def _name(identifier: Any) -> str:
@@ -248,12 +366,19 @@ def _check_loss_fits(loss: Any, units: int) -> None:
 
 def _check_metrics_fit(metrics: Iterable[Any], form: TargetForm) -> None:
     for metric in metrics:
-        name = _name(metric)
-        if "categorical" not in name or form not in ("integers", "one_hot"):
-            continue
-        if ("sparse" in name) != (form == "integers"):
-            fix = "without 'Sparse'" if form == "one_hot" else "with 'Sparse' in its name, or one-hot labels"
+        needed = _metric_form(metric)
+        if form == "sigmoid" and "categorical" in _name(metric):
             raise ValueError(
-                f"Metric {metric!r} does not fit the labels that the loss takes here ({form.replace('_', '-')}): "
-                f"use the metric {fix}."
+                f"Metric {metric!r} needs one output unit per class; `model` has one sigmoid unit. Use 'accuracy' or "
+                "'binary_accuracy', or build the model with `num_classes=2`."
+            )
+        if {needed, form} == {"integers", "one_hot"}:
+            fix = (
+                "use a metric without 'Sparse' in its name"
+                if form == "one_hot"
+                else "use `loss='auto'` or 'categorical_crossentropy', or a metric with 'Sparse' in its name"
+            )
+            raise ValueError(
+                f"Metric {metric!r} takes {needed.replace('_', '-')} labels; the loss and metrics here take "
+                f"{form.replace('_', '-')} ones: {fix}."
             )

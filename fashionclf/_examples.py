@@ -1,12 +1,13 @@
 """Images with labels and weights, checked together: what fit, evaluate and cross_validate work on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
+from fashionclf._class_names import match_labels
+from fashionclf._types import ClassNames, FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
 from fashionclf._validation import check_images, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.photographs import Pictures, read_pictures
@@ -55,8 +56,12 @@ def as_examples(
     *,
     num_classes: int | None,
     name: str = "x",
+    known_names: Sequence[ClassNames] = (),
 ) -> Examples:
-    """Check images, labels and weights together; `x` may be a `Split`, which brings its own labels."""
+    """Check images, labels and weights together; `x` may be a `Split`, which brings its own labels.
+
+    Where `known_names` has lists of class names, the labels of a `Split` with names are matched with those by name.
+    """
     if isinstance(x, Split):
         if y is not None:
             raise ValueError(
@@ -68,6 +73,10 @@ def as_examples(
     else:
         images, labels, names = x, y, None
     checked = check_images(images, name)
+    if names is not None and known_names:
+        by_name = match_labels(names, known_names, name)
+        labels = labels if by_name is None else by_name[labels]
+        names = None
     checked_labels = check_labels(labels, num_images=len(checked), num_classes=num_classes, name="y")
     return Examples(checked, checked_labels, _check_weights(sample_weight, len(checked)), names)
 

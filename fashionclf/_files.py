@@ -14,7 +14,9 @@ from typing import Any, Final
 import keras
 
 MEMBER: Final = "fashionclf.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
+# Members that a format added, with what they are in a file of an older one.
+_ADDED: Final[Mapping[str, Any]] = {"renamed_from": None}
 SUFFIX: Final = ".keras"
 
 
@@ -26,6 +28,8 @@ def write_classifier(model: keras.Model, path: Path, metadata: Mapping[str, Any]
             "of your own, and pass that to `load` as `custom_objects`."
         )
     content = json.dumps({"format": FORMAT, **metadata}, ensure_ascii=False, indent=1)
+    if model.compiled and model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)  # or Keras warns of the file that it lacks its state
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fashionclf-") as folder:
         part = Path(folder) / f"model{SUFFIX}"
         model.save(part)
@@ -57,13 +61,17 @@ def _read_metadata(path: Path) -> dict[str, Any] | None:
             metadata = json.loads(archive.read(MEMBER))
     except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{str(path)!r} is damaged or not a {SUFFIX} file: {error}") from error
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        found = metadata.get("format") if isinstance(metadata, dict) else metadata
+    found = metadata.get("format") if isinstance(metadata, dict) else None
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise ValueError(f"{str(path)!r} is damaged: its member {MEMBER} names no format.")
+    if found > FORMAT:
         raise ValueError(
-            f"{str(path)!r} was written in format {found!r}; this version of fashionclf reads format {FORMAT}. "
-            "Upgrade fashionclf, or open it with `keras.models.load_model`."
+            f"{str(path)!r} was written by a newer version of fashionclf, in format {found}; this version reads formats "
+            f"up to {FORMAT}. Upgrade fashionclf, or open it with `keras.models.load_model`."
         )
-    missing = {"class_names", "class_names_given", "recipe", "compilation"} - metadata.keys()
+    if found < FORMAT:
+        metadata = {**_ADDED, **metadata}
+    missing = {"class_names", "class_names_given", "recipe", "compilation", *_ADDED} - metadata.keys()
     if missing:
         raise ValueError(f"{str(path)!r} is damaged: its member {MEMBER} lacks {', '.join(sorted(missing))}.")
-    return metadata
+    return metadata  # type: ignore[no-any-return]

@@ -13,9 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from fashionclf._batches import BatchSource
-from fashionclf._callbacks import BestCheckpoint, EpochCounter, TrainingState
+from fashionclf._callbacks import BestCheckpoint, EpochCounter, StopAtDivergence, TrainingState
 from fashionclf._examples import Examples, as_examples
-from fashionclf._training_step import training_step
+from fashionclf._layers import structure_of
+from fashionclf._training_step import TracedSteps, training_step
+from fashionclf._types import ClassNames
 from fashionclf._validation import integer_labels
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
@@ -72,11 +74,16 @@ def check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
 
 
 def hold_out(
-    examples: Examples, validation_data: Any, share: float, seed: int, num_classes: int
+    examples: Examples,
+    validation_data: Any,
+    share: float,
+    seed: int,
+    num_classes: int,
+    known_names: Sequence[ClassNames],
 ) -> tuple[Examples, Examples | None]:
     """Return training and validation examples: those given, else a share split off, else None."""
     if validation_data is not None:
-        return examples, _given_validation(validation_data, num_classes)
+        return examples, _given_validation(validation_data, num_classes, known_names)
     if not share:
         return examples, None
     fit_index, validation_index = split_indices(
@@ -85,9 +92,11 @@ def hold_out(
     return examples.take(fit_index), examples.take(validation_index)
 
 
-def _given_validation(validation_data: Any, num_classes: int) -> Examples:
+def _given_validation(validation_data: Any, num_classes: int, known_names: Sequence[ClassNames]) -> Examples:
     if isinstance(validation_data, Split):
-        return as_examples(validation_data, None, None, num_classes=num_classes, name="validation_data")
+        return as_examples(
+            validation_data, None, None, num_classes=num_classes, name="validation_data", known_names=known_names
+        )
     if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
         raise TypeError(
             "`validation_data` must be (x, y), (x, y, sample_weight) or a Split. "
@@ -140,6 +149,7 @@ def identity(
         "recipe": recipe.to_dict(),
         "data": [zlib.crc32(array.tobytes()) for array in (source.images, *source.arrays)],
         "validation data": [zlib.crc32(array.tobytes()) for array in validation or ()],
+        "model": structure_of(model),
         "weights": [list(weight.shape) for weight in model.weights],
         "compilation": compiled,
     }
@@ -154,13 +164,14 @@ def own_callbacks(
 ) -> tuple[list[keras.callbacks.Callback], TrainingState | None]:
     """Return the callbacks that options ask for: early stopping, the best checkpoint, and the state of the fit."""
     stopping = best = state = None
+    divergence = StopAtDivergence()
     if recipe.early_stopping is not None:
         stopping = keras.callbacks.EarlyStopping(patience=recipe.early_stopping, restore_best_weights=True)
     if save is not None:
         best = BestCheckpoint(save)
     if state_file is not None:
         state = TrainingState(state_file, run, stopping, best)
-    return [callback for callback in (stopping, best, state) if callback is not None], state
+    return [callback for callback in (divergence, stopping, best, state) if callback is not None], state
 
 
 def seed_dropout(model: keras.Model, seed: int) -> None:
@@ -177,7 +188,8 @@ def _grouped_steps(
     model: keras.Model, callbacks: Iterable[keras.callbacks.Callback], steps_per_epoch: int
 ) -> Iterator[None]:
     """Let TensorFlow run several steps before it returns to Python, unless a callback wants to see every batch."""
-    watched = any(_watches_batches(callback) for callback in callbacks)
+    # Divergence may as well be seen after a group.
+    watched = any(_watches_batches(callback) for callback in callbacks if type(callback) is not StopAtDivergence)
     replicas = model.distribute_strategy.num_replicas_in_sync  # Keras cannot group the steps of several
     if watched or replicas > 1 or model.steps_per_execution != 1 or not _GROUPS_WELL:
         yield
@@ -188,7 +200,6 @@ def _grouped_steps(
         yield
     finally:
         model.steps_per_execution = 1
-        model.train_function = model.test_function = model.predict_function = None
 
 
 def _watches_batches(callback: keras.callbacks.Callback) -> bool:
@@ -203,13 +214,14 @@ def run_fit(
     validation: Sequence[Any] | None,
     recipe: Recipe,
     *,
+    traced: TracedSteps,
     callbacks: Sequence[keras.callbacks.Callback],
     state: TrainingState | None,
     verbose: Any,
 ) -> keras.callbacks.History:
     """Train through `model.fit` and return its history, that of an interrupted fit included."""
-    step = training_step(model, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
-    with step, _grouped_steps(model, callbacks, source.steps_per_epoch), tf_dataset(source) as batches:
+    step = training_step(model, traced, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
+    with _grouped_steps(model, callbacks, source.steps_per_epoch), step, tf_dataset(source) as batches:
         history = model.fit(
             batches,
             initial_epoch=0 if state is None else state.first_epoch,

@@ -1,31 +1,96 @@
-"""What a model is made of, and the locks that those who use one model in several threads share."""
+"""What a model is made of, and the state that all Trainers of one model share."""
 
+import contextlib
+import json
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any, Final
 
 import keras
 
 
-class ModelLocks:
-    """The locks of one model, whatever Trainers it has.
+class ModelState:
+    """What all Trainers of one model share.
 
     Attributes:
         computing: Held while a training step makes the layers compute otherwise, and by whoever must not see that.
         fitting: Held by the one `fit` that may run.
+        compiled_by: The `Compilation` of the Trainer that compiled the model last, held weakly; None if no Trainer did.
+        compilation: What `compilation_of` gave then. Another value means that the caller has compiled the model since.
     """
 
     def __init__(self) -> None:
         self.computing = threading.RLock()
         self.fitting = threading.Lock()
+        self.compiled_by: weakref.ref[Any] | None = None
+        self.compilation: tuple[int, ...] = ()
 
 
-_LOCKS: Final[weakref.WeakKeyDictionary[keras.Model, ModelLocks]] = weakref.WeakKeyDictionary()
+_STATES: Final[weakref.WeakKeyDictionary[keras.Model, ModelState]] = weakref.WeakKeyDictionary()
 
 
-def locks_of(model: keras.Model) -> ModelLocks:
-    """Return the locks of a model."""
-    return _LOCKS.setdefault(model, ModelLocks())
+def state_of(model: keras.Model) -> ModelState:
+    """Return the shared state of a model."""
+    return _STATES.setdefault(model, ModelState())
+
+
+@contextlib.contextmanager
+def fitting_of(model: keras.Model) -> Iterator[None]:
+    """Let one caller at a time change a model's weights."""
+    lock = state_of(model).fitting
+    if not lock.acquire(blocking=False):
+        raise RuntimeError("This model is being fitted already; wait until that ends, or build a second model.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def compilation_of(model: keras.Model) -> tuple[int, ...]:
+    """Return what tells one compilation of a model from another: `compile` makes the tracker of the loss anew.
+
+    The objects live as long as the compilation does, so that their ids are not given to others in between.
+    """
+    return (id(model.optimizer), *(id(metric) for metric in model.metrics[:1])) if model.compiled else ()
+
+
+def compiled_by_caller(model: keras.Model) -> bool:
+    """Tell whether a model is compiled, and not by a Trainer."""
+    return bool(model.compiled) and state_of(model).compilation != compilation_of(model)
+
+
+def structure_of(model: keras.Model) -> Any:
+    """Return all that `get_config` tells of a model and its layers, in JSON's types, None if it cannot be told.
+
+    Names are replaced by numbers, because Keras counts them on when a model is built again. How weights begin is left
+    out with the seeds: a model that is trained further has begun.
+    """
+    try:
+        config = model.get_config()
+        layers = list(model._flatten_layers(include_self=False))
+        trainable = [bool(layer.trainable) for layer in layers]
+        values = json.loads(json.dumps([type(model).__name__, config, trainable], default=_described))
+    except (NotImplementedError, TypeError, ValueError):  # a subclass that does not describe itself
+        return None
+    names = dict.fromkeys([model.name, *(layer.name for layer in layers)])
+    return _anonymous(values, {name: f"layer {i}" for i, name in enumerate(names)})
+
+
+def _described(value: Any) -> Any:
+    try:
+        return keras.saving.serialize_keras_object(value)
+    except Exception:  # whatever it is, its type is what can be compared
+        return type(value).__name__
+
+
+def _anonymous(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        kept = {key: part for key, part in value.items() if key != "seed" and not key.endswith("_initializer")}
+        return {key: _anonymous(part, names) for key, part in kept.items()}
+    if isinstance(value, list):
+        return [_anonymous(part, names) for part in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def last_layer(model: keras.Model) -> keras.Layer | None:

@@ -14,9 +14,10 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-from fashionclf._layers import bfloat16_layers, locks_of
+from fashionclf._layers import bfloat16_layers, compilation_of, state_of, structure_of
 
 _FAST_FLAGS: Final = frozenset(("avx512_bf16", "amx_bf16"))
+_FUNCTIONS: Final = ("train_function", "test_function", "predict_function")  # where Keras keeps what it traced
 
 
 @functools.cache
@@ -31,16 +32,61 @@ def has_fast_bfloat16() -> bool:
     return not _FAST_FLAGS.isdisjoint(description.split())
 
 
+class TracedSteps:
+    """What Keras traced for the fits of one model, kept for the next fit: tracing takes longer than a short fit."""
+
+    def __init__(self) -> None:
+        self._made_for: Any = None
+        self._functions: dict[str, Any] = {}
+
+    @contextlib.contextmanager
+    def in_use(self, model: keras.Model, *options: Any) -> Iterator[None]:
+        """Lend the model what was traced, as long as nothing that it depends on has changed; then take it back.
+
+        Outside a fit the model has what it had before: plain Keras must not train by steps made for a recipe.
+        """
+        made_for = _made_for(model, options)
+        if made_for is None or made_for != self._made_for:
+            self._functions = {}
+        self._made_for = made_for
+        before = {name: getattr(model, name) for name in _FUNCTIONS}
+        for name in _FUNCTIONS:
+            setattr(model, name, self._functions.get(name))
+        try:
+            yield
+        finally:
+            self._functions = {name: getattr(model, name) for name in _FUNCTIONS}
+            for name, function in before.items():
+                setattr(model, name, function)
+
+
+def _made_for(model: keras.Model, options: tuple[Any, ...]) -> Any:
+    """Return all that traced steps depend on, None if that cannot be told."""
+    structure = structure_of(model)
+    if structure is None:
+        return None
+    # A layer of the caller's may compute by values that its configuration does not tell.
+    values = [
+        {name: value for name, value in vars(layer).items() if isinstance(value, bool | int | float | str)}
+        for layer in model._flatten_layers()
+        if not type(layer).__module__.startswith("keras.")
+    ]
+    eagerly = tf.config.functions_run_eagerly()
+    return compilation_of(model), model.steps_per_execution, eagerly, structure, values, options
+
+
 @contextlib.contextmanager
-def training_step(model: keras.Model, *, precision: str, label_smoothing: float) -> Iterator[None]:
+def training_step(model: keras.Model, traced: TracedSteps, *, precision: str, label_smoothing: float) -> Iterator[None]:
     """Let a model's training steps compute in `precision` and learn from smoothed labels."""
     bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
     layers = bfloat16_layers(model) if bfloat16 else []
     faster = {layer: call for layer in model._flatten_layers() if (call := _faster_call(layer))}
-    lock = locks_of(model).computing
+    lock = state_of(model).computing
     make = model.make_train_function
 
     def make_train_function(force: bool = False) -> None:
+        if model.train_function is not None and not force:
+            return  # that of an earlier fit, which is wrapped already
         make(force)
         step = model.train_function
 
@@ -50,13 +96,12 @@ def training_step(model: keras.Model, *, precision: str, label_smoothing: float)
 
         model.train_function = train_function
 
-    model.train_function = None  # an earlier fit may have left one that computes otherwise
-    model.make_train_function = make_train_function
-    try:
-        yield
-    finally:
-        del model.make_train_function
-        model.train_function = None
+    with traced.in_use(model, bfloat16, label_smoothing):
+        model.make_train_function = make_train_function
+        try:
+            yield
+        finally:
+            del model.make_train_function
 
 
 @contextlib.contextmanager

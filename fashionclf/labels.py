@@ -1,5 +1,6 @@
 """Class names, per data set and language."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from fashionclf._validation import check_choice
@@ -62,3 +63,16 @@ def class_names(dataset: str = "fashion_mnist", language: str = "en") -> tuple[s
     """
     by_language = _NAMES[check_choice(dataset, "dataset", tuple(_NAMES))]
     return by_language[check_choice(language, "language", tuple(by_language))]
+
+
+def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
+    """Return class names of a data set in the data set's own spelling, whatever language they are in.
+
+    None if they are not all of one data set.
+    """
+    given = tuple(names)
+    for languages in _NAMES.values():
+        own = {name: languages["en"][i] for each in languages.values() for i, name in enumerate(each)}
+        if all(name in own for name in given):
+            return tuple(own[name] for name in given)
+    return None

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -104,14 +104,28 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
-        """Rebuild a recipe from what `to_dict` gave.
+        """Rebuild a recipe from what `to_dict` gave. A key that is missing, as an older version wrote it, has its default.
 
         Raises:
-            TypeError: If a key is not a field of a recipe.
-            ValueError: If a value is out of range.
+            ValueError: If a key is not a field of a recipe, or a value is out of range.
+            TypeError: If a value has the wrong type.
         """
-        augmentation = values.get("augmentation")
-        return cls(**{**values, "augmentation": augmentation and Augmentation(**augmentation)})
+        augmentation = _known_fields(values, cls, "recipe").get("augmentation")
+        if augmentation is not None:
+            augmentation = Augmentation(**_known_fields(augmentation, Augmentation, "augmentation"))
+        return cls(**{**values, "augmentation": augmentation})
+
+
+def _known_fields(values: Any, kind: type[Recipe | Augmentation], name: str) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise TypeError(f"A {name} is read from a dictionary. Received: {values!r}")
+    unknown = values.keys() - {each.name for each in fields(kind)}
+    if unknown:
+        raise ValueError(
+            f"A {name} has no {', '.join(map(repr, sorted(map(str, unknown))))}: it was written by a newer version of "
+            "fashionclf, or is damaged."
+        )
+    return values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -13,6 +13,7 @@ from typing_extensions import override
 from fashionclf import __version__
 from fashionclf._batches import BatchSource
 from fashionclf._callbacks import saved_seed
+from fashionclf._class_names import match_labels
 from fashionclf._compilation import Compilation, choose_optimizer
 from fashionclf._examples import Examples, as_examples, as_pictures
 from fashionclf._files import SUFFIX, read_classifier, write_classifier
@@ -28,9 +29,11 @@ from fashionclf._fitting import (
     run_fit,
     seed_dropout,
 )
-from fashionclf._layers import locks_of, named_variables
+from fashionclf._layers import fitting_of, named_variables, state_of
 from fashionclf._model_checks import check_model
 from fashionclf._predictor import CompiledPredictor, FrozenPredictor, freeze
+from fashionclf._process import check_process
+from fashionclf._training_step import TracedSteps
 from fashionclf._types import ClassNames, FloatArray, ImagesLike, LabelsLike, PathLike
 from fashionclf._validation import (
     check_class_names,
@@ -59,7 +62,8 @@ class Trainer:
             and one output of probabilities: softmax, or one sigmoid unit for two classes. It is tried on a picture,
             which builds it if it was not built. A model that is compiled already keeps its compilation.
         class_names: One name per class. None takes those of the `Split` it is fitted on, else those of
-            its preset, else Fashion-MNIST's ten if the model has ten classes.
+            its preset, else Fashion-MNIST's ten if the model has ten classes. The labels of a `Split` are matched with
+            them by name.
         optimizer: Name or instance of a Keras optimizer. None is that of the recipe (Adam by default).
         loss: Name or instance of a Keras loss, a function, or `"auto"`, which reads the output layer and the
             labels: one sigmoid unit → binary, integers → sparse categorical, one-hot → categorical
@@ -68,8 +72,10 @@ class Trainer:
         recipe: How to train; see `Recipe`. What `fit` is told takes precedence.
 
     Attributes:
-        model: The `keras.Model`, always in float32.
-        recipe: The recipe in use.
+        model: The `keras.Model`, always in float32. It cannot be exchanged: build another Trainer.
+        num_classes: Number of classes, at least 2.
+        recipe: The recipe in use; it can be set.
+        class_names: One name per class, or None as long as nothing tells them; they can be set.
 
     Raises:
         ValueError: If the model does not fit, a name is unknown or a count wrong, or a compiled model is given
@@ -94,24 +100,31 @@ class Trainer:
         recipe: Recipe | None = None,
     ) -> None:
         _check_backend()
+        check_process()
         self._image_shape, self._units = check_model(model)
-        self.num_classes = max(2, self._units)
         if recipe is not None and not isinstance(recipe, Recipe):
             raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
-        self.recipe, instance = choose_optimizer(recipe or Recipe(), optimizer)
+        self._recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
+        self._recipe_given = recipe is not None or optimizer is not None
         self._compilation = Compilation(
-            model, self._units, optimizer=instance, loss=loss, metrics=() if metrics is None else metrics
+            model, self._units, optimizer=self._optimizer, loss=loss, metrics=() if metrics is None else metrics
         )
-        if model.compiled and not (optimizer is None and recipe is None and self._compilation.is_default):
+        self._model = model
+        self._check_compilation()
+        self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
+        self._names_given = class_names is not None
+        self._renamed_from: tuple[str, ...] | None = None  # what a Split, or this Trainer once, called the classes
+        self._knows_classes = False  # whether the weights have learnt what the class names say
+        self._locks = state_of(model)
+        self._traced = TracedSteps()
+        self._predictor = CompiledPredictor(model, self._image_shape, self._locks.computing)
+
+    def _check_compilation(self) -> None:
+        if not self._compilation.by_trainer and (self._recipe_given or not self._compilation.is_default):
             raise ValueError(
                 "`model` is compiled already and keeps its compilation: leave out `optimizer`, `loss`, `metrics` "
                 "and `recipe`, or pass a model that is not compiled."
             )
-        self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
-        self._names_given = class_names is not None
-        self.model = model
-        self._locks = locks_of(model)
-        self._predictor = CompiledPredictor(model, self._image_shape, self._locks.computing)
 
     @classmethod
     def from_preset(
@@ -149,16 +162,53 @@ class Trainer:
         if check_flag(pretrained, "pretrained"):
             model = _with_weights(model, preset)
         trainer = cls(model, class_names=class_names, recipe=preset.recipe)
+        trainer._knows_classes = pretrained
         if class_names is None:
             trainer._class_names = names_of_dataset(preset.dataset)
+        elif pretrained:
+            trainer._renamed_from = names_of_dataset(preset.dataset)
         return trainer
 
     @property
+    def model(self) -> keras.Model:
+        """The model, always in float32."""
+        return self._model
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, at least 2."""
+        return max(2, self._units)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How to train; setting it replaces the optimizer that was named or given."""
+        return self._recipe
+
+    @recipe.setter
+    def recipe(self, recipe: Recipe) -> None:
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
+        choose_optimizer(recipe, self._optimizer)
+        self._recipe, self._recipe_given = recipe, True
+
+    @property
     def class_names(self) -> tuple[str, ...] | None:
-        """One name per class; None as long as nothing tells them."""
+        """One name per class, in label order; None as long as nothing tells them. Setting it renames the classes."""
         if self._class_names is None and self.num_classes == len(CLASS_NAMES):
             return CLASS_NAMES
         return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: ClassNames) -> None:
+        checked = check_class_names(names, self.num_classes)
+        if self._class_names is not None and self._renamed_from is None:
+            self._renamed_from = self._class_names
+        self._class_names, self._names_given = checked, True
+
+    @property
+    def _known_lists(self) -> list[tuple[str, ...]]:
+        """The lists of class names that mean this Trainer's labels."""
+        return [names for names in (self.class_names, self._renamed_from) if names is not None]
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -218,7 +268,11 @@ class Trainer:
                 without validation data.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
-            RuntimeError: If the model is being fitted already, in another thread or by a callback.
+            RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
+                forked from one that used TensorFlow.
+
+        Warns:
+            RuntimeWarning: If the loss becomes NaN or infinite, where training stops.
 
         Example:
             >>> import fashionclf as fc, numpy as np
@@ -228,6 +282,8 @@ class Trainer:
             >>> sorted(history.history)
             ['accuracy', 'loss']
         """
+        check_process()
+        self._check_compilation()
         if validation_data is not None and validation_split:
             raise ValueError("Pass `validation_data` or `validation_split`, not both.")
         recipe = recipe_for_fit(
@@ -244,9 +300,12 @@ class Trainer:
         extra = check_callbacks(callbacks)
         verbose = check_verbose(verbose)
         seed = _effective_seed(seed, state_file)
-        examples = as_examples(x, y, sample_weight, num_classes=self.num_classes)
-        names = self._names_after(examples)
-        training, validation = hold_out(examples, validation_data, recipe.validation_split, seed, self.num_classes)
+        names, renamed_from = self._names_after(x)
+        known = [each for each in (renamed_from, names) if each is not None]
+        examples = as_examples(x, y, sample_weight, num_classes=self.num_classes, known_names=known)
+        training, validation = hold_out(
+            examples, validation_data, recipe.validation_split, seed, self.num_classes, known
+        )
         check_held_out(validation, recipe, checkpoint_file)
         training = training.with_class_weight(class_weight, names, self.num_classes)
         loss = self._compilation.loss_for(training.labels, recipe)
@@ -267,29 +326,39 @@ class Trainer:
         save = None if checkpoint_file is None else functools.partial(self.save, checkpoint_file)
         own, state = own_callbacks(recipe, save, state_file, run)
         # Whatever can be wrong has been checked; only from here on does the trainer change.
-        if not self._locks.fitting.acquire(blocking=False):
-            raise RuntimeError("This model is being fitted already; wait until that ends, or build a second model.")
-        try:
+        with fitting_of(self.model):
             self._compilation.compile(loss, recipe, recipe.epochs * source.steps_per_epoch)
-            self._class_names = names
+            self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
             seed_dropout(self.model, seed)
             return run_fit(
                 self.model,
                 source,
                 held_out,
                 recipe,
+                traced=self._traced,
                 callbacks=[*extra, *own],
                 state=state,
                 verbose=verbose,
             )
-        finally:
-            self._locks.fitting.release()
 
-    def _names_after(self, examples: Examples) -> tuple[str, ...] | None:
-        """Return the class names once fitted on examples: a Split's replace a preset's, but not those given."""
-        if self._names_given or examples.class_names is None:
-            return self.class_names
-        return check_class_names(examples.class_names, self.num_classes)
+    def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+        """Return the class names once fitted on images, and what else their classes are called.
+
+        Those of a `Split` replace a preset's, but not those given. Given names rename a Split's, label by label, unless
+        they have some in common: those must be the same classes.
+        """
+        theirs = x.class_names if isinstance(x, Split) else None
+        own, renamed_from = self._class_names, self._renamed_from
+        if theirs is None:
+            return own, renamed_from
+        in_common = set(theirs) & {name for names in self._known_lists for name in names}
+        if self._names_given and len(theirs) == self.num_classes and not in_common and not self._knows_classes:
+            return own, theirs
+        if own is not None and (
+            self._names_given or (self._knows_classes and _same_classes(theirs, self._known_lists))
+        ):
+            return own, renamed_from
+        return check_class_names(theirs, self.num_classes), None
 
     def _arrays(self, examples: Examples, loss: Any) -> tuple[Any, ...]:
         """Return examples as the arrays that Keras evaluates."""
@@ -329,14 +398,14 @@ class Trainer:
             >>> sorted(trainer.evaluate(np.zeros((2, 28, 28), dtype="uint8"), [3, 9]))
             ['accuracy', 'loss']
         """
+        check_process()
+        self._check_compilation()
         batch_size = check_count(batch_size, "batch_size")
-        examples = as_examples(x, y, sample_weight, num_classes=self.num_classes)
-        loss = self.model.loss if self.model.compiled else self._compilation.loss_for(examples.labels, self.recipe)
+        examples = self._labelled(x, y, sample_weight)
+        loss = self._compilation.loss_in_force(examples.labels, self.recipe)
         images, targets, *weights = self._arrays(examples, loss)
-        if not self.model.compiled:
-            self._compilation.compile(loss, self.recipe, total_steps=1)
         with self._locks.computing:
-            results = self.model.evaluate(
+            results = self._compilation.evaluated(loss).evaluate(
                 images,
                 targets,
                 batch_size=batch_size,
@@ -345,6 +414,10 @@ class Trainer:
                 return_dict=True,
             )
         return {name: float(value) for name, value in results.items()}
+
+    def _labelled(self, x: ImagesLike | Split, y: LabelsLike | None, sample_weight: Any = None) -> Examples:
+        """Check images, labels and weights; the labels of a `Split` are matched with the classes by name."""
+        return as_examples(x, y, sample_weight, num_classes=self.num_classes, known_names=self._known_lists)
 
     def report(
         self, x: ImagesLike | Split, y: LabelsLike | None = None, *, batch_size: int = EVALUATION_BATCH
@@ -369,7 +442,7 @@ class Trainer:
             >>> trainer.report(np.zeros((4, 28, 28), dtype="uint8"), [3, 3, 9, 9]).support
             array([0, 0, 0, 2, 0, 0, 0, 0, 0, 2])
         """
-        examples = as_examples(x, y, None, num_classes=self.num_classes)
+        examples = self._labelled(x, y)
         return evaluate_predictions(examples.labels, self.predict(examples.images, batch_size=batch_size))
 
     def predict(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> Predictions:
@@ -455,7 +528,9 @@ class Trainer:
         names = self.class_names
         if names is None:
             raise ValueError(
-                f"The class names are not known: build the Trainer with {self.num_classes} `class_names=[...]`."
+                f"The names of the {self.num_classes} classes are not known: set `trainer.class_names = [...]`, or build "
+                "or load the Trainer with `class_names=[...]`, or fit it on a Split that has them. `predict_proba` needs "
+                "none."
             )
         return names
 
@@ -486,6 +561,7 @@ class Trainer:
         metadata = {
             "class_names": self.class_names,
             "class_names_given": self._names_given,
+            "renamed_from": self._renamed_from,
             "recipe": self.recipe.to_dict(),
             "compilation": self._compilation.to_dict(),
             "versions": {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},
@@ -523,16 +599,23 @@ class Trainer:
                 raise ValueError(
                     f"{str(path)!r} was written by plain Keras and has no class names: pass `class_names`."
                 )
-            return cls(model, class_names=class_names)
-        trainer = cls(model, class_names=metadata["class_names"] if class_names is None else class_names)
-        trainer._names_given = class_names is not None or metadata["class_names_given"]
+            trainer = cls(model, class_names=class_names)
+            trainer._knows_classes = True
+            return trainer
+        trainer = cls(model, class_names=metadata["class_names"])
+        trainer._names_given, trainer._knows_classes = bool(metadata["class_names_given"]), True
         try:
-            trainer.recipe = Recipe.from_dict(metadata["recipe"])
+            trainer._renamed_from = metadata["renamed_from"] and tuple(metadata["renamed_from"])
+            trainer._recipe = Recipe.from_dict(metadata["recipe"])
             trainer._compilation = Compilation.restore(
-                metadata["compilation"], model, trainer._units, trainer.recipe, custom_objects
+                metadata["compilation"], model, trainer._units, trainer._recipe, custom_objects
             )
-        except (AttributeError, KeyError) as error:
-            raise ValueError(f"{str(path)!r} is damaged: its recipe or compilation cannot be read: {error}") from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{str(path)!r} cannot be read: its recipe or compilation is wrong: {error}") from error
+        trainer._optimizer = trainer._compilation.given
+        trainer._recipe_given = trainer._compilation.by_trainer
+        if class_names is not None:
+            trainer.class_names = class_names
         return trainer
 
     @override
@@ -567,6 +650,15 @@ def _with_weights(model: keras.Model, preset: Preset) -> keras.Model:
     for name, variable in named_variables(model).items():
         variable.assign(arrays[name])
     return flip_averaged(model) if weights.flip_averaged else model
+
+
+def _same_classes(names: Sequence[str], known: Iterable[Sequence[str]]) -> bool:
+    """Tell whether names can be matched with known ones."""
+    try:
+        match_labels(names, known, "x")
+    except ValueError:
+        return False
+    return True
 
 
 def _effective_seed(seed: int | None, state_file: Any) -> int:

@@ -1,0 +1,23 @@
+"""Which process may use TensorFlow: the one that did first, not one that was forked from it."""
+
+import os
+from typing import Final
+
+_OWNER: Final[list[int]] = []
+
+
+def check_process() -> None:
+    """Refuse to compute in a forked child: TensorFlow's threads are not copied, and waiting for them never ends.
+
+    Raises:
+        RuntimeError: If another process has used a Trainer before this one was forked from it.
+    """
+    process = os.getpid()
+    if not _OWNER:
+        _OWNER.append(process)
+    if process != _OWNER[0]:
+        raise RuntimeError(
+            "This process was forked from one that had used TensorFlow, which would wait here for ever. Start "
+            "processes with `multiprocessing.get_context('spawn')`, or use `trainer.compile_predictor()` before the "
+            "fork: its predictor works in forked processes."
+        )
