@@ -33,6 +33,8 @@ _FUNCTIONS_ON_INTEGERS: Final = (
     keras.metrics.sparse_top_k_categorical_accuracy,
 )
 
+_GENERAL_METRICS: Final = (keras.metrics.Mean, keras.metrics.Sum, keras.metrics.MeanMetricWrapper)
+
 TargetForm = Literal["integers", "one_hot", "sigmoid", "given"]
 
 
@@ -313,15 +315,11 @@ def _target_form(loss: Any, units: int) -> TargetForm:
 
 
 def _metric_form(metric: Any) -> TargetForm:
-    """Tell which form of labels a metric takes: Keras chooses for `"accuracy"`, and one of the caller's own gets any."""
+    """Tell which form of labels a metric takes: `"accuracy"` takes any, and so may one of the caller's own."""
     if metric in ("accuracy", "acc", "crossentropy", "ce"):
         return "given"
     known = keras.metrics.get(metric) if isinstance(metric, str) else metric
-    if not _is_builtin(known) or type(known) in (
-        keras.metrics.Mean,
-        keras.metrics.Sum,
-        keras.metrics.MeanMetricWrapper,
-    ):
+    if not _is_builtin(known) or type(known) in _GENERAL_METRICS:
         return "given"
     return "integers" if _takes_integers(known) else "one_hot"
 

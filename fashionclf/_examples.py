@@ -1,5 +1,6 @@
 """Images with labels and weights, checked together: what fit, evaluate and cross_validate work on."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from fashionclf._class_names import match_labels
+from fashionclf._doubts import Doubts, doubts_of, share_of_negatives
+from fashionclf._stack import stack_level
 from fashionclf._types import ClassNames, FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
 from fashionclf._validation import check_images, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
-from fashionclf.photographs import Pictures, read_pictures
+from fashionclf.photographs import DoubtfulImageWarning, Pictures, read_pictures, warn_of_doubts
 from fashionclf.preprocessing import prepare_images
 
 
@@ -43,10 +46,19 @@ class Examples:
         return replace(self, weights=weights)
 
 
-def as_pictures(x: ImagesLike | Split) -> Pictures:
-    """Return what `predict` may be given as checked images, and the names of the files that were read."""
+def as_pictures(x: ImagesLike | Split) -> tuple[Pictures, tuple[Doubts, ...]]:
+    """Return what `predict` may be given as checked images, the names of the files that were read, and all doubts.
+
+    Warns:
+        DoubtfulImageWarning: If there are doubts about any of them, once.
+    """
     pictures = Pictures(x.images) if isinstance(x, Split) else read_pictures(x)
-    return pictures._replace(images=prepare_images(pictures.images))
+    images = prepare_images(pictures.images)
+    doubts = doubts_of(images)
+    if pictures.doubts is not None:  # what was read as a photograph has been looked at in full
+        doubts = tuple(own if read is None else read for own, read in zip(doubts, pictures.doubts, strict=True))
+    warn_of_doubts(doubts, pictures.names)
+    return Pictures(images, pictures.names), doubts
 
 
 def as_examples(
@@ -73,6 +85,13 @@ def as_examples(
     else:
         images, labels, names = x, y, None
     checked = check_images(images, name)
+    if share_of_negatives(checked) > 0.5:
+        warnings.warn(
+            f"Most images of `{name}` have a light background, as negatives have: the data set's, and photographs once "
+            "they are read, show the garment bright on black. Pass `255 - images` (`1 - images` of floats).",
+            DoubtfulImageWarning,
+            stacklevel=stack_level(),
+        )
     if names is not None and known_names:
         by_name = match_labels(names, known_names, name)
         labels = labels if by_name is None else by_name[labels]

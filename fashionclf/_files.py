@@ -66,8 +66,8 @@ def _read_metadata(path: Path) -> dict[str, Any] | None:
         raise ValueError(f"{str(path)!r} is damaged: its member {MEMBER} names no format.")
     if found > FORMAT:
         raise ValueError(
-            f"{str(path)!r} was written by a newer version of fashionclf, in format {found}; this version reads formats "
-            f"up to {FORMAT}. Upgrade fashionclf, or open it with `keras.models.load_model`."
+            f"{str(path)!r} was written by a newer version of fashionclf, in format {found}; this version reads "
+            f"formats up to {FORMAT}. Upgrade fashionclf, or open it with `keras.models.load_model`."
         )
     if found < FORMAT:
         metadata = {**_ADDED, **metadata}

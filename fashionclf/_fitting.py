@@ -87,7 +87,7 @@ def hold_out(
     if not share:
         return examples, None
     fit_index, validation_index = split_indices(
-        integer_labels(examples.labels), validation_size=share, seed=seed, stratify=True
+        integer_labels(examples.labels), validation_size=share, seed=seed, stratify=True, name="validation_split"
     )
     return examples.take(fit_index), examples.take(validation_index)
 

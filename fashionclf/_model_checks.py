@@ -5,11 +5,12 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from fashionclf._layers import last_layer
+from fashionclf._layers import last_layer, pixel_range
 from fashionclf._types import FloatArray
 from fashionclf._validation import HEIGHT, IMAGE_SHAPE, NUM_PIXELS, WIDTH
 
 _INPUTS: Final = (IMAGE_SHAPE, (HEIGHT, WIDTH), (NUM_PIXELS,))
+_LEAST_RANGE: Final = 1 / 50  # between what pixels in [0, 1] span, and what they do divided by 127.5 or 255
 _EXPECTED_INPUT: Final = "one float input (None, 28, 28, 1), (None, 28, 28) or (None, 784)"
 
 
@@ -33,6 +34,7 @@ def check_model(model: Any) -> tuple[tuple[int, ...], int]:
             f"takes pictures in another shape, start it with `keras.Input({_INPUTS[-1]})` or its kind."
         )
     _check_precision(model)
+    _check_scaling(model, shape)
     _check_probabilities(model, np.asarray(keras.ops.convert_to_numpy(outputs)))
     return shape, int(outputs.shape[1])
 
@@ -58,6 +60,22 @@ def _input_shape(model: keras.Model) -> tuple[int, ...]:
 
 def _fits(shape: tuple[int | None, ...], image: tuple[int, ...]) -> bool:
     return len(shape) == len(image) and all(a in (None, b) for a, b in zip(shape, image, strict=True))
+
+
+def _check_scaling(model: keras.Model, shape: tuple[int, ...]) -> None:
+    """Refuse a model that divides pixels by 255: it gets them in [0, 1], and would see nearly black images.
+
+    Measured where the pixels reach the first layer with weights, whatever stands before it: `Rescaling`, an adapted
+    `Normalization`, a division.
+    """
+    reach = pixel_range(model, shape)
+    if reach is not None and reach < _LEAST_RANGE:
+        raise ValueError(
+            "`model` scales its pixels itself, but gets them in [0, 1]: at its first layer with weights, white and "
+            f"black differ by only {reach:.2g}. Leave out the layer that divides by 255, such as `Rescaling(1 / 255)`; "
+            "or put `keras.layers.Rescaling(255)` before a model that is trained already: "
+            "`keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(255), model])`."
+        )
 
 
 def _check_precision(model: keras.Model) -> None:

@@ -5,6 +5,8 @@ import io
 import os
 import re
 import sys
+import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -34,6 +36,9 @@ _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h
 
 # A garment as long as a twentieth of the frame still has the 28 pixels it needs, and every step takes milliseconds.
 WORKING_SIZE: Final = 512
+# Pillow's own bound for images that may be meant to exhaust memory. A JPEG counts by the size to which it is decoded.
+MAX_PIXELS: Final = 89_478_485
+_OPENING: Final = threading.Lock()
 
 
 class Picture(NamedTuple):
@@ -161,9 +166,17 @@ def _read_file(file: Any, name: str) -> Picture:
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{name} is opened as text, expected a binary file object. Open it with mode 'rb'.")
     with _clear_errors(name):
-        image = Image.open(file, formats=list(SUFFIXES))
+        # Only the header is read here. The lock keeps threads from restoring each other's filters.
+        with _OPENING, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(file, formats=list(SUFFIXES))
         # Lets a JPEG decoder skip most of the work on a large photograph; other formats ignore it.
         image.draft(None, (WORKING_SIZE, WORKING_SIZE))
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(
+            f"{name} has {image.width * image.height:,} pixels, expected at most {MAX_PIXELS:,}, for "
+            "which a gigabyte is needed. Make it smaller."
+        )
     return _decode(image, name)
 
 
@@ -174,7 +187,7 @@ def _clear_errors(name: str) -> Iterator[None]:
 
     try:
         yield
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise ValueError(f"{name} is too large to be read safely: {error} Make it smaller.") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is empty or not {_EXPECTED_FILE}. Save or export it as one of these.") from error

@@ -11,6 +11,7 @@ import tensorflow as tf
 from typing_extensions import override
 
 from fashionclf._examples import as_pictures
+from fashionclf._process import check_process
 from fashionclf._types import FloatArray, ImagesLike
 from fashionclf._validation import IMAGE_SHAPE
 from fashionclf.predictions import Predictions
@@ -31,6 +32,7 @@ class CompiledPredictor:
 
     def __call__(self, images: FloatArray, batch_size: int) -> FloatArray:
         """Return probabilities `(n, classes)` of prepared images, `batch_size` of them at a time."""
+        check_process()
         function = self._function or self._trace()
         images = images.reshape(-1, *self._image_shape)
         parts = [
@@ -95,8 +97,9 @@ class FrozenPredictor:
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
         """
-        pictures = as_pictures(x)
-        return Predictions(self._run_all(pictures.images), self.class_names, sources=pictures.names)
+        pictures, doubts = as_pictures(x)
+        probabilities = self._run_all(pictures.images)
+        return Predictions(probabilities, self.class_names, sources=pictures.names, doubts=doubts)
 
     def predict_proba(self, x: ImagesLike) -> FloatArray:
         """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
@@ -110,7 +113,7 @@ class FrozenPredictor:
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
         """
-        return self._run_all(as_pictures(x).images)
+        return self._run_all(as_pictures(x)[0].images)
 
     def _run_all(self, images: FloatArray) -> FloatArray:
         if len(images) == 1:
@@ -159,7 +162,16 @@ def freeze(
 
 
 def with_both_classes(outputs: FloatArray) -> FloatArray:
-    """Return one column per class: one sigmoid unit gives the probability of the second class alone."""
+    """Return one column per class: one sigmoid unit gives the probability of the second class alone.
+
+    Raises:
+        ValueError: If a probability is NaN.
+    """
+    if np.isnan(outputs.sum()):
+        raise ValueError(
+            "The model gives NaN in place of probabilities: its weights have diverged in training. Train a new model, "
+            "with a lower learning rate."
+        )
     if outputs.shape[1] == 1:
         return np.concatenate([1 - outputs, outputs], axis=1)
     return outputs

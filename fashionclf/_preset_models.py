@@ -8,7 +8,7 @@ import numpy as np
 
 from fashionclf._types import FloatArray
 from fashionclf._validation import IMAGE_SHAPE
-from fashionclf.models import dense_model, dropout_layers, glorot, layer_seeds, output_layer, sequential
+from fashionclf.models import CHANNELS_LAST, dense_model, dropout_layers, glorot, layer_seeds, output_layer, sequential
 
 _MOMENTUM: Final = 0.9  # of batch normalisation: short training has few steps to average over,
 _FAST_MOMENTUM: Final = 0.8  # and three epochs fewer still
@@ -36,13 +36,21 @@ def fast_model(
     """
     seeds = layer_seeds(seed)
     first = keras.layers.Conv2D(
-        filters[0], 5, strides=2, padding="same", use_bias=False, trainable=False, name="whiten"
+        filters[0],
+        5,
+        strides=2,
+        padding="same",
+        data_format=CHANNELS_LAST,
+        use_bias=False,
+        trainable=False,
+        kernel_initializer="zeros",  # set below; Keras's own would draw from Python's global random state
+        name="whiten",
     )
     body = [
         first,
         keras.layers.Activation("relu", name="whiten_relu"),
         *_pooled_convolution(filters[1], seeds, "conv", momentum=_FAST_MOMENTUM),
-        keras.layers.Flatten(name="flatten"),
+        keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"),
         *_normalised(_plain_dense(units, seeds, "dense"), momentum=_FAST_MOMENTUM),
     ]
     model = sequential([*body, output_layer(num_classes, seeds)], name)
@@ -59,7 +67,7 @@ def balanced_model(*, num_classes: int = 10, seed: int | None, name: str) -> ker
         *_pooled_convolution(64, seeds, "conv_2", momentum=_MOMENTUM, pool=False),
         *_pooled_convolution(64, seeds, "conv_3", momentum=_MOMENTUM),
         *_pooled_convolution(128, seeds, "conv_4", momentum=_MOMENTUM, pool=False),
-        keras.layers.Flatten(name="flatten"),
+        keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"),
         *dropout_layers(0.3, seeds, "dropout_1"),
         *_normalised(_plain_dense(256, seeds, "dense"), momentum=_MOMENTUM),
         *dropout_layers(0.3, seeds, "dropout_2"),
@@ -85,8 +93,12 @@ def accurate_model(
         x = _residual_block(x, filters[1], seeds, f"block_{i}")
     x = _chain(x, _pooled_convolution(filters[2], seeds, "conv_3", momentum=_MOMENTUM))
     x = _residual_block(x, filters[2], seeds, "block_5")
-    place = keras.layers.DepthwiseConv2D(7, use_bias=False, depthwise_initializer=glorot(seeds), name="place")
-    x = _chain(x, [place, keras.layers.Flatten(name="flatten"), output_layer(num_classes, seeds)])
+    place = keras.layers.DepthwiseConv2D(
+        7, data_format=CHANNELS_LAST, use_bias=False, depthwise_initializer=glorot(seeds), name="place"
+    )
+    x = _chain(
+        x, [place, keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"), output_layer(num_classes, seeds)]
+    )
     return keras.Model(image, x, name=name)
 
 
@@ -120,9 +132,15 @@ def _pooled_convolution(
 ) -> list[keras.Layer]:
     """Return a 3x3 convolution pooled before it is normalised, which leaves a quarter of the values to go through."""
     convolution = keras.layers.Conv2D(
-        filters, 3, padding="same", use_bias=False, kernel_initializer=glorot(seeds), name=name
+        filters,
+        3,
+        padding="same",
+        data_format=CHANNELS_LAST,
+        use_bias=False,
+        kernel_initializer=glorot(seeds),
+        name=name,
     )
-    pooling = [keras.layers.MaxPooling2D(2, name=f"{name}_pool")] if pool else []
+    pooling = [keras.layers.MaxPooling2D(2, data_format=CHANNELS_LAST, name=f"{name}_pool")] if pool else []
     return _normalised(convolution, *pooling, momentum=momentum)
 
 

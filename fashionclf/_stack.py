@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 _PACKAGE: Final = str(Path(__file__).parent)
@@ -13,10 +14,10 @@ def stack_level() -> int:
     Between the first of our functions and this one there may be frames of Keras (a callback) or of a generator. Python
     3.12 has `skip_file_prefixes` for less than that.
     """
-    frame = sys._getframe(1)  # of the function that warns, which is level 1
-    level, ours = 1, 1
+    frame: FrameType | None = sys._getframe(1)  # of the function that warns, which is level 1
+    level = ours = 1
     while frame is not None:
         if frame.f_code.co_filename.startswith(_PACKAGE):
             ours = level
-        frame, level = frame.f_back, level + 1  # type: ignore[assignment]
+        frame, level = frame.f_back, level + 1
     return ours + 1

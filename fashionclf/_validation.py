@@ -22,6 +22,8 @@ NUM_PIXELS: Final = HEIGHT * WIDTH
 IMAGE_SHAPE: Final = (HEIGHT, WIDTH, 1)
 
 _ONE_IMAGE: Final = ((HEIGHT, WIDTH), IMAGE_SHAPE, (NUM_PIXELS,))
+# What float32 arithmetic leaves beside 0 or 1, as after resizing, normalising or going through a GPU.
+_ROUNDING: Final = 1e-5
 _EXPECTED_IMAGES: Final = (
     "one image as (28, 28), (28, 28, 1) or (784,); many as (n, 28, 28), (n, 28, 28, 1) or (n, 784)"
 )
@@ -175,13 +177,15 @@ def _check_pixels(array: np.ndarray[Any, np.dtype[Any]], name: str) -> ImageArra
         raise ValueError(
             f"`{name}` holds NaN or infinity, expected floats in [0, 1]. Clean them, for example with `np.nan_to_num`."
         )
-    if low < 0 or high > 1:
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
         fix = (
             "Floats up to 255: divide by 255 or pass integers."
             if low >= 0 and high <= 255
             else "Rescale the images to [0, 1] before passing them."
         )
-        raise ValueError(f"`{name}` holds floats from {low:g} to {high:g}, expected [0, 1]. {fix}")
+        raise ValueError(f"`{name}` holds floats from {low:.9g} to {high:.9g}, expected [0, 1]. {fix}")
+    if low < 0 or high > 1:
+        array = array.clip(0, 1)
     return array.astype(np.float32, copy=False)
 
 
@@ -218,11 +222,19 @@ def scale_pixels(array: ImageArray) -> FloatArray:
 def _wrong_image_shape(shape: tuple[int, ...], name: str, what: str = "images") -> str:
     fix = ""
     if len(shape) >= 3 and shape[-1] in (3, 4):
-        fix = " These look like colour pictures: convert them to grey, for example with `images.mean(axis=-1)`."
+        fix = (
+            " These look like photographs in colour: read each with `fashionclf.load_image(array)`, which finds the "
+            "garment and shows it as the data set does."
+        )
+    elif len(shape) >= 3 and shape[-3:] == (1, HEIGHT, WIDTH):
+        fix = " The channel comes last: move it with `np.moveaxis(images, -3, -1)`."
     elif what != "images" and len(shape) >= 3:
         fix = " Pass one array of many images instead of a list of such arrays."
     elif len(shape) >= 2:
-        fix = " Resize the pictures to 28x28 pixels."
+        fix = (
+            " Read photographs with `fashionclf.load_image(array)`, which finds the garment; resize images that look "
+            "like the data set's to 28x28 pixels."
+        )
     return f"`{name}` has shape {shape}, expected {what}: {_EXPECTED_IMAGES}.{fix}"
 
 

@@ -112,6 +112,10 @@ class Walk:
             return logits[0] if label == 1 else -logits[0]
         return logits[label]
 
+    def logits_of(self, layer: keras.Layer) -> list[FloatArray]:
+        """Return what went into the softmax or sigmoid of a layer, at each of its uses: float32 `(n, units)`."""
+        return [self._logits(step.output).numpy() for step in self._steps if step.operation is layer]
+
     def _through(self, graph: Any, inputs: Any) -> Any:
         """Compute what `graph.call` does, step by step."""
         answers = graph._run_through_graph(

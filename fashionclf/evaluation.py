@@ -1,16 +1,17 @@
 """Judging beyond one accuracy: a way of training on several folds, and a classifier on pictures that moved."""
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._examples import Examples, as_examples
-from fashionclf._layers import last_layer
-from fashionclf._types import ImagesLike, LabelsLike
+from fashionclf._layers import fitting_of, last_layer, state_of
+from fashionclf._types import ImageArray, ImagesLike, LabelsLike
 from fashionclf._validation import (
     NUM_PIXELS,
     WIDTH,
@@ -20,11 +21,14 @@ from fashionclf._validation import (
     integer_labels,
     scale_pixels,
 )
+from fashionclf._walk import Walk
 from fashionclf.augmentation import move
 from fashionclf.datasets import Split
 from fashionclf.presets import list_presets
 from fashionclf.report import evaluate_predictions
 from fashionclf.trainer import Trainer
+
+_CALIBRATION_BATCH: Final = 64  # all that the layers give is kept for a batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,7 @@ def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = No
     Raises:
         ValueError: If lengths differ, or the model does not end in one dense layer with softmax or sigmoid.
         TypeError: If an argument has the wrong type.
+        RuntimeError: If the model is being fitted.
 
     Example:
         >>> import fashionclf as fc
@@ -106,22 +111,39 @@ def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = No
         True
     """
     check_trainer(trainer)
-    examples = as_examples(x, y, None, num_classes=trainer.num_classes)
+    examples = trainer._labelled(x, y)
     labels = integer_labels(examples.labels)
     layer = _probability_layer(trainer.model)
-    weights = layer.get_weights()
+    with fitting_of(trainer.model):
+        logits = _logits(trainer, layer, examples.images)
 
-    def log_loss(log_temperature: float) -> float:
-        layer.set_weights([weight / np.float32(np.exp(log_temperature)) for weight in weights])
-        return evaluate_predictions(labels, trainer.predict_proba(examples.images)).log_loss
+        def log_loss(log_temperature: float) -> float:
+            probabilities = np.mean([_softmax(each / np.exp(log_temperature)) for each in logits], axis=0)
+            return evaluate_predictions(labels, probabilities).log_loss
 
-    try:
-        best = _minimum(log_loss, -np.log(10), np.log(10))
-    except BaseException:
-        layer.set_weights(weights)
-        raise
-    log_loss(best)  # leaves the weights folded
-    return float(np.exp(best))
+        temperature = float(np.exp(_minimum(log_loss, -np.log(10), np.log(10))))
+        with state_of(trainer.model).computing:
+            layer.set_weights([weight / np.float32(temperature) for weight in layer.get_weights()])
+    return temperature
+
+
+def _logits(trainer: Trainer, layer: keras.layers.Dense, images: ImageArray) -> list[NDArray[np.float64]]:
+    """Return what enters the softmax of a layer, at each of its uses: float64 `(n, num_classes)`.
+
+    A single sigmoid unit is the softmax of its input and zero.
+    """
+    shaped = scale_pixels(images).reshape(-1, *trainer._image_shape)
+    parts = []
+    for start in range(0, len(shaped), _CALIBRATION_BATCH):
+        with state_of(trainer.model).computing, keras.StatelessScope():
+            parts.append(Walk(trainer.model, shaped[start : start + _CALIBRATION_BATCH]).logits_of(layer))
+    uses = [np.concatenate(use).astype(np.float64) for use in zip(*parts, strict=True)]
+    return [np.hstack([np.zeros_like(use), use]) if use.shape[1] == 1 else use for use in uses]
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _probability_layer(model: keras.Model) -> keras.layers.Dense:
@@ -189,7 +211,7 @@ def shift_robustness(
     reach = check_count(max_shift, "max_shift", minimum=0)
     if reach >= WIDTH:
         raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {max_shift!r}")
-    examples = as_examples(x, y, None, num_classes=trainer.num_classes)
+    examples = trainer._labelled(x, y)
     labels = integer_labels(examples.labels)
     all_alike = np.ones(len(labels), dtype=np.int64)
 
@@ -234,7 +256,8 @@ def cross_validate(
         The accuracy on each fold left out, float64 `(folds,)`.
 
     Raises:
-        ValueError: If the name is unknown, lengths differ, or a class has fewer pictures than there are folds.
+        ValueError: If the name is unknown, lengths differ, a class has fewer images than there are folds, or the
+            function returns one model twice.
         TypeError: If `model` is none of these.
         ImportError: If scikit-learn is missing.
 
@@ -251,7 +274,7 @@ def cross_validate(
         raise ImportError("cross_validate needs scikit-learn: run `pip install 'fashionclf[sklearn]'`.") from error
     folds = check_count(folds, "folds", minimum=2)
     seed = check_seed(seed)
-    score = _scorer(model)
+    build, score = _scorer(model)
     examples = as_examples(x, y, None, num_classes=None)
     labels = integer_labels(examples.labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
@@ -261,19 +284,37 @@ def cross_validate(
         )
     splitter = StratifiedKFold(folds, shuffle=seed is not None, random_state=seed)
     seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
-    return np.array(
-        [
-            score(examples.take(fit_index), examples.take(test_index), fold_seed)
-            for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels), strict=True)
-        ]
-    )
+    # Each model is built before the one before it is trained: none is trained if they turn out to be one.
+    built = _distinct(build(seeds[i]) for i in range(folds))
+    model = next(built)
+    accuracies = []
+    for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels), strict=True):
+        upcoming = next(built, None)
+        accuracies.append(score(model, examples.take(fit_index), examples.take(test_index), fold_seed))
+        model = upcoming
+    return np.array(accuracies)
 
 
-def _scorer(model: Any) -> Callable[[Examples, Examples, int | None], float]:
-    """Return the function that trains on one part and scores on the other."""
+def _distinct(models: Iterable[Any]) -> Iterator[Any]:
+    """Pass models on; refuse a Trainer whose variables an earlier one has, too: folds would train it further."""
+    seen: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+    for model in models:
+        variables = {id(each): each for each in model.model.variables} if isinstance(model, Trainer) else {}
+        if any(seen.get(key) is each for key, each in variables.items()):
+            raise ValueError(
+                "`model` returned a Trainer with the same model, or the same layers, twice, so that every fold would "
+                "train further what the folds before it have learnt. Build a new model in the function, such as "
+                "`lambda: Trainer(cnn_model())`."
+            )
+        seen.update(variables)
+        yield model
+
+
+def _scorer(model: Any) -> tuple[Callable[[int | None], Any], Callable[[Any, Examples, Examples, int | None], float]]:
+    """Return the function that builds what is trained, and the one that trains it on one part and scores on another."""
     if isinstance(model, str):
         name = check_choice(model, "preset", list_presets())
-        return lambda train, test, seed: _score_trainer(Trainer.from_preset(name, seed=seed), train, test, seed)
+        return lambda seed: Trainer.from_preset(name, seed=seed), _score_trainer
     if isinstance(model, Trainer | keras.Model):
         raise TypeError(
             f"`model` is a {type(model).__name__}, which every fold would train further. Pass a function that "
@@ -282,9 +323,9 @@ def _scorer(model: Any) -> Callable[[Examples, Examples, int | None], float]:
     if hasattr(model, "fit") and hasattr(model, "predict") and not isinstance(model, type):
         from sklearn.base import clone
 
-        return lambda train, test, _seed: _score_estimator(clone(model), train, test)
+        return lambda _seed: clone(model), _score_estimator
     if callable(model):
-        return lambda train, test, seed: _score_trainer(_build(model), train, test, seed)
+        return lambda _seed: _build(model), _score_trainer
     raise TypeError(
         "`model` must be a preset's name, a function that builds a Trainer, or a scikit-learn classifier. "
         f"Received: {model!r}"
@@ -304,7 +345,7 @@ def _score_trainer(trainer: Trainer, train: Examples, test: Examples, seed: int 
     return float(np.mean(predicted == integer_labels(test.labels)))
 
 
-def _score_estimator(estimator: Any, train: Examples, test: Examples) -> float:
+def _score_estimator(estimator: Any, train: Examples, test: Examples, _seed: int | None) -> float:
     rows = [scale_pixels(part.images).reshape(-1, NUM_PIXELS) for part in (train, test)]
     estimator.fit(rows[0], integer_labels(train.labels))
     return float(np.mean(estimator.predict(rows[1]) == integer_labels(test.labels)))

@@ -23,6 +23,7 @@ from fashionclf._validation import (
 ACTIVATIONS: Final = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "linear")
 """Names that `activation` takes; `"linear"` is none at all."""
 
+CHANNELS_LAST: Final = "channels_last"  # the images' form, whatever Keras's global setting is
 _POOLING: Final = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 _MAX_BLOCKS: Final = 4  # every block halves 28 pixels: 14, 7, 3, 1
 
@@ -71,7 +72,7 @@ def dense_model(
         batch_norm=batch_norm,
         seeds=seeds,
     )
-    join = keras.layers.Flatten(name="flatten")
+    join = keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten")
     if check_choice(flatten, "flatten", ("before", "after")) == "before":
         body = [join, *hidden]
     else:
@@ -133,13 +134,14 @@ def cnn_model(
             count,
             kernel,
             padding="same",
+            data_format=CHANNELS_LAST,
             use_bias=not batch_norm,
             kernel_initializer=glorot(seeds),
             name=f"conv_{i}",
         )
         body += _activated(convolution, activation, batch_norm)
-        body.append(pool(2, name=f"pool_{i}"))
-    body.append(keras.layers.Flatten(name="flatten"))
+        body.append(pool(2, data_format=CHANNELS_LAST, name=f"pool_{i}"))
+    body.append(keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"))
     body += hidden_layers(units, activation=activation, dropout=0.0, batch_norm=batch_norm, seeds=seeds)
     body += dropout_layers(dropout, seeds, "dropout")
     return sequential([*body, output_layer(num_classes, seeds)], name)

@@ -7,12 +7,14 @@ of grey. Where Fashion-MNIST skipped rows and columns and then sharpened, pixels
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._doubts import LIGHT, Doubts
 from fashionclf._foreground import FAINT, Box, Scene, border_of, bounding_box, majority, scene_of
 from fashionclf._picture_files import (
     PictureLike,
@@ -23,15 +25,15 @@ from fashionclf._picture_files import (
     pictures_in,
     read_picture,
 )
+from fashionclf._stack import stack_level
 from fashionclf._types import FloatArray, ImagesLike, UInt8Array
 from fashionclf._validation import HEIGHT, WIDTH, check_path
 
 # The brightest pixel of every picture of the data set is 254 or 255.
 _PEAK: Final = 254
-# Half of the border of a data set picture is at most 163 (training split), of its negative at least 250 nearly always.
-_LIGHT: Final = 170
 # Deviation in levels of 255 above which a background is not plain: strong JPEG noise stays below 5.
 _NOISY: Final = 12
+_NAMED: Final = 10  # doubtful images that one warning names
 # Share of a picture above which a garment leaves no background; the fullest picture of the data set has 0.92.
 _FULL: Final = 0.95
 
@@ -78,7 +80,7 @@ class PreprocessingSteps:
     inverted: bool
     garment: UInt8Array
     image: UInt8Array
-    doubts: tuple[str, ...] = ()
+    doubts: Doubts = ()
 
 
 def load_image(source: PictureLike) -> UInt8Array:
@@ -115,9 +117,7 @@ def load_image(source: PictureLike) -> UInt8Array:
         ((28, 28), [0, 0, 254, 254, 254, 254, 254, 254, 254, 254, 0, 0])
     """
     steps = preprocessing_steps(source)
-    if steps.doubts:
-        message = f"{name_of(source)} may be misread: {'; '.join(steps.doubts)}."
-        warnings.warn(message, DoubtfulImageWarning, stacklevel=2)
+    warn_of_doubts([steps.doubts], [name_of(source)])
     return steps.image
 
 
@@ -168,7 +168,7 @@ def preprocessing_steps(source: PictureLike) -> PreprocessingSteps:
 def _small_already(grey: UInt8Array) -> PreprocessingSteps:
     """Take a 28x28 picture as the data set's pictures are: nothing is cut off, and only a light one is changed."""
     border = border_of(grey)
-    inverted = bool(np.median(border) > _LIGHT)
+    inverted = bool(np.median(border) > LIGHT)
     image = grey
     if inverted:
         # A garment that fills the frame leaves little background, but in the data set never less than this tenth.
@@ -237,18 +237,40 @@ def _doubts(scene: Scene, mask: NDArray[np.bool_], garment: FloatArray) -> tuple
 
 
 class Pictures(NamedTuple):
-    """Images, and the names of the files that they come from: None if they do not come from files."""
+    """Images, the names of the files that they come from, and the doubts about them.
+
+    `names` is None if they do not come from files. `doubts` is None if none was read as a photograph; in it, None stands
+    for an image that was not.
+    """
 
     images: ImagesLike
     names: tuple[str, ...] | None = None
+    doubts: tuple[Doubts | None, ...] | None = None
+
+
+def warn_of_doubts(doubts: Sequence[Doubts | None], names: Sequence[str] | None) -> None:
+    """Warn once, at the caller's line, of all images that there are doubts about."""
+    doubtful = [i for i, each in enumerate(doubts) if each]
+    if not doubtful:
+        return
+    called = [names[i] if names is not None else f"image {i}" for i in doubtful[:_NAMED]]
+    reasons = ["; ".join(doubts[i] or ()) for i in doubtful[:_NAMED]]
+    if len(doubts) == 1:
+        message = f"{called[0] if names is not None else 'The image'} may be misread: {reasons[0]}."
+    else:
+        listed = ". ".join(f"{name}: {reason}" for name, reason in zip(called, reasons, strict=True))
+        rest = len(doubtful) - _NAMED
+        more = f" And {rest} more." if rest > 0 else ""
+        message = f"{len(doubtful)} of {len(doubts)} images may be misread. {listed}.{more}"
+    warnings.warn(message, DoubtfulImageWarning, stacklevel=stack_level())
 
 
 def read_pictures(x: ImagesLike, name: str = "x") -> Pictures:
     """Read whatever `predict` may be given as a picture or pictures; anything else is returned as it is.
 
     Args:
-        x: A path, a PIL image or a binary file object; a list or tuple in which any of these occur, beside
-            arrays as well; the path of a folder; or images in any form that `prepare_images` takes.
+        x: A path, a PIL image, a binary file object or an array `(h, w, 3)` or `(h, w, 4)`; a list or tuple in which
+            any of these occur, beside arrays as well; the path of a folder; or images in any form that `prepare_images` takes.
         name: Of the argument, for error messages.
 
     Returns:
@@ -263,16 +285,23 @@ def read_pictures(x: ImagesLike, name: str = "x") -> Pictures:
     """
     if isinstance(x, str | os.PathLike) and is_folder(folder := check_path(x, name)):
         files = pictures_in(folder)
-        return Pictures(np.stack([load_image(file) for file in files]), tuple(file.name for file in files))
+        steps = [preprocessing_steps(file) for file in files]
+        folder_images = np.stack([each.image for each in steps])
+        return Pictures(folder_images, tuple(file.name for file in files), tuple(each.doubts for each in steps))
     if _is_source(x):
-        file = file_name(x)
-        return Pictures(load_image(x)[np.newaxis], None if file is None else (file,))
+        file, one = file_name(x), preprocessing_steps(x)
+        return Pictures(one.image[np.newaxis], None if file is None else (file,), (one.doubts,))
     if not isinstance(x, list | tuple) or not any(_is_source(item) for item in x):
         return Pictures(x)
     names = tuple(file_name(item) or f"{name}[{i}]" for i, item in enumerate(x))
-    return Pictures([load_image(item) if _is_source(item) else item for item in x], names)
+    read = [preprocessing_steps(item) if _is_source(item) else None for item in x]
+    images = [item if each is None else each.image for item, each in zip(x, read, strict=True)]
+    return Pictures(images, names, tuple(None if each is None else each.doubts for each in read))
 
 
 def _is_source(x: object) -> bool:
-    """Say whether `x` must be read as a picture, which an array need not."""
-    return isinstance(x, str | os.PathLike | bytes | bytearray) or is_pil_image(x) or hasattr(x, "read")
+    """Say whether `x` must be read as a photograph: so must an array of colours, but no array of 28x28 pixels."""
+    if isinstance(x, str | os.PathLike | bytes | bytearray) or is_pil_image(x) or hasattr(x, "read"):
+        return True
+    shape = tuple(getattr(x, "shape", ()))
+    return len(shape) == 3 and shape[2] in (3, 4) and hasattr(x, "__array__")

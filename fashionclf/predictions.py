@@ -22,6 +22,7 @@ class Prediction:
         probabilities: float32 `(num_classes,)`, each in [0, 1].
         class_names: One name per class.
         source: What the picture was read from.
+        doubts: Why the image may be misread.
 
     Attributes:
         class_name: The most probable class.
@@ -30,6 +31,7 @@ class Prediction:
         probabilities: All probabilities, float32 `(num_classes,)`, in label order.
         class_names: All class names, in label order.
         source: Name of the file that the picture was read from, or what else it was; None for a plain array.
+        doubts: Why the image may be misread, such as `"it is blank"`; empty if all is well.
 
     Example:
         >>> prediction = Predictions([[0.02, 0.9, 0.08]], class_names=["Shirt", "Bag", "Coat"])[0]
@@ -39,13 +41,21 @@ class Prediction:
         ('Bag', 1)
     """
 
-    __slots__ = ("class_names", "label", "probabilities", "source")
+    __slots__ = ("class_names", "doubts", "label", "probabilities", "source")
 
-    def __init__(self, probabilities: FloatArray, class_names: tuple[str, ...], *, source: str | None = None) -> None:
+    def __init__(
+        self,
+        probabilities: FloatArray,
+        class_names: tuple[str, ...],
+        *,
+        source: str | None = None,
+        doubts: tuple[str, ...] = (),
+    ) -> None:
         self.probabilities = np.asarray(probabilities, dtype=np.float32)
         self.class_names = class_names
         self.label = int(self.probabilities.argmax())
         self.source = source
+        self.doubts = doubts
 
     @property
     def class_name(self) -> str:
@@ -104,15 +114,17 @@ class Predictions(Sequence[Prediction]):
         probabilities: `(n, num_classes)`, each in [0, 1].
         class_names: One name per column.
         sources: What each picture was read from, `n` strings, or None.
+        doubts: Why each image may be misread, `n` sequences of strings, or None for none.
 
     Attributes:
         probabilities: float32 `(n, num_classes)`.
         labels: The most probable label of each picture, int64 `(n,)`.
         class_names: The name of each column, a tuple.
         sources: Names of the files that the pictures were read from, a tuple; None for plain arrays.
+        doubts: Why each image may be misread, a tuple of strings for each, empty if all is well.
 
     Raises:
-        ValueError: If the array is not `(n, num_classes)` of numbers in [0, 1], or the names or sources do not fit.
+        ValueError: If the array is not `(n, num_classes)` of numbers in [0, 1], or names, sources or doubts do not fit.
         TypeError: If the array does not hold numbers, or the names are not strings.
 
     Example:
@@ -121,9 +133,16 @@ class Predictions(Sequence[Prediction]):
         (['Bag', 'Shirt'], array([1, 0]))
     """
 
-    __slots__ = ("class_names", "probabilities", "sources")
+    __slots__ = ("class_names", "doubts", "probabilities", "sources")
 
-    def __init__(self, probabilities: Any, class_names: ClassNames, *, sources: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        probabilities: Any,
+        class_names: ClassNames,
+        *,
+        sources: Sequence[str] | None = None,
+        doubts: Sequence[Sequence[str]] | None = None,
+    ) -> None:
         try:
             array = np.asarray(probabilities)
         except (TypeError, ValueError) as error:
@@ -142,7 +161,10 @@ class Predictions(Sequence[Prediction]):
         self.class_names = check_class_names(class_names, array.shape[1])
         if sources is not None and len(sources) != len(array):
             raise ValueError(f"`sources` has {len(sources)} names but there are {len(array)} predictions.")
+        if doubts is not None and len(doubts) != len(array):
+            raise ValueError(f"`doubts` has {len(doubts)} entries but there are {len(array)} predictions.")
         self.sources = None if sources is None else tuple(sources)
+        self.doubts: tuple[tuple[str, ...], ...] = ((),) * len(array) if doubts is None else tuple(map(tuple, doubts))
 
     @property
     def labels(self) -> IntArray:
@@ -166,15 +188,16 @@ class Predictions(Sequence[Prediction]):
             )
         rows = self.probabilities[index]
         sources = None if self.sources is None else np.array(self.sources, dtype=object)[index]
+        doubts = np.fromiter(self.doubts, dtype=object, count=len(self))[index]
         if rows.ndim == 1:
-            return Prediction(rows, self.class_names, source=sources)
-        return Predictions(rows, self.class_names, sources=sources)
+            return Prediction(rows, self.class_names, source=sources, doubts=doubts)
+        return Predictions(rows, self.class_names, sources=sources, doubts=doubts)
 
     @override
     def __iter__(self) -> Iterator[Prediction]:
         sources = self.sources or itertools.repeat(None)
-        pairs = zip(self.probabilities, sources, strict=False)
-        return (Prediction(row, self.class_names, source=source) for row, source in pairs)
+        parts = zip(self.probabilities, sources, self.doubts, strict=False)
+        return (Prediction(row, self.class_names, source=source, doubts=doubts) for row, source, doubts in parts)
 
     def top(self, k: int = 3) -> list[list[tuple[str, float]]]:
         """Return, for each picture, the `k` most probable classes with their probabilities.
@@ -196,7 +219,8 @@ class Predictions(Sequence[Prediction]):
 
         Returns:
             Dictionaries with `"class_name"`, `"label"`, `"probability"` and `"probabilities"` (class name →
-            probability, most probable first), after `"source"` where pictures were read from files.
+            probability, most probable first), after `"source"` where images were read from files, and before
+            `"doubts"` (a list) where there are any.
         """
         return [
             {
@@ -205,6 +229,7 @@ class Predictions(Sequence[Prediction]):
                 "label": prediction.label,
                 "probability": prediction.probability,
                 "probabilities": prediction.to_dict(),
+                **({"doubts": list(prediction.doubts)} if prediction.doubts else {}),
             }
             for prediction in self
         ]
@@ -235,7 +260,13 @@ def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predicti
     Probabilities without names have those of Fashion-MNIST if they are of ten classes, else numbers.
     """
     if isinstance(predictions, Predictions):
-        return predictions if class_names is None else Predictions(predictions.probabilities, class_names)
+        return (
+            predictions
+            if class_names is None
+            else Predictions(
+                predictions.probabilities, class_names, sources=predictions.sources, doubts=predictions.doubts
+            )
+        )
     if class_names is None:
         columns = (*shape_of(predictions), 0, 0)[1]
         class_names = CLASS_NAMES if columns == len(CLASS_NAMES) else [str(label) for label in range(columns)]

@@ -192,22 +192,25 @@ def train_validation_split(
 
 
 def split_indices(
-    labels: IntArray, *, validation_size: float, seed: int | None, stratify: bool
+    labels: IntArray, *, validation_size: float, seed: int | None, stratify: bool, name: str = "validation_size"
 ) -> tuple[IntArray, IntArray]:
-    """Return the (shuffled) indices of the training and of the validation part."""
+    """Return the (shuffled) indices of the training and of the validation part.
+
+    `name` is what the caller's caller knows `validation_size` by.
+    """
     total = len(labels)
     seed = check_seed(seed)
-    count = _validation_count(validation_size, total)
+    count = _validation_count(validation_size, total, name)
     if not check_flag(stratify, "stratify"):
         order = np.random.RandomState(seed).permutation(total)
         return np.asarray(order[count:]), np.asarray(order[:count])
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     if min(map(len, members)) < 2 or min(count, total - count) < len(members):
+        fix = "`stratify=False`, another `validation_size`," if name == "validation_size" else f"another `{name}`,"
         raise ValueError(
             f"A stratified split needs at least 2 images of every class and at least as many images in each "
             f"part as there are classes. Received {total} images of {len(members)} classes, "
-            f"{min(map(len, members))} of the rarest, {count} for validation. Pass `stratify=False`, another "
-            "`validation_size`, or more images."
+            f"{min(map(len, members))} of the rarest, {count} for validation. Pass {fix} or more images."
         )
     rng = np.random.default_rng(seed)
     shares = _largest_remainders(np.array([len(m) for m in members]), count)
@@ -217,16 +220,14 @@ def split_indices(
     return rng.permutation(rest), rng.permutation(validation)
 
 
-def _validation_count(validation_size: float, total: int) -> int:
+def _validation_count(validation_size: float, total: int, name: str) -> int:
     if isinstance(validation_size, int | np.integer) and not isinstance(validation_size, bool):
-        count = check_count(validation_size, "validation_size")
+        count = check_count(validation_size, name)
     else:
-        share = check_number(validation_size, "validation_size", low=0, high=1, open_low=True, open_high=True)
+        share = check_number(validation_size, name, low=0, high=1, open_low=True, open_high=True)
         count = math.ceil(share * total)
     if count >= total:
-        raise ValueError(
-            f"`validation_size={validation_size!r}` leaves no training image: there are {total} images in all."
-        )
+        raise ValueError(f"`{name}={validation_size!r}` leaves no training image: there are {total} images in all.")
     return count
 
 

@@ -104,7 +104,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
-        """Rebuild a recipe from what `to_dict` gave. A key that is missing, as an older version wrote it, has its default.
+        """Rebuild a recipe from what `to_dict` gave. A missing key, as in a file of an older version, has its default.
 
         Raises:
             ValueError: If a key is not a field of a recipe, or a value is out of range.

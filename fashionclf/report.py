@@ -14,6 +14,7 @@ from fashionclf._validation import check_count, check_labels, integer_labels
 from fashionclf.predictions import Predictions, as_predictions
 
 _NUM_BINS: Final = 15  # of Guo et al.
+_SUM_TOLERANCE: Final = 0.01  # what float16, or two decimals in a table, leave of a sum of 1 over ten classes
 
 
 @dataclass(frozen=True)
@@ -299,8 +300,13 @@ def evaluate_predictions(
         raise ValueError(
             f"`labels` has {len(checked)} rows but there are {len(predictions)} predictions. Pass one label for each."
         )
-    if not predictions.probabilities.sum(axis=1).all():
-        raise ValueError("`predictions` has a row of zeros, expected probabilities that sum to 1.")
+    sums = predictions.probabilities.sum(axis=1)
+    wrong = np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)
+    if len(wrong):
+        raise ValueError(
+            f"`predictions` has {len(wrong)} rows that do not sum to 1, such as row {wrong[0]} with "
+            f"{sums[wrong[0]]:.4g}; expected one probability per class. Divide each row by its sum, or apply softmax to scores."
+        )
     return EvaluationReport(integer_labels(checked), predictions)
 
 

@@ -307,7 +307,7 @@ class Trainer:
             examples, validation_data, recipe.validation_split, seed, self.num_classes, known
         )
         check_held_out(validation, recipe, checkpoint_file)
-        training = training.with_class_weight(class_weight, names, self.num_classes)
+        training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
         loss = self._compilation.loss_for(training.labels, recipe)
         source = BatchSource(
             training.images,
@@ -450,21 +450,24 @@ class Trainer:
 
         Args:
             x: Images in any form that `prepare_images` takes, a single one giving one prediction. Or photographs, read
-                as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, or a list.
+                as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, an array
+                `(h, w, 3)` or `(h, w, 4)` of colours, or a list.
             batch_size: Pictures computed at a time; bounds the memory used.
 
         Returns:
             `Predictions`, a sequence of one `Prediction` per picture. Those of a folder come in natural order.
 
         Raises:
-            ValueError: If the images are not right, a file is not a picture or damaged, or nothing has told the class
-                names.
+            ValueError: If the images are not right, a file is not an image or damaged, nothing has told the class
+                names, or the weights diverged in training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
+            RuntimeError: If this process was forked from one that used TensorFlow; `compile_predictor` works there.
 
         Warns:
-            DoubtfulImageWarning: If a photograph does not clearly show one garment on a plain background.
+            DoubtfulImageWarning: If images may be misread: a photograph that does not clearly show one garment on a
+                plain background, an array that is blank, nearly black or a negative. `Prediction.doubts` says why.
 
         Example:
             >>> import fashionclf as fc, numpy as np
@@ -473,9 +476,9 @@ class Trainer:
             <Predictions for 2 pictures, 10 classes>
         """
         names = self._known_names()
-        pictures = as_pictures(x)
+        pictures, doubts = as_pictures(x)
         probabilities = self._predictor(pictures.images, check_count(batch_size, "batch_size"))
-        return Predictions(probabilities, names, sources=pictures.names)
+        return Predictions(probabilities, names, sources=pictures.names, doubts=doubts)
 
     def predict_proba(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
         """Return probabilities alone, as scikit-learn's classifiers do.
@@ -488,12 +491,13 @@ class Trainer:
             A float32 array `(n, num_classes)` in [0, 1], each row summing to 1.
 
         Raises:
-            ValueError: If the images are not right, or a file is not a picture or damaged.
+            ValueError: If the images are not right, a file is not an image or damaged, or the weights diverged in
+                training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
         """
-        return self._predictor(as_pictures(x).images, check_count(batch_size, "batch_size"))
+        return self._predictor(as_pictures(x)[0].images, check_count(batch_size, "batch_size"))
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for serving one picture at a time.
@@ -528,9 +532,9 @@ class Trainer:
         names = self.class_names
         if names is None:
             raise ValueError(
-                f"The names of the {self.num_classes} classes are not known: set `trainer.class_names = [...]`, or build "
-                "or load the Trainer with `class_names=[...]`, or fit it on a Split that has them. `predict_proba` needs "
-                "none."
+                f"The names of the {self.num_classes} classes are not known: set `trainer.class_names = [...]`, "
+                "build or load the Trainer with `class_names=[...]`, or fit it on a Split that has them. "
+                "`predict_proba` needs none."
             )
         return names
 
