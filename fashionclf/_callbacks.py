@@ -13,7 +13,7 @@ import numpy as np
 from typing_extensions import override
 
 from fashionclf._batches import BatchSource
-from fashionclf._stack import stack_level
+from fashionclf._warnings import stack_level
 
 _EARLY_STOPPING: Final = ("best", "best_epoch", "wait", "stopped_epoch")
 _FORMAT: Final = 2  # of the file of a state; 1 had no number, and did not describe the model

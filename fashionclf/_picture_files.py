@@ -5,8 +5,6 @@ import io
 import os
 import re
 import sys
-import threading
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from fashionclf._types import FloatArray
+from fashionclf._warnings import ignored
 from fashionclf._validation import _as_numeric_array, _check_pixels, check_path
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h
 WORKING_SIZE: Final = 512
 # Pillow's own bound for images that may be meant to exhaust memory. A JPEG counts by the size to which it is decoded.
 MAX_PIXELS: Final = 89_478_485
-_OPENING: Final = threading.Lock()
 
 
 class Picture(NamedTuple):
@@ -166,9 +164,7 @@ def _read_file(file: Any, name: str) -> Picture:
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{name} is opened as text, expected a binary file object. Open it with mode 'rb'.")
     with _clear_errors(name):
-        # Only the header is read here. The lock keeps threads from restoring each other's filters.
-        with _OPENING, warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with ignored(Image.DecompressionBombWarning):  # only the header is read here
             image = Image.open(file, formats=list(SUFFIXES))
         # Lets a JPEG decoder skip most of the work on a large photograph; other formats ignore it.
         image.draft(None, (WORKING_SIZE, WORKING_SIZE))

@@ -25,7 +25,7 @@ from fashionclf._picture_files import (
     pictures_in,
     read_picture,
 )
-from fashionclf._stack import stack_level
+from fashionclf._warnings import stack_level
 from fashionclf._types import FloatArray, ImagesLike, UInt8Array
 from fashionclf._validation import HEIGHT, WIDTH, check_path
 
@@ -239,7 +239,7 @@ def _doubts(scene: Scene, mask: NDArray[np.bool_], garment: FloatArray) -> tuple
 class Pictures(NamedTuple):
     """Images, the names of the files that they come from, and the doubts about them.
 
-    `names` is None if they do not come from files. `doubts` is None if none was read as a photograph; in it, None stands
+    `names` is None if they do not come from files. `doubts` is None if none was read as a photograph; in it, None is
     for an image that was not.
     """
 
@@ -270,7 +270,8 @@ def read_pictures(x: ImagesLike, name: str = "x") -> Pictures:
 
     Args:
         x: A path, a PIL image, a binary file object or an array `(h, w, 3)` or `(h, w, 4)`; a list or tuple in which
-            any of these occur, beside arrays as well; the path of a folder; or images in any form that `prepare_images` takes.
+            any of these occur, beside arrays as well; the path of a folder; or images in any form that
+            `prepare_images` takes.
         name: Of the argument, for error messages.
 
     Returns:

@@ -1,11 +1,16 @@
-"""Where a warning belongs: the caller's line, not one of this package or of Keras."""
+"""Warnings: at the caller's line if they are ours, not at all if nobody can act on them."""
 
+import contextlib
 import sys
+import threading
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 _PACKAGE: Final = str(Path(__file__).parent)
+_FILTERING: Final = threading.RLock()
 
 
 def stack_level() -> int:
@@ -21,3 +26,15 @@ def stack_level() -> int:
             ours = level
         frame, level = frame.f_back, level + 1
     return ours + 1
+
+
+@contextlib.contextmanager
+def ignored(category: type[Warning], message: str = "") -> Iterator[None]:
+    """Ignore warnings of other libraries that begin with `message` (a regular expression).
+
+    Filters belong to the whole process, so that only one thread at a time may change them, or it would restore another
+    one's.
+    """
+    with _FILTERING, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message, category)
+        yield
