@@ -117,7 +117,7 @@ def pixel_range(model: keras.Model, shape: tuple[int, ...]) -> float | None:
         if isinstance(layer, keras.layers.Normalization | keras.layers.InputLayer) or not layer.weights:
             continue
         try:
-            reached = keras.Model(model.inputs, layer.input)(images, training=False)
+            reached = keras.Model(model.inputs[0], layer.input)(images, training=False)
         except (AttributeError, ValueError):  # a layer that is used several times, or has several inputs
             return None
         if isinstance(reached, list | tuple | dict):
