@@ -117,7 +117,7 @@ class TrainingState(keras.callbacks.Callback):
         """Write the state after a whole epoch."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
-        arrays = {f"variable_{i}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(self._variables())}
+        arrays = {f"variable_{i}": variable.numpy() for i, variable in enumerate(self._variables())}
         values: dict[str, Any] = {
             "format": _FORMAT,
             "run": self._run,

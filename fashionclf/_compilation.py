@@ -255,7 +255,7 @@ def _make_optimizer(recipe: Recipe, total_steps: int) -> keras.optimizers.Optimi
         options["weight_decay"] = recipe.weight_decay
     peak = recipe.learning_rate
     if peak is None:
-        peak = float(keras.ops.convert_to_numpy(make().learning_rate))
+        peak = float(make().learning_rate.numpy())
     return make(learning_rate=_learning_rate(recipe.schedule, peak, total_steps), **options)
 
 

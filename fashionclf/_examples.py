@@ -9,9 +9,9 @@ import numpy as np
 
 from fashionclf._class_names import match_labels
 from fashionclf._doubts import Doubts, doubts_of, share_of_negatives
-from fashionclf._warnings import stack_level
 from fashionclf._types import ClassNames, FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
 from fashionclf._validation import check_images, check_labels, check_number, integer_labels
+from fashionclf._warnings import stack_level
 from fashionclf.datasets import Split
 from fashionclf.photographs import DoubtfulImageWarning, Pictures, read_pictures, warn_of_doubts
 from fashionclf.preprocessing import prepare_images

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import keras
 
+from fashionclf._warnings import ignored
+
 MEMBER: Final = "fashionclf.json"
 FORMAT: Final = 2
 # Members that a format added, with what they are in a file of an older one.
@@ -32,7 +34,8 @@ def write_classifier(model: keras.Model, path: Path, metadata: Mapping[str, Any]
         model.optimizer.build(model.trainable_variables)  # or Keras warns of the file that it lacks its state
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fashionclf-") as folder:
         part = Path(folder) / f"model{SUFFIX}"
-        model.save(part)
+        with ignored(DeprecationWarning, "__array__ implementation"):  # of numpy, because of Keras's own reading
+            model.save(part)
         with zipfile.ZipFile(part, "a") as archive:
             archive.writestr(MEMBER, content)
         part.replace(path)

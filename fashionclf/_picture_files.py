@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from fashionclf._types import FloatArray
-from fashionclf._warnings import ignored
 from fashionclf._validation import _as_numeric_array, _check_pixels, check_path
+from fashionclf._warnings import ignored
 
 if TYPE_CHECKING:
     from PIL import Image

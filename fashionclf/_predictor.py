@@ -1,7 +1,10 @@
 """Prediction without overhead: the compiled function behind `Trainer.predict`, and its frozen form."""
 
+import contextlib
+import logging
 import tempfile
 import threading
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -151,7 +154,7 @@ def freeze(
 ) -> FrozenPredictor:
     """Translate a model to LiteRT's format, its weights now constants."""
     _litert()  # before the work of translating
-    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
+    with _root_logger_as_it_is(), tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
         model.export(folder, format="tf_saved_model", verbose=False)
         try:
             content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
@@ -159,6 +162,18 @@ def freeze(
             reason = str(error).strip().splitlines()[0]
             raise ValueError(f"LiteRT has no form for this model, use `predict` instead: {reason}") from error
     return FrozenPredictor(content, image_shape, class_names, num_threads)
+
+
+@contextlib.contextmanager
+def _root_logger_as_it_is() -> Iterator[None]:
+    """Keep absl from configuring a root logger without handlers, which would make `logging.basicConfig` do nothing."""
+    handler = logging.NullHandler()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 def with_both_classes(outputs: FloatArray) -> FloatArray:

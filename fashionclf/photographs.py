@@ -25,9 +25,9 @@ from fashionclf._picture_files import (
     pictures_in,
     read_picture,
 )
-from fashionclf._warnings import stack_level
 from fashionclf._types import FloatArray, ImagesLike, UInt8Array
 from fashionclf._validation import HEIGHT, WIDTH, check_path
+from fashionclf._warnings import stack_level
 
 # The brightest pixel of every picture of the data set is 254 or 255.
 _PEAK: Final = 254

@@ -2,6 +2,7 @@
 
 import textwrap
 import unicodedata
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,6 +22,9 @@ VERMILLION: Final = "#D55E00"
 
 _SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")  # seven, so that 42 pairs with the colours differ
+
+_NO_WINDOWS: Final = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # backends
+_LAST: Final[weakref.WeakValueDictionary[str, Any]] = weakref.WeakValueDictionary()  # the figure opened last
 
 _MISSING: Final = "fashionclf.plot needs matplotlib: run `pip install 'fashionclf[plot]'`."
 
@@ -60,7 +64,24 @@ def _open_figure(width: float, height: float, layout: Any) -> "Figure":
 
     from fashionclf.plot._notebook import NotebookFigure
 
-    return plt.figure(figsize=(width, height), layout=layout, FigureClass=NotebookFigure)
+    with plt.rc_context({"figure.max_open_warning": 0} if "inline" in plt.get_backend() else {}):
+        figure = plt.figure(figsize=(width, height), layout=layout, FigureClass=NotebookFigure)
+    if plt.get_backend().lower() in _NO_WINDOWS:
+        _let_go_of_the_last(figure)
+    return figure
+
+
+def _let_go_of_the_last(figure: "Figure") -> None:
+    """Keep one figure in pyplot, for `plt.savefig`: without windows nobody could close the others.
+
+    Whoever has a figure that pyplot let go of can still save it. A notebook, whose backend is another, shows and closes
+    all figures of a cell.
+    """
+    import matplotlib.pyplot as plt
+
+    if (last := _LAST.get("figure")) is not None and last is not figure:
+        plt.close(last)
+    _LAST["figure"] = figure
 
 
 def whole(figure: "Figure | SubFigure") -> "Figure":
