@@ -35,8 +35,6 @@ _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h
 
 # A garment as long as a twentieth of the frame still has the 28 pixels it needs, and every step takes milliseconds.
 WORKING_SIZE: Final = 512
-# Pillow's own bound for images that may be meant to exhaust memory. A JPEG counts by the size to which it is decoded.
-MAX_PIXELS: Final = 89_478_485
 
 
 class Picture(NamedTuple):
@@ -168,10 +166,12 @@ def _read_file(file: Any, name: str) -> Picture:
             image = Image.open(file, formats=list(SUFFIXES))
         # Lets a JPEG decoder skip most of the work on a large photograph; other formats ignore it.
         image.draft(None, (WORKING_SIZE, WORKING_SIZE))
-    if image.width * image.height > MAX_PIXELS:
+    # Pillow's bound, 89 million unless the caller has changed it. A JPEG counts by the size to which it is decoded.
+    pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
+    if limit is not None and pixels > limit:
         raise ValueError(
-            f"{name} has {image.width * image.height:,} pixels, expected at most {MAX_PIXELS:,}, for "
-            "which a gigabyte is needed. Make it smaller."
+            f"{name} is too large to be read safely: {pixels:,} pixels, at most {limit:,} are read. Make it smaller, or "
+            "raise `PIL.Image.MAX_IMAGE_PIXELS` if you trust it."
         )
     return _decode(image, name)
 

@@ -42,7 +42,7 @@ class CompiledPredictor:
             function(tf.convert_to_tensor(images[start : start + batch_size])).numpy()
             for start in range(0, len(images), batch_size)
         ]
-        return with_both_classes(parts[0] if len(parts) == 1 else np.concatenate(parts))
+        return _probabilities_of(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
     def _trace(self) -> Any:
         with self._lock:
@@ -127,7 +127,7 @@ class FrozenPredictor:
         interpreter, source, target = self._interpreter()
         interpreter.set_tensor(source, image.reshape(self._shape))
         interpreter.invoke()
-        return with_both_classes(interpreter.get_tensor(target))
+        return _probabilities_of(interpreter.get_tensor(target))
 
     def _interpreter(self) -> Any:
         """Return this thread's interpreter with its input and output: LiteRT's may not be shared."""
@@ -176,17 +176,18 @@ def _root_logger_as_it_is() -> Iterator[None]:
         root.removeHandler(handler)
 
 
-def with_both_classes(outputs: FloatArray) -> FloatArray:
-    """Return one column per class: one sigmoid unit gives the probability of the second class alone.
-
-    Raises:
-        ValueError: If a probability is NaN.
-    """
+def _probabilities_of(outputs: FloatArray) -> FloatArray:
+    """Return a model's outputs as one column per class; refuse those of a model that has diverged."""
     if np.isnan(outputs.sum()):
         raise ValueError(
             "The model gives NaN in place of probabilities: its weights have diverged in training. Train a new model, "
             "with a lower learning rate."
         )
+    return with_both_classes(outputs)
+
+
+def with_both_classes(outputs: FloatArray) -> FloatArray:
+    """Return one column per class: one sigmoid unit gives the probability of the second class alone."""
     if outputs.shape[1] == 1:
         return np.concatenate([1 - outputs, outputs], axis=1)
     return outputs

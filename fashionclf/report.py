@@ -305,8 +305,8 @@ def evaluate_predictions(
     if len(wrong):
         raise ValueError(
             f"`predictions` has {len(wrong)} rows that do not sum to 1, such as row {wrong[0]} with "
-            f"{sums[wrong[0]]:.4g}; expected one probability per class. Divide each row by its sum, or apply softmax to "
-            "scores."
+            f"{sums[wrong[0]]:.4g}; expected one probability per class. Divide each row by its sum, or apply "
+            "softmax to scores."
         )
     return EvaluationReport(integer_labels(checked), predictions)
 

@@ -437,11 +437,13 @@ class Trainer:
             TypeError: If an argument has the wrong type.
 
         Example:
-            >>> import fashionclf as fc, numpy as np
+            >>> import fashionclf as fc
+            >>> images, labels = fc.load_data("synthetic").test
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
-            >>> trainer.report(np.zeros((4, 28, 28), dtype="uint8"), [3, 3, 9, 9]).support
+            >>> trainer.report(images[:4], [3, 3, 9, 9]).support
             array([0, 0, 0, 2, 0, 0, 0, 0, 0, 2])
         """
+        self._known_names(), check_count(batch_size, "batch_size")
         examples = self._labelled(x, y)
         return evaluate_predictions(examples.labels, self.predict(examples.images, batch_size=batch_size))
 
@@ -470,14 +472,15 @@ class Trainer:
                 plain background, an array that is blank, nearly black or a negative. `Prediction.doubts` says why.
 
         Example:
-            >>> import fashionclf as fc, numpy as np
+            >>> import fashionclf as fc
+            >>> images, labels = fc.load_data("synthetic").test
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
-            >>> trainer.predict(np.zeros((2, 28, 28), dtype="uint8"))
+            >>> trainer.predict(images[:2])
             <Predictions for 2 pictures, 10 classes>
         """
-        names = self._known_names()
+        names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
         pictures, doubts = as_pictures(x)
-        probabilities = self._predictor(pictures.images, check_count(batch_size, "batch_size"))
+        probabilities = self._predictor(pictures.images, batch_size)
         return Predictions(probabilities, names, sources=pictures.names, doubts=doubts)
 
     def predict_proba(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
@@ -497,7 +500,8 @@ class Trainer:
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
         """
-        return self._predictor(as_pictures(x)[0].images, check_count(batch_size, "batch_size"))
+        batch_size = check_count(batch_size, "batch_size")
+        return self._predictor(as_pictures(x)[0].images, batch_size)
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for serving one picture at a time.
@@ -519,9 +523,10 @@ class Trainer:
             TypeError: If `num_threads` is not an integer.
 
         Example:
-            >>> import fashionclf as fc, numpy as np
+            >>> import fashionclf as fc
+            >>> images, labels = fc.load_data("synthetic").test
             >>> predictor = fc.Trainer(fc.dense_model(units=(), seed=0)).compile_predictor()
-            >>> len(predictor.predict(np.zeros((28, 28), dtype="uint8")))
+            >>> len(predictor.predict(images[0]))
             1
         """
         threads = min(2, os.cpu_count() or 1) if num_threads is None else check_count(num_threads, "num_threads")
@@ -532,7 +537,7 @@ class Trainer:
         names = self.class_names
         if names is None:
             raise ValueError(
-                f"The names of the {self.num_classes} classes are not known: set `trainer.class_names = [...]`, "
+                f"The class names are not known, of which there are {self.num_classes}: set `trainer.class_names = [...]`, "
                 "build or load the Trainer with `class_names=[...]`, or fit it on a Split that has them. "
                 "`predict_proba` needs none."
             )

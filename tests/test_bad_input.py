@@ -15,7 +15,7 @@ GOOD = IMAGES / 255
 
 BAD_IMAGES = {
     "wrong size": (np.zeros((2, 27, 28)), ValueError, r"shape \(2, 27, 28\), expected .*\(n, 28, 28\)"),
-    "colour": (np.zeros((2, 28, 28, 3)), ValueError, "convert them to grey"),
+    "colour": (np.zeros((2, 28, 28, 3)), ValueError, "load_image"),
     "flat and short": (np.zeros(783), ValueError, r"shape \(783,\)"),
     "scalar": (3, ValueError, r"shape \(\)"),
     "five axes": (np.zeros((1, 1, 28, 28, 1)), ValueError, "shape"),
@@ -358,7 +358,7 @@ TABLE = {
          "19 rows but there are 20 predictions"),
         ("scores", lambda w: fc.evaluate_predictions([0], [[3.0, -1.0]]), VALUE, r"in \[0, 1\]"),
         ("one row", lambda w: fc.evaluate_predictions([0], [0.5, 0.5]), VALUE, r"shape \(2,\)"),
-        ("zeros", lambda w: fc.evaluate_predictions([0], [[0.0, 0.0]]), VALUE, "row of zeros"),
+        ("zeros", lambda w: fc.evaluate_predictions([0], [[0.0, 0.0]]), VALUE, "sum to 1"),
         ("text", lambda w: fc.evaluate_predictions([0], "Bag"), TYPE, "numbers"),
         ("names twice", lambda w: fc.evaluate_predictions([0], fc.Predictions(np.eye(2)[:1], "ab"), class_names="ab"),
          (VALUE, TYPE), "class_names|class names"),

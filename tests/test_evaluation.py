@@ -139,13 +139,13 @@ class TestCalibrate:
         before = trainer.model.get_weights()
         calls = []
 
-        def interrupted(x):
-            calls.append(x)
+        def interrupted(labels, probabilities):
+            calls.append(labels)
             if len(calls) == 3:
                 raise KeyboardInterrupt
-            return np.full((len(x), 10), 0.1)
+            return fc.evaluate_predictions(labels, probabilities)
 
-        monkeypatch.setattr(trainer, "predict_proba", interrupted)
+        monkeypatch.setattr("fashionclf.evaluation.evaluate_predictions", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fc.calibrate(trainer, *garments)
         for weight, original in zip(trainer.model.get_weights(), before, strict=True):

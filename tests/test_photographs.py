@@ -460,7 +460,7 @@ def folder(tmp_path, garments):
 class TestReadPictures:
     def test_arrays_pass_untouched(self, every_form):
         for images in every_form.values():
-            assert read_pictures(images) == (images, None) if isinstance(images, list | tuple) else True
+            assert read_pictures(images) == (images, None, None) if isinstance(images, list | tuple) else True
             assert read_pictures(images).images is images
 
     def test_arrays_need_no_pillow(self):

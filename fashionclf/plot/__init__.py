@@ -9,7 +9,9 @@
 A function that draws one diagram takes `ax=` and returns that `matplotlib.axes.Axes`; one that draws several takes
 `figure=` (also a `SubFigure`) and returns the `matplotlib.figure.Figure`. Without them it opens a figure through
 `matplotlib.pyplot`, which a notebook shows by itself, and a script after `plt.show()`; nothing is shown or saved by
-the functions themselves. Servers and threads, for which pyplot is not made, pass a place of their own:
+the functions themselves. Where there are no windows (matplotlib's backend "agg"), pyplot keeps the last figure only,
+for `plt.savefig`; the figures returned before can still be saved by `figure.savefig`. Servers and threads, for which
+pyplot is not made, pass a place of their own:
 `ax=Figure(layout="constrained").add_subplot()`.
 
 Colours are Okabe and Ito's, which colour-blind readers can tell apart, and never the only sign: right is ✓, wrong is ✗.

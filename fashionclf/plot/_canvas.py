@@ -79,8 +79,10 @@ def _let_go_of_the_last(figure: "Figure") -> None:
     """
     import matplotlib.pyplot as plt
 
-    if (last := _LAST.get("figure")) is not None and last is not figure:
+    if (last := _LAST.get("figure")) is not None and plt.fignum_exists(last.number):
+        canvas = type(last.canvas)
         plt.close(last)
+        canvas(last)  # closing takes it away
     _LAST["figure"] = figure
 
 
