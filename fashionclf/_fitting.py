@@ -26,8 +26,6 @@ from fashionclf.presets import Recipe
 
 EVALUATION_BATCH: Final = 256
 _MAX_GROUP: Final = 32
-# Before 3.8, Keras lost the figures of a last group that was not full.
-_GROUPS_WELL: Final = tuple(int(part) for part in keras.__version__.split(".")[:2]) >= (3, 8)
 
 
 # -- options --------------------------------------------------------------------------------------
@@ -191,7 +189,7 @@ def _grouped_steps(
     # Divergence may as well be seen after a group.
     watched = any(_watches_batches(callback) for callback in callbacks if type(callback) is not StopAtDivergence)
     replicas = model.distribute_strategy.num_replicas_in_sync  # Keras cannot group the steps of several
-    if watched or replicas > 1 or model.steps_per_execution != 1 or not _GROUPS_WELL:
+    if watched or replicas > 1 or model.steps_per_execution != 1:
         yield
         return
     # A last group that is not full costs seconds once, more than groups save in a short training.

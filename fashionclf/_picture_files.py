@@ -170,8 +170,8 @@ def _read_file(file: Any, name: str) -> Picture:
     pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > limit:
         raise ValueError(
-            f"{name} is too large to be read safely: {pixels:,} pixels, at most {limit:,} are read. Make it smaller, or "
-            "raise `PIL.Image.MAX_IMAGE_PIXELS` if you trust it."
+            f"{name} is too large to be read safely: {pixels:,} pixels, expected at most {limit:,}. Make it smaller, "
+            "or raise `PIL.Image.MAX_IMAGE_PIXELS` if you trust it."
         )
     return _decode(image, name)
 

@@ -1,12 +1,15 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 import fashionclf as fc
 
+ROOT = Path(__file__).resolve().parents[1]
 HEAVY = "sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
 
 
@@ -67,3 +70,15 @@ def test_unknown_attribute():
 
 def test_modules_are_attributes():
     assert fc.labels.CLASS_NAMES is fc.CLASS_NAMES
+
+
+def test_the_oldest_releases_are_those_that_pyproject_allows():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    allowed = [*project["dependencies"]]
+    for extra in ("images", "plot", "sklearn", "litert"):
+        allowed += project["optional-dependencies"][extra]
+    lines = (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("==") for line in lines if not line.startswith("#"))
+    release = {name: Version(version) for name, version in pairs}
+    bounds = dict(requirement.split(">=") for requirement in allowed)
+    assert release == {name: Version(bound) for name, bound in bounds.items()}
