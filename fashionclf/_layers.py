@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import keras
-import numpy as np
 
 
 class ModelState:
@@ -102,37 +101,6 @@ def last_layer(model: keras.Model) -> keras.Layer | None:
             return None
         layer = layer.layers[-1]
     return layer
-
-
-def pixel_range(model: keras.Model, shape: tuple[int, ...]) -> float | None:
-    """Return by how much a white image differs from a black one where they reach the first layer with weights.
-
-    In a model that is no graph of layers only its `Rescaling` layers tell. None if nothing tells.
-    """
-    if not is_graph(model):
-        scales = [np.abs(each.scale).max() for each in _rescalings(model)]
-        return float(np.prod(scales)) if scales else None
-    images = np.stack([np.zeros(shape, np.float32), np.ones(shape, np.float32)])
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization | keras.layers.InputLayer) or not layer.weights:
-            continue
-        try:
-            reached = keras.Model(model.inputs[0], layer.input)(images, training=False)
-        except (AttributeError, ValueError):  # a layer that is used several times, or has several inputs
-            return None
-        if isinstance(reached, list | tuple | dict):
-            return None
-        black, white = keras.ops.convert_to_numpy(reached)
-        between = float(np.abs(white - black).max())
-        if isinstance(layer, keras.Model):
-            scales = [np.abs(each.scale).max() for each in _rescalings(layer)]
-            return between * float(np.prod(scales))
-        return between
-    return None
-
-
-def _rescalings(model: keras.Model) -> list[keras.layers.Rescaling]:
-    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Rescaling)]
 
 
 def named_variables(model: keras.Model) -> dict[str, Any]:

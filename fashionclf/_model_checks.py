@@ -5,9 +5,10 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from fashionclf._layers import last_layer, pixel_range
+from fashionclf._layers import last_layer
 from fashionclf._types import FloatArray
 from fashionclf._validation import HEIGHT, IMAGE_SHAPE, NUM_PIXELS, WIDTH
+from fashionclf._walk import pixel_range
 
 _INPUTS: Final = (IMAGE_SHAPE, (HEIGHT, WIDTH), (NUM_PIXELS,))
 _LEAST_RANGE: Final = 1 / 50  # between what pixels in [0, 1] span, and what they do divided by 127.5 or 255

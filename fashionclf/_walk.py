@@ -116,6 +116,14 @@ class Walk:
         """Return what went into the softmax or sigmoid of a layer, at each of its uses: float32 `(n, units)`."""
         return [self._logits(step.output).numpy() for step in self._steps if step.operation is layer]
 
+    def first_weighed(self) -> tuple[keras.Layer, Any] | None:
+        """Return the first layer with weights, but for a `Normalization`, and what reached it; None without any."""
+        for step in self._steps:
+            adapted = isinstance(step.operation, keras.layers.Normalization)
+            if step.inputs and not adapted and getattr(step.operation, "weights", []):
+                return step.operation, step.inputs[0]
+        return None
+
     def _through(self, graph: Any, inputs: Any) -> Any:
         """Compute what `graph.call` does, step by step."""
         answers = graph._run_through_graph(
@@ -164,6 +172,26 @@ class Walk:
         if probabilities.shape[1] > 1:
             return logarithms
         return logarithms - tf.math.log(tf.maximum(1 - probabilities, _TINY))
+
+
+def pixel_range(model: keras.Model, shape: tuple[int, ...]) -> float | None:
+    """Return by how much a white image differs from a black one where they reach the first layer with weights.
+
+    Where code of the caller's own computes, only the `Rescaling` layers in it tell. None if nothing tells.
+    """
+    if _graph(model) is None:
+        return _rescaled(model)
+    reached = Walk(model, np.stack([np.zeros(shape, np.float32), np.ones(shape, np.float32)])).first_weighed()
+    if reached is None:
+        return None
+    layer, (black, white) = reached[0], reached[1].numpy()
+    return float(np.abs(white - black).max()) * (_rescaled(layer) or 1.0)
+
+
+def _rescaled(layer: keras.Layer) -> float | None:
+    """Return the product of the scales of all `Rescaling` layers in a layer, None if it has none."""
+    scales = [np.abs(part.scale).max() for part in layer._flatten_layers() if isinstance(part, keras.layers.Rescaling)]
+    return float(np.prod(scales)) if scales else None
 
 
 def named_layers(model: keras.Model) -> dict[str, keras.Layer]:

@@ -537,7 +537,7 @@ class Trainer:
         names = self.class_names
         if names is None:
             raise ValueError(
-                f"The class names are not known: set `trainer.class_names` to a list of {self.num_classes}, build or load "
+                f"The class names are not known: set `trainer.class_names` to {self.num_classes} names, build or load "
                 "the Trainer with `class_names=[...]`, or fit it on a Split that has them. `predict_proba` needs none."
             )
         return names

@@ -256,7 +256,9 @@ class TestClassNames:
 
 
 class TestScaledTwice:
-    @pytest.mark.parametrize("kind", ["layer", "nested", "division", "normalisation", "subclass"])
+    @pytest.mark.parametrize(
+        "kind", ["layer", "nested", "before a nested model", "division", "normalisation", "subclass"]
+    )
     def test_a_model_that_divides_by_255_is_refused(self, kind):
         head = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
         image = keras.Input((28, 28, 1))
@@ -264,6 +266,8 @@ class TestScaledTwice:
             model = keras.Sequential([image, keras.layers.Rescaling(1 / 255), *head])
         elif kind == "nested":
             model = keras.Sequential([image, keras.Sequential([keras.layers.Rescaling(1 / 127.5, offset=-1)]), *head])
+        elif kind == "before a nested model":
+            model = keras.Sequential([image, keras.layers.Rescaling(1 / 255), keras.Sequential(head)])
         elif kind == "division":
             model = keras.Model(image, head[1](head[0](image / 255.0)))
         elif kind == "normalisation":
@@ -285,8 +289,8 @@ class TestScaledTwice:
             fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(255.0), model]))
 
     def test_other_scalings_are_fine(self):
-        head = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
         for scaling in (keras.layers.Rescaling(2.0, offset=-1), keras.layers.Normalization(mean=0.29, variance=0.12)):
+            head = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
             fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), scaling, *head]))
 
 
@@ -515,6 +519,7 @@ class TestAround:
             import fashionclf as fc
             from fashionclf._synthetic import draw_garments
             images, labels = draw_garments(120)
+            fc.Trainer, fc.calibrate  # what other libraries warn of when they are imported is theirs
             warnings.simplefilter("error")
             recipe = fc.Recipe(schedule="one_cycle", augmentation=fc.Augmentation(), label_smoothing=0.1)
             for options in ({}, {"recipe": recipe}):

@@ -99,7 +99,8 @@ def pack(arrays: Mapping[str, FloatArray]) -> bytes:
     """Return arrays as the content of a file of weights: kernels in float16, the few other numbers in float32."""
     stored = {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in arrays.items()}
     content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **stored)
+    # `allow_pickle=False` would be stored as an array by numpy before 2.2; of numbers nothing is pickled.
+    np.savez_compressed(content, **stored)  # type: ignore[arg-type]
     return content.getvalue()
 
 
