@@ -51,4 +51,4 @@ def share_of_negatives(images: ImageArray) -> float:
 
 
 def _are_negatives(rows: ImageArray, light: float) -> NDArray[np.bool_]:
-    return np.asarray(np.count_nonzero(rows[:, _BORDER] > light, axis=1) > len(_BORDER) // 2)
+    return np.asarray(np.count_nonzero(rows.take(_BORDER, axis=1) > light, axis=1) > len(_BORDER) // 2)

@@ -201,9 +201,14 @@ class Trainer:
     @class_names.setter
     def class_names(self, names: ClassNames) -> None:
         checked = check_class_names(names, self.num_classes)
-        if self._class_names is not None and self._renamed_from is None:
-            self._renamed_from = self._class_names
+        if self._renamed_from is None:
+            self._renamed_from = self._learnt_names
         self._class_names, self._names_given = checked, True
+
+    @property
+    def _learnt_names(self) -> tuple[str, ...] | None:
+        """The class names that were told, or that the weights are assumed to have learnt."""
+        return self.class_names if self._knows_classes else self._class_names
 
     @property
     def _known_lists(self) -> list[tuple[str, ...]]:
@@ -348,7 +353,7 @@ class Trainer:
         they have some in common: those must be the same classes.
         """
         theirs = x.class_names if isinstance(x, Split) else None
-        own, renamed_from = self._class_names, self._renamed_from
+        own, renamed_from = self._learnt_names, self._renamed_from
         if theirs is None:
             return own, renamed_from
         in_common = set(theirs) & {name for names in self._known_lists for name in names}

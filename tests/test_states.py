@@ -229,6 +229,18 @@ class TestClassNames:
         fresh.fit(named, **QUIET)  # has learnt the other order
         assert fresh.class_names == sorted_split.class_names
 
+    def test_names_that_were_assumed_are_matched_too(self, named, sorted_split, small_trainer):
+        trainer = small_trainer()
+        trainer.fit(*named, **QUIET)  # arrays, which tell no names: Fashion-MNIST's are assumed
+        expected = trainer.evaluate(*named)
+        assert trainer.evaluate(sorted_split) == expected
+        trainer.class_names = list("abcdefghij")
+        assert trainer.evaluate(named) == expected
+        again = small_trainer()
+        again.fit(*named, **QUIET)
+        again.fit(sorted_split, **QUIET)
+        assert again.class_names == fc.CLASS_NAMES
+
     def test_names_of_ones_own_rename_a_splits(self, named, small_trainer, tmp_path):
         trainer = small_trainer(class_names=list("abcdefghij"))
         trainer.fit(named, **QUIET)
