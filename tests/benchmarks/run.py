@@ -1,6 +1,6 @@
 """Measure fashionclf against plain Keras code, side by side in one run.
 
-    FASHIONCLF_DATA_DIR=... python tests/benchmarks/run.py [training] [batches] [latency] [throughput] [start]
+    FASHIONCLF_DATA_DIR=... python tests/benchmarks/run.py [training] [batches] [latency] [throughput] [start] [refit]
 
 measures what is named (everything by default; about half an hour on two cores), prints the ratios, and writes
 `docs/benchmarks.json`, `docs/benchmarks.md` and the plot `docs/benchmarks.png`. It needs the extras `litert` and
@@ -29,7 +29,14 @@ SEEDS = (0, 1, 2)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    sections = {"training": training, "batches": batches, "latency": latency, "throughput": throughput, "start": start}
+    sections = {
+        "training": training,
+        "batches": batches,
+        "latency": latency,
+        "throughput": throughput,
+        "start": start,
+        "refit": refit,
+    }
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(sections))
     chosen = parser.parse_args().sections or list(sections)
     path = DOCS / "benchmarks.json"
@@ -262,6 +269,50 @@ def start(rounds=5):
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def refit(rounds=3, fits=25):
+    """Fit one model again and again on 600 images, in fresh processes that take turns; the median of the rounds."""
+    ways = {
+        "plain Keras": (
+            "x = fc.prepare_images(images)\n"
+            "model.compile(optimizer='adam', loss='sparse_categorical_crossentropy', metrics=['accuracy'])",
+            "model.fit(x, labels, verbose=0)",
+        ),
+        "Trainer": (
+            "trainer = fc.Trainer(model)",
+            "trainer.fit(images, labels, epochs=1, precision='float32', verbose=0)",
+        ),
+        "Trainer, one-cycle schedule": (
+            "trainer = fc.Trainer(model, recipe=fc.Recipe(schedule='one_cycle', learning_rate=0.01))",
+            "trainer.fit(images, labels, epochs=1, precision='float32', verbose=0)",
+        ),
+    }
+    script = """
+import time
+import fashionclf as fc
+
+def memory():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 1e6
+
+images, labels = fc.load_data("synthetic").train[:600]
+model = fc.cnn_model(seed=0)
+{prepare}
+{fit}
+before, begun = memory(), time.perf_counter()
+for _ in range({fits}):
+    {fit}
+print(time.perf_counter() - begun, memory() - before)
+"""
+    results = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, (prepare, fit) in ways.items():
+            code = script.format(prepare=prepare, fit=fit, fits=fits)
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            seconds, megabytes = map(float, done.stdout.split()[-2:])
+            results[name].append({"seconds": seconds, "megabytes": megabytes})
+    return results
+
+
 # -- the page -------------------------------------------------------------------------------------
 
 
@@ -287,6 +338,7 @@ def page(results):
         "latency": latency_lines,
         "throughput": throughput_lines,
         "start": start_lines,
+        "refit": refit_lines,
     }
     for name, write in writers.items():
         if name in results:
@@ -396,6 +448,15 @@ def start_lines(results):
         f"- `load_data` takes {load:.2f} of Keras's time, and verifies the content, which Keras does not.",
         "- Loading a pretrained classifier and its first prediction come on top of importing TensorFlow.",
     ]
+
+
+def refit_lines(results):
+    lines = ["## Fitting again", "", "25 fits of one `cnn_model` on 600 images, one epoch each, after a first one.", ""]
+    lines += ["| way | seconds | memory grows by, MB |", "|---|---:|---:|"]
+    for name, runs in results.items():
+        lines.append(f"| {name} | {median(runs, 'seconds'):.1f} | {median(runs, 'megabytes'):.0f} |")
+    ratio = median(results["Trainer"], "seconds") / median(results["plain Keras"], "seconds")
+    return [*lines, "", f"- Fitting a Trainer again takes **{ratio:.2f}** of plain Keras's time."]
 
 
 def plot(results, path):
