@@ -98,7 +98,7 @@ class Compilation:
         return not compiled_by_caller(self._model)
 
     @property
-    def _is_in_force(self) -> bool:
+    def is_in_force(self) -> bool:
         """Whether the model is compiled by this, and not by another Trainer since."""
         state = state_of(self._model)
         return self.by_trainer and state.compiled_by is not None and state.compiled_by() is self
@@ -146,7 +146,7 @@ class Compilation:
             return
         with self._model.distribute_strategy.scope():  # where the model has its variables
             optimizer = self._optimizer_for(recipe, total_steps)
-            if self._is_in_force and optimizer is self._model.optimizer and loss == self._model.loss:
+            if self.is_in_force and optimizer is self._model.optimizer and loss == self._model.loss:
                 return
             # XLA slows convolutions on processors.
             self._model.compile(optimizer=optimizer, loss=loss, metrics=list(self._metrics) or None, jit_compile=False)
@@ -176,7 +176,7 @@ class Compilation:
 
     def evaluated(self, loss: Any) -> keras.Model:
         """Return a compiled model to evaluate. The model itself is not compiled for that."""
-        if not self.by_trainer or self._is_in_force:
+        if not self.by_trainer or self.is_in_force:
             return self._model
         if self._evaluator is None or self._evaluator[0] != loss:
             evaluator = _Evaluated(self._model)
@@ -186,7 +186,7 @@ class Compilation:
 
     def loss_in_force(self, labels: IntArray | FloatArray, recipe: Recipe) -> Any:
         """Return the loss that evaluating computes: that of training, if there was any."""
-        return self._model.loss if self._is_in_force else self.loss_for(labels, recipe)
+        return self._model.loss if self.is_in_force else self.loss_for(labels, recipe)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values from which `restore` makes the same."""
@@ -215,7 +215,9 @@ class Compilation:
             for key in ("loss", "metrics", "optimizer")
         )
         restored = cls(model, units, loss=loss, metrics=metrics, optimizer=optimizer)
-        if model.compiled:  # with the state that was saved
+        if not values.get("in_force", True):  # another Trainer of the same model had compiled it last
+            state_of(model).compilation = compilation_of(model)
+        elif model.compiled:  # with the state that was saved
             restored.given = optimizer and model.optimizer
             if recipe.schedule == "constant":
                 restored._optimizer = model.optimizer

@@ -576,7 +576,7 @@ class Trainer:
             "class_names_given": self._names_given,
             "renamed_from": self._renamed_from,
             "recipe": self.recipe.to_dict(),
-            "compilation": self._compilation.to_dict(),
+            "compilation": {**self._compilation.to_dict(), "in_force": self._compilation.is_in_force},
             "versions": {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},
         }
         with self._locks.computing:

@@ -76,6 +76,18 @@ class TestCompilation:
         second.fit(*garments, **QUIET)  # both were made before the first was fitted
         np.testing.assert_array_equal(first.model.get_weights()[0], second.model.get_weights()[0])
 
+    def test_what_is_saved_is_the_trainers_own_compilation(self, garments, small_trainer, tmp_path):
+        first = small_trainer()
+        second = fc.Trainer(first.model, optimizer="sgd")
+        for trainer in (first, second):
+            trainer.fit(*garments, **QUIET)
+        first.save(tmp_path / "first.keras")
+        loaded = fc.Trainer.load(tmp_path / "first.keras")
+        loaded.fit(*garments, **QUIET)
+        assert isinstance(loaded.model.optimizer, keras.optimizers.Adam)
+        second.save(tmp_path / "second.keras")
+        assert isinstance(fc.Trainer.load(tmp_path / "second.keras").model.optimizer, keras.optimizers.SGD)
+
     def test_repeated_fits_trace_once(self, garments):
         for recipe in (fc.Recipe(), fc.Recipe(schedule="one_cycle", learning_rate=0.01, label_smoothing=0.1)):
             traced = []
@@ -139,6 +151,10 @@ class TestCompilation:
             with pytest.raises(ValueError, match=rf"another fit.*{word}"):
                 trainer(**changed).fit(*garments, **fit)
         trainer(seed=5).fit(*garments, **fit)  # its weights are replaced
+        same = trainer()
+        with pytest.raises(KeyboardInterrupt):
+            same.fit(*garments, callbacks=[Interrupt()], **fit)
+        same.fit(*garments, **fit)
 
     def test_resume_knows_a_model_built_again_with_names_that_keras_counts_on(self, garments, tmp_path):
         class Interrupt(keras.callbacks.Callback):
