@@ -43,7 +43,7 @@ def main():
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in chosen:
         print(f"== {name}", flush=True)
-        results["machine"] = machine()
+        results.setdefault("machines", {})[name] = machine()
         results[name] = sections[name]()
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = page(results)
@@ -318,16 +318,11 @@ print(time.perf_counter() - begun, memory() - before)
 
 def page(results):
     """Write the figures and their ratios as Markdown."""
-    info = results["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in info["versions"].items())
     lines = [
         "# Benchmarks",
         "",
         "`python tests/benchmarks/run.py` measured each of these tables side by side in one run. Read the ratios: "
         "seconds depend on the machine.",
-        "",
-        f"{info['processor']}, {info['cores']} cores, {'with' if info['bfloat16'] else 'without'} bfloat16 units. "
-        f"{versions}.",
         "",
         "![Seconds to validation accuracy 0.915, and milliseconds for one picture](benchmarks.png)",
         "",
@@ -342,8 +337,15 @@ def page(results):
     }
     for name, write in writers.items():
         if name in results:
-            lines += [*write(results[name]), ""]
+            heading, *rest = write(results[name])
+            lines += [heading, "", machine_line(results["machines"][name]), *rest, ""]
     return "\n".join(lines)
+
+
+def machine_line(info):
+    versions = ", ".join(f"{name} {number}" for name, number in info["versions"].items())
+    units = "with" if info["bfloat16"] else "without"
+    return f"{info['processor']}, {info['cores']} cores, {units} bfloat16 units. {versions}."
 
 
 def median(runs, key):
