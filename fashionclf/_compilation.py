@@ -90,6 +90,7 @@ class Compilation:
         self.given = optimizer
         self._optimizer: keras.optimizers.Optimizer | None = None  # the one in use, and what it was made for
         self._optimizer_of: Any = None
+        self._beginning: list[NDArray[Any]] | None = None  # what the variables of one with a schedule begin with
         self._evaluator: tuple[Any, keras.Model] | None = None
 
     @property
@@ -164,14 +165,18 @@ class Compilation:
         if self._optimizer is not None and self._optimizer_of == purpose:
             if self.given is not None or recipe.schedule == "constant":
                 return self._optimizer
-            if self._model.distribute_strategy.num_replicas_in_sync == 1:
-                _begin_anew(self._optimizer, _make_optimizer(recipe, total_steps), variables)
+            if self._beginning is not None:
+                for variable, value in zip(self._optimizer.variables, self._beginning, strict=True):
+                    variable.assign(value)  # begun anew: another optimizer would have to be traced again
                 return self._optimizer
         if self.given is None:
             self._optimizer = _make_optimizer(recipe, total_steps)
         else:  # one that is built has the state of other variables: of another model, or before layers were frozen
             self._optimizer = _fresh(self.given) if self.given.built else self.given
-        self._optimizer_of = purpose
+        self._optimizer_of, self._beginning = purpose, None
+        if recipe.schedule != "constant" and self._model.distribute_strategy.num_replicas_in_sync == 1:
+            self._optimizer.build(variables)
+            self._beginning = [variable.numpy() for variable in self._optimizer.variables]
         return self._optimizer
 
     def evaluated(self, loss: Any) -> keras.Model:
@@ -277,13 +282,6 @@ def _purpose(variables: Iterable[Any], recipe: Recipe, total_steps: int, given: 
     steps = 0 if recipe.schedule == "constant" else total_steps
     options = (recipe.optimizer, recipe.learning_rate, recipe.momentum, recipe.weight_decay, recipe.schedule, steps)
     return [id(variable) for variable in variables], given is None and options
-
-
-def _begin_anew(optimizer: keras.optimizers.Optimizer, fresh: keras.optimizers.Optimizer, variables: Any) -> None:
-    """Give an optimizer the state of a fresh one with the same options: a new one would have to be traced again."""
-    fresh.build(variables)
-    for variable, beginning in zip(optimizer.variables, fresh.variables, strict=True):
-        variable.assign(beginning)
 
 
 def _copies(metrics: Iterable[Any]) -> list[Any]:
