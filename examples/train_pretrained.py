@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import fashionclf as fc
-from fashionclf._layers import named_variables
+from fashionclf.models._graph import named_variables
 from fashionclf.pretrained import PretrainedWeights, pack
 
 FOLDER = Path(fc.__file__).parent / "pretrained"

@@ -14,9 +14,10 @@ first used.
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from fashionclf._version import __version__
+
 if TYPE_CHECKING:
     from fashionclf import explain, plot
-    from fashionclf._predictor import FrozenPredictor
     from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
     from fashionclf.evaluation import ShiftRobustness, calibrate, cross_validate, shift_robustness
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
         scale,
         train_validation_split,
     )
-    from fashionclf.presets import Preset, Recipe, get_preset, list_presets
+    from fashionclf.presets import Preset, get_preset, list_presets
     from fashionclf.pretrained import PretrainedWeights
+    from fashionclf.recipe import Recipe
     from fashionclf.report import CalibrationBin, Confusion, EvaluationReport, evaluate_predictions
+    from fashionclf.serving import FrozenPredictor
     from fashionclf.trainer import Trainer
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CLASS_NAMES",
@@ -90,13 +91,13 @@ _HOMES: Final = {
     "Dataset": "datasets",
     "DoubtfulImageWarning": "photographs",
     "EvaluationReport": "report",
-    "FrozenPredictor": "_predictor",
+    "FrozenPredictor": "serving",
     "Prediction": "predictions",
     "Predictions": "predictions",
     "PreprocessingSteps": "photographs",
     "Preset": "presets",
     "PretrainedWeights": "pretrained",
-    "Recipe": "presets",
+    "Recipe": "recipe",
     "ShiftRobustness": "evaluation",
     "Split": "datasets",
     "Trainer": "trainer",

@@ -6,17 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray
-from fashionclf._validation import (
-    HEIGHT,
-    NUM_PIXELS,
-    WIDTH,
-    check_count,
-    check_flag,
-    check_images,
-    check_number,
-    check_seed,
-)
+from fashionclf._validation import check_count, check_flag, check_number, check_seed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,11 @@
 """Class names, per data set and language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+import numpy as np
+
+from fashionclf._types import IntArray
 from fashionclf._validation import check_choice
 
 _GARMENTS: Final = (
@@ -17,6 +20,8 @@ _GARMENTS: Final = (
     "Bag",
     "Ankle boot",
 )
+
+
 _GARMENTS_KO: Final = (
     "티셔츠",
     "바지",
@@ -29,13 +34,17 @@ _GARMENTS_KO: Final = (
     "가방",
     "앵클 부츠",
 )
+
+
 _DIGITS: Final = tuple("0123456789")
+
 
 _NAMES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "fashion_mnist": {"en": _GARMENTS, "ko": _GARMENTS_KO},
     "mnist": {"en": _DIGITS, "ko": _DIGITS},
     "synthetic": {"en": _GARMENTS, "ko": _GARMENTS_KO},
 }
+
 
 CLASS_NAMES: Final[tuple[str, ...]] = _GARMENTS
 """Fashion-MNIST's ten class names in the data set's own spelling; label `i` is `CLASS_NAMES[i]`."""
@@ -76,3 +85,32 @@ def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
         if all(name in own for name in given):
             return tuple(own[name] for name in given)
     return None
+
+
+def match_labels(names: Sequence[str], known: Iterable[Sequence[str]], what: str) -> IntArray | None:
+    """Return, for each label of `names`, the label in the first of the `known` lists that has all of them.
+
+    Names of the same class in different languages match too.
+
+    Args:
+        names: Class names of some labels.
+        known: Lists of class names that mean the same labels.
+        what: Where `names` come from, for the message.
+
+    Returns:
+        Labels, int64 `(len(names),)`; None if all stay as they are.
+
+    Raises:
+        ValueError: If a name is in none of the lists.
+    """
+    lists = [tuple(each) for each in known]
+    for each in lists:
+        for own, other in ((tuple(names), each), (meaning_of(names), meaning_of(each))):
+            if own and other and set(own) <= set(other):
+                labels = np.array([other.index(name) for name in own], dtype=np.int64)
+                return None if (labels == np.arange(len(labels))).all() else labels
+    raise ValueError(
+        f"`{what}` has the classes {', '.join(map(repr, names))}; the Trainer has "
+        f"{', '.join(map(repr, lists[0]))}. Pass labels of the Trainer's classes. If they are the same under "
+        "other names, set `trainer.class_names` to those, or pass images and labels without names."
+    )

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from fashionclf._images import shape_of
 from fashionclf._types import ClassNames, FloatArray, IntArray
-from fashionclf._validation import check_class_names, check_count, shape_of
+from fashionclf._validation import check_class_names, check_count
 from fashionclf.labels import CLASS_NAMES
 
 
@@ -80,7 +81,7 @@ class Prediction:
             ValueError: If `k` is below 1.
             TypeError: If `k` is not an integer.
         """
-        order = _ranking(self.probabilities)[: check_count(k, "k")]
+        order = rank_labels(self.probabilities)[: check_count(k, "k")]
         return [(self.class_names[i], float(self.probabilities[i])) for i in order]
 
     def to_dict(self) -> dict[str, float]:
@@ -273,6 +274,23 @@ def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predicti
     return Predictions(predictions, class_names)
 
 
-def _ranking(probabilities: FloatArray) -> IntArray:
-    """Order labels by falling probability; equal ones by label, as argmax does."""
+def rank_labels(probabilities: NDArray[Any]) -> IntArray:
+    """Return labels, the most probable first, along the last axis; equally probable ones in label order."""
     return np.argsort(-probabilities, kind="stable")
+
+
+def probabilities_of(outputs: FloatArray) -> FloatArray:
+    """Return a model's outputs as one column per class; refuse those of a model that has diverged."""
+    if np.isnan(outputs.sum()):
+        raise ValueError(
+            "The model gives NaN in place of probabilities: its weights have diverged in training. Train a new model, "
+            "with a lower learning rate."
+        )
+    return with_both_classes(outputs)
+
+
+def with_both_classes(outputs: FloatArray) -> FloatArray:
+    """Return one column per class: one sigmoid unit gives the probability of the second class alone."""
+    if outputs.shape[1] == 1:
+        return np.concatenate([1 - outputs, outputs], axis=1)
+    return outputs

@@ -9,20 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images, scale_pixels
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
-from fashionclf._validation import (
-    HEIGHT,
-    NUM_PIXELS,
-    WIDTH,
-    check_count,
-    check_flag,
-    check_images,
-    check_labels,
-    check_number,
-    check_seed,
-    integer_labels,
-    scale_pixels,
-)
+from fashionclf._validation import check_count, check_flag, check_labels, check_number, check_seed, integer_labels
 
 
 def prepare_images(images: ImagesLike) -> FloatArray:

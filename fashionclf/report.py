@@ -1,7 +1,6 @@
 """The figures by which a classifier is judged on labelled pictures. Numpy only."""
 
 import functools
-import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -9,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from fashionclf._text import display_width, padded
 from fashionclf._types import ClassNames, IntArray, LabelsLike
 from fashionclf._validation import check_count, check_labels, integer_labels
-from fashionclf.predictions import Predictions, as_predictions
+from fashionclf.predictions import Predictions, as_predictions, rank_labels
 
 _NUM_BINS: Final = 15  # of Guo et al.
 _SUM_TOLERANCE: Final = 0.01  # what float16, or two decimals in a table, leave of a sum of 1 over ten classes
@@ -124,7 +124,7 @@ class EvaluationReport:
             ValueError: If `k` is below 1.
             TypeError: If `k` is not an integer.
         """
-        order = np.argsort(-self._probabilities, axis=1, kind="stable")[:, : check_count(k, "k")]
+        order = rank_labels(self._probabilities)[:, : check_count(k, "k")]
         return float((order == self.labels[:, np.newaxis]).any(axis=1).mean())
 
     @functools.cached_property
@@ -249,7 +249,7 @@ class EvaluationReport:
 
     @override
     def __str__(self) -> str:
-        width = max(14, *(_width(name) for name in self.class_names))
+        width = max(14, *(display_width(name) for name in self.class_names))
         lines = [
             f"{len(self.labels):,} pictures, {len(self.class_names)} classes",
             f"accuracy {self.accuracy:.4f} · top 3 {self.top_k_accuracy(3):.4f} · log loss {self.log_loss:.4f} · "
@@ -258,7 +258,7 @@ class EvaluationReport:
             " " * width + "  precision  recall      F1  pictures",
         ]
         for name, p, r, f, n in zip(self.class_names, self.precision, self.recall, self.f1, self.support, strict=True):
-            lines.append(f"{_padded(name, width)}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {n:8,}")
+            lines.append(f"{padded(name, width)}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {n:8,}")
         confusions = [f"  {c.class_name} taken for {c.predicted}: {c.count:,}" for c in self.most_confused()]
         return "\n".join([*lines, *(["", "most confused", *confusions] if confusions else [])])
 
@@ -313,16 +313,3 @@ def evaluate_predictions(
 
 def _share(part: IntArray, whole: IntArray) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
-
-
-# -- text in columns --------------------------------------------------------------------------------
-
-
-def _width(text: str) -> int:
-    """Return the columns that a text takes in a terminal, two for each East Asian character."""
-    joined = unicodedata.normalize("NFC", text)  # a Korean syllable may come as its letters
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in joined)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashionclf._synthetic import draw_garments
+from fashionclf.datasets._synthetic import draw_garments
 
 collect_ignore = ["typing"]  # read by mypy, never run
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
-from fashionclf._batches import BatchSource
+from fashionclf.trainer._batches import BatchSource
 
 
 def source(garments, **options):

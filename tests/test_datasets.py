@@ -11,8 +11,8 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from fashionclf import CLASS_NAMES, _download, _idx
-from fashionclf.datasets import Dataset, Split, load_data
+from fashionclf import CLASS_NAMES
+from fashionclf.datasets import Dataset, Split, _download, _idx, _sources, load_data
 
 SHARED = Path(os.environ.get("FASHIONCLF_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")
 SHAPES = {
@@ -27,11 +27,11 @@ def fake_source(folder, seed, npz=None):
     """A tiny data set under the real file names, and its content by file name."""
     rng = np.random.default_rng(seed)
     arrays = {n: rng.integers(0, 256 if len(s) == 3 else 10, s, dtype=np.uint8) for n, s in SHAPES.items()}
-    blank = [_idx.IdxFile(name, shape, "") for name, shape in SHAPES.items()]
+    blank = [_sources.IdxFile(name, shape, "") for name, shape in SHAPES.items()]
     content = {file.name: file.header + arrays[file.name].tobytes() for file in blank}
-    files = tuple(_idx.IdxFile(f.name, f.shape, hashlib.sha256(content[f.name]).hexdigest()) for f in blank)
+    files = tuple(_sources.IdxFile(f.name, f.shape, hashlib.sha256(content[f.name]).hexdigest()) for f in blank)
     mirrors = ("https://one.example/", "https://two.example/")
-    return _idx.Source(f"Tiny {folder}", folder, files, mirrors, npz), content, arrays
+    return _sources.Source(f"Tiny {folder}", folder, files, mirrors, npz), content, arrays
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def tiny(monkeypatch, tmp_path):
         "mnist": fake_source("mnist", 2, npz="mnist.npz"),
     }
     for name, (source, _, _) in made.items():
-        monkeypatch.setitem(_idx.SOURCES, name, source)
+        monkeypatch.setitem(_sources.SOURCES, name, source)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("FASHIONCLF_DATA_DIR", raising=False)
     monkeypatch.setattr(_download, "_transfer", no_network)
@@ -82,7 +82,7 @@ def test_it_reads_idx_files_compressed_or_not(tiny, tmp_path, name, compressed):
 
 def test_places_are_asked_in_order(tiny, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr("fashionclf._lookup.read_place", lambda path, *_, **__: asked.append(path) or EMPTY)
+    monkeypatch.setattr("fashionclf.datasets._lookup.read_place", lambda path, *_, **__: asked.append(path) or EMPTY)
     monkeypatch.setenv("FASHIONCLF_DATA_DIR", str(tmp_path / "variable"))
     with pytest.raises(FileNotFoundError):
         load_data(data_dir=str(tmp_path / "argument"), download=False)
@@ -101,7 +101,7 @@ def test_each_place_alone_is_enough(tiny, tmp_path, monkeypatch, place):
 
 
 def test_the_keras_cache_is_keras_s(monkeypatch, tmp_path):
-    from fashionclf._lookup import _keras_cache
+    from fashionclf.datasets._lookup import _keras_cache
 
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -145,7 +145,7 @@ class TestCalibrate:
                 raise KeyboardInterrupt
             return fc.evaluate_predictions(labels, probabilities)
 
-        monkeypatch.setattr("fashionclf.evaluation.evaluate_predictions", interrupted)
+        monkeypatch.setattr("fashionclf.evaluation._calibration.evaluate_predictions", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fc.calibrate(trainer, *garments)
         for weight, original in zip(trainer.model.get_weights(), before, strict=True):

@@ -442,7 +442,7 @@ def test_it_waits_for_a_training_step(averaging):
         (lambda t: feature_maps(t.model, PICTURE), TypeError, "must be a Trainer"),
         (lambda t: kernels(None), TypeError, "must be a Trainer"),
         (lambda t: grad_cam("cnn", PICTURE), TypeError, "must be a Trainer"),
-        (lambda t: grad_cam(t, np.zeros((2, 28, 28))), ValueError, "holds 2 pictures, expected one"),
+        (lambda t: grad_cam(t, np.zeros((2, 28, 28))), ValueError, "holds 2 images, expected one"),
         (lambda t: feature_maps(t, np.zeros((27, 28))), ValueError, r"`image` has shape \(27, 28\)"),
         (lambda t: feature_maps(t, np.full((28, 28), 2.0)), ValueError, "divide by 255"),
         (lambda t: feature_maps(t, None), TypeError, "`image`"),
@@ -482,7 +482,7 @@ def test_a_model_without_a_graph():
 
     trainer = fc.Trainer(Own())
     for call in (lambda: kernels(trainer), lambda: feature_maps(trainer, PICTURE), lambda: grad_cam(trainer, PICTURE)):
-        with pytest.raises(ValueError, match=r"\(Own\) is no graph of layers.*keras.Model\(inputs, outputs\)"):
+        with pytest.raises(ValueError, match=r"\(Own\) is not a graph of layers.*keras.Model\(inputs, outputs\)"):
             call()
 
 

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageDraw
 
-from fashionclf._picture_files import pictures_in, read_picture
-from fashionclf.photographs import DoubtfulImageWarning, load_image, preprocessing_steps, read_pictures
+from fashionclf.photographs import DoubtfulImageWarning, load_image, preprocessing_steps
+from fashionclf.photographs._folder import pictures_in
+from fashionclf.photographs._input import read_pictures
+from fashionclf.photographs._reading import read_picture
+
 
 FORMATS = {"BMP": {}, "GIF": {}, "JPEG": {"quality": 75}, "PNG": {}, "TIFF": {}, "WEBP": {"quality": 75}}
 PICTURES = arrays.arrays(
@@ -465,7 +468,7 @@ class TestReadPictures:
 
     def test_arrays_need_no_pillow(self):
         code = (
-            "import sys, numpy as np, fashionclf.photographs as p;"
+            "import sys, numpy as np, fashionclf.photographs._input as p;"
             "p.read_pictures(np.zeros((2, 28, 28))); p.read_pictures([np.zeros((28, 28))]);"
             "sys.exit('PIL' in sys.modules or 'tensorflow' in sys.modules)"
         )

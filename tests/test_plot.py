@@ -299,7 +299,7 @@ def test_prediction():
     [
         ((PREDICTIONS,), ValueError, "holds 6 predictions"),
         ((ROWS[0],), TypeError, "must be a Prediction"),
-        ((PREDICTIONS[0], PICTURES), ValueError, "holds 6 pictures"),
+        ((PREDICTIONS[0], PICTURES), ValueError, "holds 6 images"),
     ],
 )
 def test_wrong_prediction(arguments, error, message):
@@ -520,7 +520,7 @@ def test_grad_cam():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: plot.grad_cam(PICTURES, HEAT), ValueError, "holds 6 pictures"),
+        (lambda: plot.grad_cam(PICTURES, HEAT), ValueError, "holds 6 images"),
         (lambda: plot.grad_cam(PICTURES[0], HEAT[:14]), ValueError, r"shape \(14, 28\)"),
         (lambda: plot.grad_cam(PICTURES[0], HEAT * 2), ValueError, "from 0 to 2"),
         (lambda: plot.grad_cam(PICTURES[0], HEAT * np.nan), ValueError, "holds NaN"),

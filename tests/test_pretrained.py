@@ -15,7 +15,7 @@ import pytest
 
 import fashionclf as fc
 from fashionclf import pretrained
-from fashionclf.trainer import _with_weights
+from fashionclf.trainer._trainer import _with_weights
 
 NAMES = ("cnn_fast", "cnn_accurate")
 CARDS = Path(__file__).resolve().parent.parent / "docs" / "model_cards"

@@ -510,7 +510,7 @@ class TestAround:
             import keras, tempfile
             keras.config.set_image_data_format("channels_first")
             import fashionclf as fc
-            from fashionclf._synthetic import draw_garments
+            from fashionclf.datasets._synthetic import draw_garments
             images, labels = draw_garments(60)
             for name in fc.list_presets():
                 fc.Trainer.from_preset(name, seed=0).predict(images[:2])
@@ -525,7 +525,7 @@ class TestAround:
         printed = run("""
             import logging, os, warnings
             import fashionclf as fc
-            from fashionclf._synthetic import draw_garments
+            from fashionclf.datasets._synthetic import draw_garments
             images, labels = draw_garments(60)
             trainer = fc.Trainer(fc.dense_model((), seed=0))
             before = list(warnings.filters), dict(os.environ)
@@ -545,7 +545,7 @@ class TestAround:
             import warnings
             import tempfile
             import fashionclf as fc
-            from fashionclf._synthetic import draw_garments
+            from fashionclf.datasets._synthetic import draw_garments
             images, labels = draw_garments(120)
             fc.Trainer, fc.calibrate  # what other libraries warn of when they are imported is theirs
             warnings.simplefilter("error")
@@ -571,7 +571,7 @@ class TestAround:
         printed = run("""
             import multiprocessing
             import fashionclf as fc
-            from fashionclf._synthetic import draw_garments
+            from fashionclf.datasets._synthetic import draw_garments
             images, labels = draw_garments(8)
             trainer = fc.Trainer(fc.dense_model((), seed=0))
             trainer.predict(images)

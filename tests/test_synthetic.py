@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from fashionclf._synthetic import draw_garments
+from fashionclf.datasets._synthetic import draw_garments
 from fashionclf.datasets import load_data
 
 

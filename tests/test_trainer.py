@@ -141,10 +141,10 @@ class TestFit:
     def test_balanced_weights_are_scikit_learns(self, garments):
         from sklearn.utils.class_weight import compute_class_weight
 
-        from fashionclf._examples import as_examples
+        from fashionclf._labelled import check_labelled
 
         labels = np.repeat([0, 1, 2], [10, 20, 30])
-        examples = as_examples(garments[0][:60], labels, None, num_classes=3)
+        examples = check_labelled(garments[0][:60], labels, None, num_classes=3)
         weights = examples.with_class_weight("balanced", None, 3).weights
         expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)[labels]
         np.testing.assert_allclose(weights, expected, rtol=1e-6)
@@ -292,7 +292,7 @@ class TestFit:
             fc.Trainer(model).fit(garments[0][:64], garments[1][:64], epochs=1, precision="bfloat16", verbose=0)
 
     def test_which_layers_may_be_bfloat16(self):
-        from fashionclf._layers import bfloat16_layers, last_layer
+        from fashionclf.models._graph import bfloat16_layers, last_layer
 
         nested = keras.Sequential([keras.Input((28, 28, 1)), fc.cnn_model((4,), units=())])
         assert last_layer(nested).name == "output"
@@ -337,7 +337,7 @@ class TestFit:
             cpu = tf.config.list_physical_devices("CPU")[0]
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
             import fashionclf as fc
-            from fashionclf._synthetic import draw_garments
+            from fashionclf.datasets._synthetic import draw_garments
             with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
                 trainer = fc.Trainer(fc.cnn_model((4,), units=(8,), batch_norm=True, seed=0))
             images, labels = draw_garments(128)
@@ -521,11 +521,11 @@ class TestPrecision:
         np.testing.assert_allclose(weights["float32"], weights["bfloat16"], atol=0.02)
 
     def test_auto_is_decided_by_the_processor(self, garments, monkeypatch):
-        from fashionclf import _training_step
+        from fashionclf.trainer import _step
 
         weights = []
         for fast in (True, False):
-            monkeypatch.setattr(_training_step, "has_fast_bfloat16", lambda fast=fast: fast)
+            monkeypatch.setattr(_step, "has_fast_bfloat16", lambda fast=fast: fast)
             trainer = fc.Trainer(fc.cnn_model((8,), units=(), seed=0))
             trainer.fit(*garments, epochs=1, precision="auto", seed=0, verbose=0)
             weights.append(trainer.model.get_weights()[0])
@@ -555,7 +555,7 @@ class TestReproducibility:
         import hashlib, random
         import numpy as np, tensorflow as tf
         import fashionclf as fc
-        from fashionclf._synthetic import draw_garments
+        from fashionclf.datasets._synthetic import draw_garments
         tf.random.set_seed(7)
         def states():
             return (random.getstate(), np.random.get_state()[1].tolist(),
@@ -897,7 +897,7 @@ class TestSpeed:
             model = fc.cnn_model((4, 8), units=(), batch_norm=True, dropout=0.0, seed=0)
             with pytest.MonkeyPatch.context() as patch:
                 if not fused:
-                    patch.setattr("fashionclf._training_step._can_be_fused", lambda layer: False)
+                    patch.setattr("fashionclf.trainer._step._can_be_fused", lambda layer: False)
                 recipe = fc.Recipe(optimizer="sgd", learning_rate=0.01, precision="float32")
                 fc.Trainer(model, recipe=recipe).fit(images, labels, epochs=1, seed=0, verbose=0)
             weights.append(model.get_weights())
@@ -920,7 +920,7 @@ class TestSpeed:
             model = keras.Sequential([keras.Input((28, 28, 1)), *depthwise, keras.layers.Flatten(), head])
             with pytest.MonkeyPatch.context() as patch:
                 if not summed:
-                    patch.setattr("fashionclf._training_step._is_plain_depthwise", lambda layer: False)
+                    patch.setattr("fashionclf.trainer._step._is_plain_depthwise", lambda layer: False)
                 recipe = fc.Recipe(optimizer="sgd", learning_rate=0.01, precision=precision)
                 fc.Trainer(model, recipe=recipe).fit(images, labels, epochs=2, seed=0, verbose=0)
             weights.append(model.get_weights())
@@ -960,8 +960,8 @@ class TestSpeed:
 
 def test_batches_are_not_tuned(garments):
     """The end of an epoch waits for the tuning thread of tf.data, half a minute at times."""
-    from fashionclf._batches import BatchSource
-    from fashionclf._fitting import tf_dataset
+    from fashionclf.trainer._batches import BatchSource
+    from fashionclf.trainer._fit import tf_dataset
 
     source = BatchSource(garments[0], garments[1], batch_size=100, image_shape=(28, 28, 1), seed=0)
     with tf_dataset(source) as batches:

@@ -43,3 +43,21 @@ __all__ = [
     "shift_map",
     "shift_robustness",
 ]
+
+for _public in (
+    class_distribution,
+    comparison,
+    confusion_matrix,
+    feature_maps,
+    grad_cam,
+    history,
+    images,
+    kernels,
+    model_diagram,
+    prediction,
+    preprocessing_steps,
+    reliability_diagram,
+    shift_map,
+    shift_robustness,
+):
+    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module

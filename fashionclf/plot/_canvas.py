@@ -1,12 +1,13 @@
 """What all drawings share: a place to draw on, colours, and small formats."""
 
 import textwrap
-import unicodedata
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fashionclf._text import display_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,8 +127,7 @@ def shortened(text: str, columns: int) -> str:
 
 def _characters(text: str, columns: int) -> int:
     """Return how many characters of a text go into so many columns, at least 1."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return max(1, columns * len(text) // max(1, len(text) + wide))
+    return max(1, columns * len(text) // max(1, display_width(text)))
 
 
 def verdict_colour(right: bool, text_colour: Any) -> str:

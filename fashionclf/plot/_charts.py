@@ -6,23 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._images import HEIGHT, WIDTH, check_one_image, shape_of
 from fashionclf._types import ClassNames, ImagesLike, LabelsLike
-from fashionclf._validation import (
-    HEIGHT,
-    WIDTH,
-    check_class_names,
-    check_count,
-    check_images,
-    check_labels,
-    check_number,
-    integer_labels,
-    shape_of,
-)
+from fashionclf._validation import check_class_names, check_count, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.plot._canvas import BLUE, SKY, draw_picture, percent, percent_tick, place_for_one, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
 from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset
-from fashionclf.predictions import Prediction, Predictions
+from fashionclf.predictions import Prediction, Predictions, rank_labels
 from fashionclf.report import EvaluationReport
 
 if TYPE_CHECKING:
@@ -108,10 +99,8 @@ def prediction(
     """
     answer = _check_prediction(prediction)
     names = answer.class_names if class_names is None else check_class_names(class_names, len(answer.class_names))
-    labels = np.argsort(-answer.probabilities, kind="stable")[: check_count(k, "k")]
-    picture = None if image is None else check_images(image, "image")
-    if picture is not None and len(picture) != 1:
-        raise ValueError(f"`image` holds {len(picture)} pictures, expected the one of the prediction.")
+    labels = rank_labels(answer.probabilities)[: check_count(k, "k")]
+    picture = None if image is None else check_one_image(image, "image")
     rows = max(_FEWEST_ROWS, len(labels))
     ax = place_for_one(ax, 6.5, 0.9 + max(0.4 * rows, _height(names[label] for label in labels)))
     shown = names_to_show(names)

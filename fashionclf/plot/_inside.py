@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._images import HEIGHT, WIDTH, check_one_image
 from fashionclf._types import ImagesLike
-from fashionclf._validation import HEIGHT, WIDTH, check_count, check_images
+from fashionclf._validation import check_count
 from fashionclf.plot._canvas import draw_picture, place_for_many, place_for_one, shortened, whole
 from fashionclf.plot._fonts import text_style
 from fashionclf.plot._inputs import check_array, check_mapping
@@ -137,9 +138,7 @@ def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "A
         >>> len(ax.images)
         2
     """
-    picture = check_images(image, "image")
-    if len(picture) != 1:
-        raise ValueError(f"`image` holds {len(picture)} pictures, expected one.")
+    picture = check_one_image(image, "image")
     heat = check_array(heatmap, "heatmap", ("28", "28"))
     if heat.shape != (HEIGHT, WIDTH) or heat.min() < 0 or heat.max() > 1:
         raise ValueError(

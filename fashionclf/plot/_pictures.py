@@ -4,19 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
+from fashionclf._images import HEIGHT, WIDTH, check_images
 from fashionclf._types import ClassNames, ImageArray, ImagesLike, IntArray, LabelsLike
-from fashionclf._validation import (
-    HEIGHT,
-    WIDTH,
-    check_class_names,
-    check_count,
-    check_flag,
-    check_images,
-    check_labels,
-    integer_labels,
-)
+from fashionclf._validation import check_class_names, check_count, check_flag, check_labels, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.plot._canvas import (
     SKY,
@@ -30,7 +20,7 @@ from fashionclf.plot._canvas import (
 )
 from fashionclf.plot._fonts import names_to_show, text_style
 from fashionclf.plot._inputs import names_for, refuse_dataset
-from fashionclf.predictions import Prediction, Predictions, as_predictions
+from fashionclf.predictions import Prediction, Predictions, as_predictions, rank_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,7 +173,7 @@ def _write_caption(ax: "Axes", caption: _Caption, font_size: float) -> None:
 
 def _draw_bars(ax: "Axes", answer: Prediction, names: list[str], font_size: float) -> None:
     """Draw the three most probable classes, their names on the bars."""
-    labels = np.argsort(-answer.probabilities, kind="stable")[:3]
+    labels = rank_labels(answer.probabilities)[:3]
     shares = answer.probabilities[labels]
     ax.barh(range(len(labels)), shares, height=0.9, color=SKY, alpha=0.6)
     # a text that the layout makes room for would shrink the picture

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._images import shape_of
 from fashionclf._types import ClassNames, IntArray, LabelsLike
-from fashionclf._validation import check_choice, check_labels, integer_labels, shape_of
+from fashionclf._validation import check_choice, check_labels, integer_labels
 from fashionclf.plot._canvas import BLUE, VERMILLION, dark_or_light, percent, place_for_one, shortened, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
 from fashionclf.plot._inputs import check_names, names_for

@@ -54,7 +54,7 @@ def main():
 
 def machine():
     """Name the processor and the versions."""
-    from fashionclf._training_step import has_fast_bfloat16
+    from fashionclf.trainer._step import has_fast_bfloat16
 
     cpu = next(
         (
@@ -97,7 +97,7 @@ def batches(rounds=3):
     import numpy as np
 
     import fashionclf as fc
-    from fashionclf._batches import BatchSource
+    from fashionclf.trainer._batches import BatchSource
 
     images = fc.load_data().train.images[:48_000, ..., np.newaxis]
     options = {"batch_size": 480, "image_shape": (28, 28, 1), "seed": 0}

@@ -1,0 +1,204 @@
+"""The only place that uses private parts of Keras, patches its objects or compares the names of its classes.
+
+Every function says what it relies on and what it does when a later Keras lacks it: the public, slower or coarser way,
+with a warning. `tests/test_keras_internals.py` has a canary test for each, which fails first.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import keras
+
+from fashionclf._warnings import stack_level
+
+_FUNCTIONS: Final = ("train_function", "test_function", "predict_function")  # where Keras keeps what it traced
+_SEED_STATE: Final = "seed_generator_state"  # the name that Keras gives the variable of a `SeedGenerator`
+
+# Names of classes in small letters: an activation is a layer (`ReLU`) or an operation (`Relu`) of a private module.
+_ACTIVATIONS: Final = frozenset(
+    ("relu", "leakyrelu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "linear", "prelu", "relu6", "hardsilu")
+)
+
+# What the faster kernels of the training step were written for. A layer with another option is left as it is.
+_KNOWN_OPTIONS: Final[Mapping[type[keras.Layer], frozenset[str]]] = {
+    keras.layers.BatchNormalization: frozenset(
+        (
+            *("name", "trainable", "dtype", "axis", "momentum", "epsilon", "center", "scale", "synchronized"),
+            *("beta_initializer", "gamma_initializer", "moving_mean_initializer", "moving_variance_initializer"),
+            *("beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"),
+            *("renorm", "renorm_clipping", "renorm_momentum"),  # since Keras 3.14
+        )
+    ),
+    keras.layers.DepthwiseConv2D: frozenset(
+        (
+            *("name", "trainable", "dtype", "kernel_size", "strides", "padding", "depth_multiplier", "data_format"),
+            *("dilation_rate", "activation", "use_bias", "depthwise_initializer", "bias_initializer"),
+            *("depthwise_regularizer", "bias_regularizer", "activity_regularizer"),
+            *("depthwise_constraint", "bias_constraint"),
+        )
+    ),
+}
+
+
+def _changed(what: str, instead: str) -> None:
+    warnings.warn(
+        f"Keras {keras.__version__} has changed {what}, which this version of fashionclf relies on: {instead}. Upgrade "
+        "fashionclf, or use an older Keras.",
+        RuntimeWarning,
+        stacklevel=stack_level(),
+    )
+
+
+# -- what a model is made of ----------------------------------------------------------------------
+
+
+def all_layers(layer: keras.Layer, *, include_self: bool = True) -> list[keras.Layer]:
+    """Return a layer or model with all that is nested in it, layers that layers of the caller's hold included.
+
+    Relies on `Layer._flatten_layers`. Without it, only the public `layers` of models are followed.
+    """
+    flatten = getattr(layer, "_flatten_layers", None)
+    if callable(flatten):
+        return list(flatten(include_self=include_self))
+    _changed("`Layer._flatten_layers`", "layers that other layers hold are not found")
+    nested = [part for child in getattr(layer, "layers", ()) for part in all_layers(child)]
+    return [layer, *nested] if include_self else nested
+
+
+def holds_layers(layer: keras.Layer) -> bool:
+    """Tell whether a layer holds other layers."""
+    return len(all_layers(layer, include_self=False)) > 0
+
+
+def is_builtin(value: Any) -> bool:
+    """Tell whether a layer, model, loss, metric or function is Keras's own. Relies on the name of its module."""
+    module = value.__module__ if hasattr(value, "__name__") else type(value).__module__
+    return str(module).startswith("keras.")
+
+
+def has_known_options(layer: keras.Layer) -> bool:
+    """Tell whether a layer has only the options that the faster kernels were written for.
+
+    Relies on the keys of `get_config()`. With another key the layer computes as Keras wrote it.
+    """
+    unknown = layer.get_config().keys() - _KNOWN_OPTIONS[type(layer)]
+    if unknown:
+        _changed(f"the options of `{type(layer).__name__}` ({', '.join(sorted(unknown))})", "training is slower")
+    return not unknown
+
+
+def seed_states(model: keras.Model) -> list[Any]:
+    """Return the variables of the random generators of dropout and similar layers. Relies on their name."""
+    weights = {id(weight) for weight in model.weights}
+    return [v for v in model.variables if id(v) not in weights and v.name == _SEED_STATE]
+
+
+# -- a graph of layers ----------------------------------------------------------------------------
+
+
+def functional_of(model: keras.Model) -> Any:
+    """Return the graph that computes a functional or sequential model, None where there is none.
+
+    Relies on `Sequential._functional`, `_run_through_graph` and `_standardize_inputs`. Without them a model counts as
+    one without a graph: its layers can be neither explained nor checked.
+    """
+    graph = getattr(model, "_functional", None) if isinstance(model, keras.Sequential) else model
+    if hasattr(graph, "_run_through_graph") and hasattr(graph, "_standardize_inputs"):
+        return graph
+    if graph is not None:
+        _changed("how a graph of layers is run", "this model cannot be traced layer by layer")
+    return None
+
+
+def run_graph(graph: Any, inputs: Any, apply: Callable[[Any], Callable[..., Any]]) -> Any:
+    """Compute what `graph` computes; `apply(operation)` is called in place of each operation."""
+    return graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=apply)
+
+
+def takes_training(operation: Any) -> bool:
+    """Tell whether an operation takes `training`. Relies on `_call_has_training_arg`; without it Keras passes it on."""
+    return bool(getattr(operation, "_call_has_training_arg", False))
+
+
+def flips_left_and_right(operation: Any, rank: int) -> bool:
+    """Tell whether an operation is `keras.ops.flip(images, axis=2)`. Relies on the name of its class."""
+    if type(operation).__name__ != "Flip" or not isinstance(operation.axis, int):
+        return False
+    return bool(operation.axis % rank == 2)
+
+
+def activates(operation: Any) -> bool:
+    """Tell whether an operation applies an activation. Relies on the names of classes of operations."""
+    activation = getattr(operation, "activation", None)
+    if activation is not None:
+        return activation is not keras.activations.linear
+    return type(operation).__name__.lower() in _ACTIVATIONS
+
+
+def logits_behind(probabilities: Any) -> Any:
+    """Return what went into the softmax or sigmoid that gave these probabilities, None if nobody knows.
+
+    Relies on `_keras_logits`, which Keras keeps for the cross-entropy. Without it, logarithms take its place.
+    """
+    return getattr(probabilities, "_keras_logits", None)
+
+
+# -- the training function ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def lent_functions(model: keras.Model, functions: dict[str, Any]) -> Iterator[None]:
+    """Lend a model the functions that were traced for it, then take them back into `functions`.
+
+    Relies on the attributes `train_function`, `test_function` and `predict_function`. Without them Keras traces anew.
+    """
+    before = {name: getattr(model, name) for name in _FUNCTIONS if hasattr(model, name)}
+    for name in before:
+        setattr(model, name, functions.get(name))
+    try:
+        yield
+    finally:
+        functions.clear()
+        functions.update({name: getattr(model, name) for name in before})
+        for name, function in before.items():
+            setattr(model, name, function)
+
+
+@contextlib.contextmanager
+def wrapped_train_function(model: keras.Model, around: Callable[[], Any]) -> Iterator[bool]:
+    """Enter the context that `around` makes for each call of a model's training function.
+
+    Relies on `make_train_function` and `train_function`. Without them the plain step trains; False is given then.
+    """
+    if not (hasattr(model, "make_train_function") and hasattr(model, "train_function")):
+        _changed("`Model.make_train_function`", "training computes in float32, without the faster kernels")
+        yield False
+        return
+    make = model.make_train_function
+
+    def make_train_function(force: bool = False) -> None:
+        if model.train_function is not None and not force:
+            return  # that of an earlier fit, which is wrapped already
+        make(force)
+        step = model.train_function
+
+        def train_function(iterator: Any) -> Any:
+            with around():
+                return step(iterator)
+
+        model.train_function = train_function
+
+    with replaced(model, "make_train_function", make_train_function):
+        yield True
+
+
+@contextlib.contextmanager
+def replaced(target: Any, name: str, value: Any) -> Iterator[None]:
+    """Give one object another method, as long as the context lasts."""
+    setattr(target, name, value)
+    try:
+        yield
+    finally:
+        delattr(target, name)

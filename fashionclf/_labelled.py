@@ -1,0 +1,120 @@
+"""Images with labels and weights, checked together: what fit, evaluate and cross_validate work on."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fashionclf._images import check_images
+from fashionclf._types import ClassNames, FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
+from fashionclf._validation import check_labels, check_number, integer_labels
+from fashionclf._warnings import stack_level
+from fashionclf.datasets import Split
+from fashionclf.labels import match_labels
+from fashionclf.photographs._doubts import DoubtfulImageWarning, share_of_negatives
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Checked images `(n, 28, 28, 1)`, labels (integers, or one-hot rows) and weights `(n,)` or None."""
+
+    images: ImageArray
+    labels: IntArray | FloatArray
+    weights: FloatArray | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: IntArray) -> "LabelledImages":
+        """Return the examples at an index, in its order."""
+        weights = None if self.weights is None else self.weights[index]
+        return replace(self, images=self.images[index], labels=self.labels[index], weights=weights)
+
+    def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledImages":
+        """Multiply the weight of each example by that of its class."""
+        if class_weight is None:
+            return self
+        per_class = _class_weights(class_weight, integer_labels(self.labels), names, num_classes)
+        weights = per_class[integer_labels(self.labels)]
+        weights = weights if self.weights is None else weights * self.weights
+        if not weights.any():
+            raise ValueError("`class_weight` leaves no picture with a weight above 0.")
+        return replace(self, weights=weights)
+
+
+def check_labelled(
+    x: ImagesLike | Split,
+    y: LabelsLike | None,
+    sample_weight: Any,
+    *,
+    num_classes: int | None,
+    name: str = "x",
+    known_names: Sequence[ClassNames] = (),
+) -> LabelledImages:
+    """Check images, labels and weights together; `x` may be a `Split`, which brings its own labels.
+
+    Where `known_names` has lists of class names, the labels of a `Split` with names are matched with those by name.
+    """
+    if isinstance(x, Split):
+        if y is not None:
+            raise ValueError(
+                f"`{name}` is a Split, which brings its own labels: leave `y` out, or pass `{name}.images` as it."
+            )
+        images, labels, names = x.images, x.labels, x.class_names
+    elif y is None:
+        raise ValueError(f"Labels are missing: pass `y`, or a `Split` as `{name}` (such as `dataset.train`).")
+    else:
+        images, labels, names = x, y, None
+    checked = check_images(images, name)
+    if share_of_negatives(checked) > 0.5:
+        warnings.warn(
+            f"Most images of `{name}` have a light background, as negatives have: the data set's, and photographs once "
+            "they are read, show the garment bright on black. Pass `255 - images` (`1 - images` of floats).",
+            DoubtfulImageWarning,
+            stacklevel=stack_level(),
+        )
+    if names is not None and known_names:
+        by_name = match_labels(names, known_names, name)
+        labels = labels if by_name is None else by_name[labels]
+        names = None
+    checked_labels = check_labels(labels, num_images=len(checked), num_classes=num_classes, name="y")
+    return LabelledImages(checked, checked_labels, _check_weights(sample_weight, len(checked)), names)
+
+
+def _check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`sample_weight` must be numbers, one per image: {error}") from error
+    if weights.shape != (num_images,):
+        raise ValueError(f"`sample_weight` has shape {weights.shape}, expected ({num_images},): one per image.")
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
+    return weights
+
+
+def _class_weights(class_weight: Any, labels: IntArray, names: Iterable[str] | None, num_classes: int) -> FloatArray:
+    if isinstance(class_weight, str) and class_weight == "balanced":  # scikit-learn's word and formula
+        counts = np.bincount(labels, minlength=num_classes)
+        present = np.count_nonzero(counts)
+        return (len(labels) / (present * np.maximum(counts, 1))).astype(np.float32)
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            "`class_weight` must be a dictionary from label or class name to weight, or 'balanced'. "
+            f"Received: {class_weight!r}"
+        )
+    numbers = {name: i for i, name in enumerate(names or ())}
+    weights = np.ones(num_classes, dtype=np.float32)
+    for key, value in class_weight.items():
+        label = numbers.get(key, key) if isinstance(key, str) else key
+        if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
+            raise ValueError(
+                f"`class_weight` has an unknown class {key!r}; expected labels 0..{num_classes - 1} or class names."
+            )
+        weights[label] = check_number(value, f"class_weight[{key!r}]", low=0, high=np.inf, open_high=True)
+    return weights

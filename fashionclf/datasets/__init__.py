@@ -1,0 +1,9 @@
+"""`load_data`: Fashion-MNIST, MNIST and a synthetic stand-in as arrays, found, verified or downloaded."""
+
+from fashionclf.datasets._load import load_data
+from fashionclf.datasets._split import Dataset, Split
+
+__all__ = ["Dataset", "Split", "load_data"]
+
+for _public in (Dataset, Split, load_data):
+    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module

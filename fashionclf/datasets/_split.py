@@ -1,0 +1,188 @@
+"""`Split` and `Dataset`: images with labels and class names."""
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._images import HEIGHT, WIDTH, check_images
+from fashionclf._types import ClassNames, ImageArray, ImagesLike, LabelsLike
+from fashionclf._validation import check_class_names, check_labels
+from fashionclf.datasets._sources import ABOUT
+
+LabelArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int64]
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Split:
+    """Images with their labels and the names of their classes.
+
+    It unpacks into images and labels, `images, labels = split`; its length is the number of images, and a slice, a mask
+    or an array of positions gives the part: `split[:1000]`. Nothing is copied where numpy need not copy.
+
+    Args:
+        images: Integers 0..255 or floats in [0, 1], `(n, 28, 28)`, `(n, 28, 28, 1)` or `(n, 784)`, or a list of single
+            images.
+        labels: One integer per image, `(n,)`, from 0 to the number of classes less one.
+        class_names: One name per class, in label order; None as long as nothing tells them.
+
+    Attributes:
+        images: uint8 0..255 (float32 in [0, 1] if floats were given), `(n, 28, 28)`.
+        labels: uint8 `(n,)` (int64 if there are more than 256 classes).
+        class_names: A tuple of strings, or None.
+
+    Raises:
+        ValueError: If shapes, lengths, pixels, labels or names are not as described.
+        TypeError: If something is not an array of numbers, or a name is not a string.
+
+    Example:
+        >>> import numpy as np
+        >>> from fashionclf.datasets import Split
+        >>> images = np.zeros((4, 28, 28), "uint8")
+        >>> split = Split(images, [0, 1, 1, 0], class_names=["cat", "dog"])
+        >>> split
+        Split(4 images uint8 (4, 28, 28), 2 classes)
+        >>> images, labels = split[split.labels == 1]
+        >>> images.shape, labels
+        ((2, 28, 28), array([1, 1], dtype=uint8))
+    """
+
+    images: ImageArray
+    labels: LabelArray
+    class_names: tuple[str, ...] | None
+
+    def __init__(self, images: ImagesLike, labels: LabelsLike, *, class_names: ClassNames | None = None) -> None:
+        names = None if class_names is None else check_class_names(class_names)
+        checked = check_images(images)
+        set_field = object.__setattr__  # the way into a frozen dataclass
+        set_field(self, "images", checked.reshape(-1, HEIGHT, WIDTH))
+        set_field(self, "labels", _small_labels(labels, len(checked), None if names is None else len(names)))
+        set_field(self, "class_names", names)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.images, self.labels))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, part: Any) -> "Split":
+        if _is_integer(part):
+            raise TypeError(
+                f"A Split is taken apart by slices, masks or arrays of positions. Received: {part!r}. For one picture "
+                f"use `split.images[{part}]` and `split.labels[{part}]`; unpack with `images, labels = split`."
+            )
+        if isinstance(part, tuple):
+            raise TypeError(f"A Split has one axis. Received: {part!r}. Index `split.images` for rows and columns.")
+        images, labels = self.images[part], self.labels[part]
+        if not len(images) or images.shape[1:] != self.images.shape[1:]:
+            raise ValueError(f"No images are left of {len(self)} by {part!r}; take at least one.")
+        return Split(images, labels, class_names=self.class_names)
+
+    def __repr__(self) -> str:
+        images = f"{len(self)} images {self.images.dtype} {self.images.shape}"
+        classes = "class names not told" if self.class_names is None else f"{len(self.class_names)} classes"
+        return f"Split({images}, {classes})"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Dataset:
+    """Two splits, for training and for testing; unpacks exactly like the data sets of Keras.
+
+    Attributes:
+        name: What it was loaded by, such as `"fashion_mnist"`.
+        train: The `Split` to train on.
+        test: The `Split` to test on.
+
+    Example:
+        >>> import numpy as np
+        >>> from fashionclf import CLASS_NAMES
+        >>> from fashionclf.datasets import Dataset, Split
+        >>> tiny = Split(np.zeros((2, 28, 28), "uint8"), [0, 9], class_names=CLASS_NAMES)
+        >>> dataset = Dataset("tiny", train=tiny, test=tiny[1:])
+        >>> (x_train, y_train), (x_test, y_test) = dataset
+        >>> y_test
+        array([9], dtype=uint8)
+        >>> dataset
+        Dataset('tiny': 2 train and 1 test images, 10 classes)
+    """
+
+    name: str
+    train: Split
+    test: Split
+
+    def __post_init__(self) -> None:
+        for field in ("train", "test"):
+            if not isinstance(getattr(self, field), Split):
+                raise TypeError(f"`{field}` must be a Split. Received: {type(getattr(self, field)).__name__}")
+        if self.train.class_names != self.test.class_names:
+            raise ValueError(
+                f"`train` and `test` must have the same classes. Received: {self.train.class_names} "
+                f"and {self.test.class_names}"
+            )
+        if self.train.class_names is None:
+            raise ValueError("The splits of a Dataset need class names: make them with `class_names=[...]`.")
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name per class, in label order."""
+        return self.train.class_names or ()  # never empty: checked when the Dataset was made
+
+    def __iter__(self) -> Iterator[Split]:
+        return iter((self.train, self.test))
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.train)} train and {len(self.test)} test images"
+        return f"Dataset({self.name!r}: {counts}, {len(self.class_names)} classes)"
+
+    def describe(self) -> str:
+        """Return a table of shapes, dtypes, smallest and largest pixel, and images per class.
+
+        A notebook or a console shows it as a table even without `print`.
+        """
+        lines = [f"{self.name} - {ABOUT[self.name]}" if self.name in ABOUT else self.name, ""]
+        lines.append(f"{'':8}{'images':<24}{'labels':<20}{'min':>5}{'max':>6}")
+        for title, split in (("train", self.train), ("test", self.test)):
+            images = f"{split.images.dtype} {split.images.shape}"
+            labels = f"{split.labels.dtype} {split.labels.shape}"
+            low, high = split.images.min(), split.images.max()
+            lines.append(f"{title:8}{images:<24}{labels:<20}{low:>5.3g}{high:>6.3g}")
+        width = max(12, *map(len, self.class_names)) + 2
+        lines += ["", f"{'label':>5}  {'class':<{width}}{'train':>8}{'test':>8}"]
+        counts = [np.bincount(split.labels, minlength=len(self.class_names)) for split in self]
+        for label, name in enumerate(self.class_names):
+            lines.append(f"{label:>5}  {name:<{width}}{counts[0][label]:>8}{counts[1][label]:>8}")
+        return _Table("\n".join(lines))
+
+
+class _Table(str):
+    """Text that is shown as it reads, without quotes and escapes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _small_labels(labels: LabelsLike, num_images: int, num_classes: int | None) -> LabelArray:
+    checked = check_labels(labels, num_images=num_images, num_classes=num_classes)
+    if checked.ndim != 1:
+        raise ValueError(
+            f"`labels` has shape {checked.shape}, expected integers (n,). "
+            "Turn one-hot rows into integers with `labels.argmax(axis=1)`."
+        )
+    if checked.max() > 255:
+        return checked.astype(np.int64, copy=False)
+    given = np.asarray(labels)
+    # the caller's own array where it will do, so that a slice of a Split is a view
+    return given if given.dtype == np.uint8 and given.shape == checked.shape else checked.astype(np.uint8)
+
+
+def _is_integer(part: Any) -> bool:
+    try:
+        operator.index(part)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""Temperature scaling: probabilities that mean what they say."""
+
+from collections.abc import Callable
+from typing import Final
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._images import scale_pixels
+from fashionclf._types import ImageArray, ImagesLike, LabelsLike
+from fashionclf._validation import integer_labels
+from fashionclf.datasets import Split
+from fashionclf.models._trace import Trace, graph_of
+from fashionclf.report import evaluate_predictions
+from fashionclf.trainer._model_state import fitting_of, state_of
+from fashionclf.trainer._trainer import Trainer, check_trainer
+
+_CALIBRATION_BATCH: Final = 64  # all that the layers give is kept for a batch
+
+
+def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = None) -> float:
+    """Make a classifier's probabilities mean what they say: a temperature, fitted on pictures it has not learnt from.
+
+    What enters the last softmax (or sigmoid) is divided by the temperature that gives the lowest log loss. Answers
+    stay the same, and how sure they are changes (Guo et al., arXiv:1706.04599). It is folded into the weights of the
+    last layer, so that the saved file, plain Keras and predictors compiled afterwards give the same probabilities.
+
+    Args:
+        trainer: The classifier, whose last layer is changed.
+        x: Images in any form that `prepare_images` takes, or a `Split`: validation pictures, some thousands.
+        y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
+
+    Returns:
+        The temperature, from 0.1 to 10; above 1 where the classifier was too sure of itself.
+
+    Raises:
+        ValueError: If lengths differ, or the model does not end in one dense layer with softmax or sigmoid.
+        TypeError: If an argument has the wrong type.
+        RuntimeError: If the model is being fitted.
+
+    Example:
+        >>> import fashionclf as fc
+        >>> images, labels = fc.load_data("synthetic").test
+        >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+        >>> history = trainer.fit(images[:200], labels[:200], epochs=3, seed=0, verbose=0)
+        >>> 0.1 < calibrate(trainer, images[200:400], labels[200:400]) < 10
+        True
+    """
+    check_trainer(trainer)
+    examples = trainer._labelled(x, y)
+    labels = integer_labels(examples.labels)
+    layer = _probability_layer(trainer)
+    with fitting_of(trainer.model):
+        logits = _logits(trainer, layer, examples.images)
+
+        def log_loss(log_temperature: float) -> float:
+            probabilities = np.mean([_softmax(each / np.exp(log_temperature)) for each in logits], axis=0)
+            return evaluate_predictions(labels, probabilities).log_loss
+
+        temperature = float(np.exp(_minimum(log_loss, -np.log(10), np.log(10))))
+        with state_of(trainer.model).computing:
+            layer.set_weights([weight / np.float32(temperature) for weight in layer.get_weights()])
+    return temperature
+
+
+def _logits(trainer: Trainer, layer: keras.layers.Dense, images: ImageArray) -> list[NDArray[np.float64]]:
+    """Return what enters the softmax of a layer, at each of its uses: float64 `(n, num_classes)`.
+
+    A single sigmoid unit is the softmax of its input and zero.
+    """
+    shaped = scale_pixels(images).reshape(-1, *trainer._image_shape)
+    parts = []
+    for start in range(0, len(shaped), _CALIBRATION_BATCH):
+        with state_of(trainer.model).computing, keras.StatelessScope():
+            parts.append(Trace(trainer.model, shaped[start : start + _CALIBRATION_BATCH]).logits_of(layer))
+    uses = [np.concatenate(use).astype(np.float64) for use in zip(*parts, strict=True)]
+    return [np.hstack([np.zeros_like(use), use]) if use.shape[1] == 1 else use for use in uses]
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _probability_layer(trainer: Trainer) -> keras.layers.Dense:
+    """Return the dense layer that gives a model's probabilities, or those of all that it averages."""
+    if graph_of(trainer.model) is not None:
+        with state_of(trainer.model).computing, keras.StatelessScope():
+            ends = Trace(trainer.model, np.zeros((1, *trainer._image_shape), np.float32)).last_operations()
+        end = ends.pop()
+        makes_probabilities = (keras.activations.softmax, keras.activations.sigmoid)
+        if not ends and isinstance(end, keras.layers.Dense) and end.activation in makes_probabilities:
+            return end
+    raise ValueError(
+        "`trainer.model` must end in one Dense layer with softmax or sigmoid, whose weights can be divided by a "
+        "temperature; it may be averaged over flips."
+    )
+
+
+def _minimum(function: Callable[[float], float], low: float, high: float) -> float:
+    """Find the place of the lowest value between two bounds by golden-section search, to within a thousandth."""
+    golden = (np.sqrt(5) - 1) / 2
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    at_left, at_right = function(left), function(right)
+    while high - low > 1e-3:
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - golden * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + golden * (high - low)
+            at_right = function(right)
+    return (low + high) / 2

@@ -1,0 +1,141 @@
+"""Cross-validation: train on all folds but one, and evaluate on that one."""
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._images import NUM_PIXELS, scale_pixels
+from fashionclf._labelled import LabelledImages, check_labelled
+from fashionclf._types import ImagesLike, LabelsLike
+from fashionclf._validation import check_choice, check_count, check_seed, integer_labels
+from fashionclf.datasets import Split
+from fashionclf.presets import list_presets
+from fashionclf.trainer._trainer import Trainer
+
+
+def cross_validate(
+    model: str | Callable[[], Trainer] | Any,
+    x: ImagesLike | Split,
+    y: LabelsLike | None = None,
+    *,
+    folds: int = 5,
+    seed: int | None = None,
+) -> NDArray[np.float64]:
+    """Train on all folds but one and measure the accuracy on the one left out, for each in turn.
+
+    Folds are scikit-learn's `StratifiedKFold`: every fold has the same share of each class. Every fold starts
+    from a new model, which its recipe trains; what you pass is not changed.
+
+    Args:
+        model: Name of a preset; a function without arguments that builds a `Trainer`; or a scikit-learn
+            classifier, which gets float32 rows `(n, 784)` in [0, 1].
+        x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+        y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
+        folds: At least 2.
+        seed: Shuffle before folding, and seed a preset's weights and the training, from 0 to 2**32 - 1. None folds
+            in the given order, as scikit-learn does, and trains with fresh entropy. A function seeds the weights of
+            what it builds itself, and a scikit-learn classifier has its `random_state`.
+
+    Returns:
+        The accuracy on each fold left out, float64 `(folds,)`.
+
+    Raises:
+        ValueError: If the name is unknown, lengths differ, a class has fewer images than there are folds, or the
+            function returns one model twice.
+        TypeError: If `model` is none of these.
+        ImportError: If scikit-learn is missing.
+
+    Example:
+        >>> import fashionclf as fc, numpy as np
+        >>> from sklearn.dummy import DummyClassifier
+        >>> images, labels = np.zeros((20, 28, 28), dtype="uint8"), np.arange(20) % 2
+        >>> fc.cross_validate(DummyClassifier(), images, labels, folds=2)
+        array([0.5, 0.5])
+    """
+    try:
+        from sklearn.model_selection import StratifiedKFold
+    except ImportError as error:
+        raise ImportError("cross_validate needs scikit-learn: run `pip install 'fashionclf[sklearn]'`.") from error
+    folds = check_count(folds, "folds", minimum=2)
+    seed = check_seed(seed)
+    build, score = _scorer(model)
+    examples = check_labelled(x, y, None, num_classes=None)
+    labels = integer_labels(examples.labels)
+    rarest = int(np.unique(labels, return_counts=True)[1].min())
+    if rarest < folds:
+        raise ValueError(
+            f"`folds={folds}` but the rarest class has {rarest} pictures; each fold needs one of each class."
+        )
+    splitter = StratifiedKFold(folds, shuffle=seed is not None, random_state=seed)
+    seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
+    # Each model is built before the one before it is trained: none is trained if they turn out to be one.
+    built = _distinct(build(seeds[i]) for i in range(folds))
+    model = next(built)
+    accuracies = []
+    for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels), strict=True):
+        upcoming = next(built, None)
+        accuracies.append(score(model, examples.take(fit_index), examples.take(test_index), fold_seed))
+        model = upcoming
+    return np.array(accuracies)
+
+
+def _distinct(models: Iterable[Any]) -> Iterator[Any]:
+    """Pass models on; refuse a Trainer whose variables an earlier one has, too: folds would train it further."""
+    seen: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+    for model in models:
+        variables = {id(each): each for each in model.model.variables} if isinstance(model, Trainer) else {}
+        if any(seen.get(key) is each for key, each in variables.items()):
+            raise ValueError(
+                "`model` returned a Trainer with the same model, or the same layers, twice, so that every fold would "
+                "train further what the folds before it have learnt. Build a new model in the function, such as "
+                "`lambda: Trainer(cnn_model())`."
+            )
+        seen.update(variables)
+        yield model
+
+
+def _scorer(
+    model: Any,
+) -> tuple[Callable[[int | None], Any], Callable[[Any, LabelledImages, LabelledImages, int | None], float]]:
+    """Return the function that builds what is trained, and the one that trains it on one part and scores on another."""
+    if isinstance(model, str):
+        name = check_choice(model, "preset", list_presets())
+        return lambda seed: Trainer.from_preset(name, seed=seed), _score_trainer
+    if isinstance(model, Trainer | keras.Model):
+        raise TypeError(
+            f"`model` is a {type(model).__name__}, which every fold would train further. Pass a function that "
+            "builds a new Trainer, such as `lambda: Trainer(cnn_model())`."
+        )
+    if hasattr(model, "fit") and hasattr(model, "predict") and not isinstance(model, type):
+        from sklearn.base import clone
+
+        return lambda _seed: clone(model), _score_estimator
+    if callable(model):
+        return lambda _seed: _build(model), _score_trainer
+    raise TypeError(
+        "`model` must be a preset's name, a function that builds a Trainer, or a scikit-learn classifier. "
+        f"Received: {model!r}"
+    )
+
+
+def _build(function: Callable[[], Any]) -> Trainer:
+    trainer = function()
+    if not isinstance(trainer, Trainer):
+        raise TypeError(f"`model` must build a Trainer. It returned: {trainer!r}")
+    return trainer
+
+
+def _score_trainer(trainer: Trainer, train: LabelledImages, test: LabelledImages, seed: int | None) -> float:
+    trainer.fit(train.images, train.labels, seed=seed, verbose=0)
+    predicted = trainer.predict_proba(test.images).argmax(axis=1)
+    return float(np.mean(predicted == integer_labels(test.labels)))
+
+
+def _score_estimator(estimator: Any, train: LabelledImages, test: LabelledImages, _seed: int | None) -> float:
+    rows = [scale_pixels(part.images).reshape(-1, NUM_PIXELS) for part in (train, test)]
+    estimator.fit(rows[0], integer_labels(train.labels))
+    return float(np.mean(estimator.predict(rows[1]) == integer_labels(test.labels)))

@@ -1,0 +1,12 @@
+"""What a classifier sees: the filters of its convolutions, what they find in an image, and where it looked.
+
+All three functions read the model and leave it unchanged.
+"""
+
+from fashionclf.explain._feature_maps import feature_maps, kernels
+from fashionclf.explain._grad_cam import grad_cam
+
+__all__ = ["feature_maps", "grad_cam", "kernels"]
+
+for _public in (feature_maps, grad_cam, kernels):
+    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module

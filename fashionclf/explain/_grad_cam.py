@@ -1,0 +1,104 @@
+"""Grad-CAM: where a classifier looked."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from fashionclf._images import HEIGHT, WIDTH, check_one_image, scale_pixels
+from fashionclf._types import FloatArray, ImagesLike
+from fashionclf._validation import check_choice, check_flag
+from fashionclf.explain._maps import Maps, choose_layers, convolutions, maps_of, untouched
+from fashionclf.models._trace import Trace, named_layers
+from fashionclf.predictions import with_both_classes
+from fashionclf.trainer._trainer import Trainer, check_trainer
+
+
+def grad_cam(
+    trainer: Trainer,
+    image: ImagesLike,
+    class_name: str | None = None,
+    *,
+    layer: str | None = None,
+    average_gradients: bool = True,
+) -> FloatArray:
+    """Return where a classifier looked: Grad-CAM of Selvaraju et al., arXiv:1610.02391.
+
+    The maps of a layer are added up, each weighted by how much the score of the class rises with it on average over
+    all places; what speaks against the class counts as nothing. The sum is brought to the size of the picture and
+    scaled. The score is what goes into the softmax or sigmoid (of a sigmoid's first class, its negative): the
+    probability itself hardly changes once the model is sure. A model that ends in the mean of answers scores by
+    the mean of what went into each; one that ends otherwise scores by the logarithm of its probability.
+
+    A model built by `flip_averaged` looks at the picture and at its mirror image. What it saw in the mirror image is
+    mirrored back and added, so that the mirrored picture has the mirrored map.
+
+    Args:
+        trainer: The classifier.
+        image: One picture in any form that `prepare_images` takes.
+        class_name: The class to explain. None takes the one that is predicted.
+        layer: Name of the layer whose maps are used, as in `feature_maps`. None takes the last convolution that has
+            more than one place. With several models side by side that is one of the last model: name others here.
+        average_gradients: Whether each map has one weight for all places, as in Grad-CAM. False multiplies each
+            place by its own gradient: HiResCAM (Draelos and Carin, arXiv:2011.08891), for networks that weigh their
+            last maps by place, in a dense layer or otherwise, and not by their mean, as the library's own do.
+
+    Returns:
+        float32 `(28, 28)` in [0, 1]. Its maximum is 1, unless nothing speaks for the class: then it is all zero.
+
+    Raises:
+        ValueError: If the image is not right or not one, the class or layer is unknown, the class names are not
+            known, the model has no convolution, is no graph of layers, or computes NaN.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> import fashionclf as fc, numpy as np
+        >>> trainer = fc.Trainer(fc.cnn_model((8, 16), seed=0))
+        >>> heat = grad_cam(trainer, np.eye(28), "Sandal")
+        >>> heat.shape, float(heat.max())
+        ((28, 28), 1.0)
+    """
+    check_trainer(trainer)
+    picture = scale_pixels(check_one_image(image, "image"))
+    label = None if class_name is None else _label_of(class_name, trainer)
+    average = check_flag(average_gradients, "average_gradients")
+    known = named_layers(trainer.model)
+    chosen = convolutions(known) if layer is None else choose_layers([layer], known)
+    with untouched(trainer), tf.GradientTape(watch_accessed_variables=False) as tape:
+        trace = Trace(trainer.model, picture.reshape(1, *trainer._image_shape), tape.watch)
+        looks = _last_with_places([maps_of(trace, layer, name) for name, layer in chosen.items()])
+        if label is None:
+            label = int(with_both_classes(trace.probabilities.numpy()).argmax())
+        score = trace.score(label)
+    slopes = tape.gradient(score, [maps.output for maps in looks], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return _heat_map(looks, slopes, average)
+
+
+def _label_of(class_name: Any, trainer: Trainer) -> int:
+    names = trainer._known_names()
+    return names.index(check_choice(class_name, "class_name", names))
+
+
+def _last_with_places(candidates: list[list[Maps]]) -> list[Maps]:
+    """Return the last maps that can tell one place from another."""
+    telling = [looks for looks in candidates if looks[0].values[..., 0].size > 1]
+    return (telling or candidates)[-1]
+
+
+def _heat_map(looks: list[Maps], slopes: list[Any], average: bool) -> FloatArray:
+    """Add up maps, weighted by their slopes, and bring the sum to 28x28 in [0, 1]."""
+    coarse: Any = 0
+    for maps, slope in zip(looks, slopes, strict=True):
+        weights = maps.channels_last(slope)
+        if average:
+            weights = weights.mean(axis=(0, 1))
+        weighted = (maps.values * weights).sum(axis=-1)
+        coarse = coarse + (weighted[:, ::-1] if maps.flipped else weighted)
+    positive = np.maximum(coarse, 0)[..., np.newaxis]
+    heat = tf.image.resize(positive, (HEIGHT, WIDTH), method="bilinear").numpy()[..., 0]
+    peak = heat.max()
+    if not np.isfinite(peak):
+        raise ValueError(
+            "`trainer.model` computes NaN or infinity for this picture. Train it anew from finite weights."
+        )
+    return np.asarray(heat / peak if peak > 0 else heat, dtype=np.float32)

@@ -1,0 +1,43 @@
+"""Test-time augmentation: one model applied to an image and to its mirrored copy."""
+
+import keras
+
+from fashionclf._images import IMAGE_SHAPE
+from fashionclf.models._blocks import check_name
+
+
+def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model:
+    """Build a model that answers with the mean of another's answers for a picture and for its mirror image.
+
+    Left and right mean nothing on garments, so that two looks are worth more than one: typically 0.1 to 0.5 points of
+    accuracy, for twice the arithmetic. The weights are shared with `model`, not copied. Train `model` first, with flips
+    (`Augmentation(horizontal_flip=True)`), then wrap it; the wrapped model can be trained further, at twice the cost.
+
+    Args:
+        model: A model of pictures `(28, 28, 1)` or `(28, 28)`, built, with one output.
+        name: Of the new model. None takes that of `model`.
+
+    Returns:
+        An uncompiled `keras.Model` of Keras's own layers, with the input and output of `model`.
+
+    Raises:
+        ValueError: If `model` is not built, or takes rows of pixels or several inputs.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> import fashionclf as fc
+        >>> trainer = fc.Trainer(fc.flip_averaged(fc.cnn_model(seed=0)))
+        >>> trainer
+        <Trainer cnn_model: 333,526 parameters, 10 classes>
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a keras.Model. Received: {model!r}")
+    shape = getattr(model, "input_shape", None) if model.built else None
+    if not isinstance(shape, tuple) or tuple(shape[1:3]) != IMAGE_SHAPE[:2]:
+        raise ValueError(
+            f"`model` must be built for pictures (None, 28, 28, 1) or (None, 28, 28). Its input is {shape}; begin it "
+            f"with `keras.Input({IMAGE_SHAPE})`."
+        )
+    image = keras.Input(shape[1:], name="image")
+    answers = [model(image), model(keras.ops.flip(image, axis=2))]
+    return keras.Model(image, keras.layers.Average(name="mean")(answers), name=check_name(name or model.name))

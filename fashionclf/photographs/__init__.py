@@ -1,0 +1,14 @@
+"""Your own photographs: a garment on a plain background, turned into the 28x28 pixels that a model sees.
+
+The steps follow the way Fashion-MNIST was made from shop photographs (Xiao et al., arXiv:1708.07747, section 2):
+cut out the garment, resize its longest edge to 28 pixels, centre it, show it bright on black, use the whole range
+of grey. Fashion-MNIST skipped rows and columns and then sharpened; this package averages pixels instead.
+"""
+
+from fashionclf.photographs._doubts import DoubtfulImageWarning
+from fashionclf.photographs._steps import PreprocessingSteps, load_image, preprocessing_steps
+
+__all__ = ["DoubtfulImageWarning", "PreprocessingSteps", "load_image", "preprocessing_steps"]
+
+for _public in (DoubtfulImageWarning, PreprocessingSteps, load_image, preprocessing_steps):
+    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module

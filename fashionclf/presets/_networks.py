@@ -1,0 +1,182 @@
+"""The networks that only presets build: the tutorials' row-wise one, and the library's own for short training."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from fashionclf._images import IMAGE_SHAPE
+from fashionclf._types import FloatArray
+from fashionclf.models import dense_model
+from fashionclf.models._blocks import CHANNELS_LAST, dropout_layers, glorot, layer_seeds, output_layer, sequential
+
+_MOMENTUM: Final = 0.9  # of batch normalisation: short training has few steps to average over,
+
+
+_FAST_MOMENTUM: Final = 0.8  # and three epochs fewer still
+
+
+# Of the pixels of training pictures in [0, 1]:
+_MEAN: Final = 0.286
+
+
+_VARIANCE: Final = 0.125
+
+
+_CORRELATIONS: Final = (0.90, 0.85)  # of a pixel with the one below and the one beside it
+
+
+_POWER_FLOOR: Final = 0.01  # keeps directions that hold little but noise from being blown up
+
+
+def rowwise_model(units: Sequence[int], *, seed: int | None, name: str) -> keras.Model:
+    """Build a `dense_model` with `flatten="after"` that undoes the scaling first, to train on raw 0..255."""
+    model = dense_model(units, flatten="after", seed=seed)
+    return sequential([keras.layers.Rescaling(255.0, name="raw_pixels"), *model.layers], name)
+
+
+def fast_model(
+    filters: tuple[int, int] = (32, 64), *, units: int = 128, num_classes: int = 10, seed: int | None, name: str
+) -> keras.Model:
+    """Build a convolutional classifier for short training on a processor.
+
+    The first layer sees most pixels and would cost most. Here it is fixed: filters that decorrelate 5x5 patches, each
+    with its negative, at every second pixel, so that nothing has to be computed backwards through it (after
+    Coates and Ng, 2012, and Jordan, arXiv:2404.00498).
+    """
+    seeds = layer_seeds(seed)
+    first = keras.layers.Conv2D(
+        filters[0],
+        5,
+        strides=2,
+        padding="same",
+        data_format=CHANNELS_LAST,
+        use_bias=False,
+        trainable=False,
+        kernel_initializer="zeros",  # set below; Keras's own would draw from Python's global random state
+        name="whiten",
+    )
+    body = [
+        first,
+        keras.layers.Activation("relu", name="whiten_relu"),
+        *_pooled_convolution(filters[1], seeds, "conv", momentum=_FAST_MOMENTUM),
+        keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"),
+        *_normalised(_plain_dense(units, seeds, "dense"), momentum=_FAST_MOMENTUM),
+    ]
+    model = sequential([*body, output_layer(num_classes, seeds)], name)
+    positive = whitening_filters(5, filters[0] // 2)
+    first.kernel.assign(np.concatenate([positive, -positive], axis=-1)[:, :, np.newaxis])
+    return model
+
+
+def balanced_model(*, num_classes: int = 10, seed: int | None, name: str) -> keras.Model:
+    """Build a convolutional classifier for minutes of training: four convolutions, pooled before normalisation."""
+    seeds = layer_seeds(seed)
+    body = [
+        *_pooled_convolution(32, seeds, "conv_1", momentum=_MOMENTUM),
+        *_pooled_convolution(64, seeds, "conv_2", momentum=_MOMENTUM, pool=False),
+        *_pooled_convolution(64, seeds, "conv_3", momentum=_MOMENTUM),
+        *_pooled_convolution(128, seeds, "conv_4", momentum=_MOMENTUM, pool=False),
+        keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"),
+        *dropout_layers(0.3, seeds, "dropout_1"),
+        *_normalised(_plain_dense(256, seeds, "dense"), momentum=_MOMENTUM),
+        *dropout_layers(0.3, seeds, "dropout_2"),
+    ]
+    return sequential([*body, output_layer(num_classes, seeds)], name)
+
+
+def accurate_model(
+    filters: tuple[int, int, int] = (32, 64, 128), *, num_classes: int = 10, seed: int | None, name: str
+) -> keras.Model:
+    """Build a residual convolutional classifier for hours of training, with blocks at 28x28, 14x14 and 7x7 pixels.
+
+    Residual blocks after He et al., arXiv:1512.03385. In the end each map is weighted by place and summed, which
+    tells a collar from a hem, as a mean over all places would not, at a tenth of the size of a dense layer.
+    """
+    seeds = layer_seeds(seed)
+    image = keras.Input(IMAGE_SHAPE, name="image")
+    x = _chain(image, _pooled_convolution(filters[0], seeds, "conv_1", momentum=_MOMENTUM, pool=False))
+    for i in (1, 2):
+        x = _residual_block(x, filters[0], seeds, f"block_{i}")
+    x = _chain(x, _pooled_convolution(filters[1], seeds, "conv_2", momentum=_MOMENTUM))
+    for i in (3, 4):
+        x = _residual_block(x, filters[1], seeds, f"block_{i}")
+    x = _chain(x, _pooled_convolution(filters[2], seeds, "conv_3", momentum=_MOMENTUM))
+    x = _residual_block(x, filters[2], seeds, "block_5")
+    place = keras.layers.DepthwiseConv2D(
+        7, data_format=CHANNELS_LAST, use_bias=False, depthwise_initializer=glorot(seeds), name="place"
+    )
+    x = _chain(
+        x, [place, keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"), output_layer(num_classes, seeds)]
+    )
+    return keras.Model(image, x, name=name)
+
+
+def whitening_filters(size: int, count: int) -> FloatArray:
+    """Return the filters that decorrelate patches of pictures and give each direction the same power.
+
+    Patches are modelled by a Markov chain along each axis: the correlation of two pixels falls by a constant factor
+    with each step between them. The principal directions of that are products of those along each axis, close to the
+    cosines of JPEG. Its constants are measured on training pictures of Fashion-MNIST; see docs/performance.md for
+    the comparison with the directions measured themselves.
+
+    Args:
+        size: Side of the filters, in pixels.
+        count: How many, from the strongest direction on.
+
+    Returns:
+        A float32 array `(size, size, count)`.
+    """
+    distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    axes = [np.linalg.eigh(correlation**distance) for correlation in _CORRELATIONS]
+    # the sign of an eigenvector is the library's whim
+    rows, columns = (directions * np.sign(directions[0]) for _, directions in axes)
+    pairs = np.einsum("ai,bj->abij", rows, columns).reshape(size, size, -1)
+    power = _VARIANCE * np.outer(axes[0][0], axes[1][0]).ravel() + _MEAN**2 * pairs.sum(axis=(0, 1)) ** 2
+    order = np.argsort(-power, kind="stable")[:count]
+    return np.asarray(pairs[:, :, order] / np.sqrt(power[order] + _POWER_FLOOR), dtype=np.float32)
+
+
+def _pooled_convolution(
+    filters: int, seeds: Iterator[int], name: str, *, momentum: float, pool: bool = True
+) -> list[keras.Layer]:
+    """Return a 3x3 convolution pooled before it is normalised, which leaves a quarter of the values to go through."""
+    convolution = keras.layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        data_format=CHANNELS_LAST,
+        use_bias=False,
+        kernel_initializer=glorot(seeds),
+        name=name,
+    )
+    pooling = [keras.layers.MaxPooling2D(2, data_format=CHANNELS_LAST, name=f"{name}_pool")] if pool else []
+    return _normalised(convolution, *pooling, momentum=momentum)
+
+
+def _residual_block(x: Any, filters: int, seeds: Iterator[int], name: str) -> Any:
+    """Add to maps what two convolutions make of them."""
+    first = _pooled_convolution(filters, seeds, f"{name}_conv_1", momentum=_MOMENTUM, pool=False)
+    second = _pooled_convolution(filters, seeds, f"{name}_conv_2", momentum=_MOMENTUM, pool=False)
+    *body, activation = [*first, *second]
+    return activation(keras.layers.Add(name=f"{name}_add")([x, _chain(x, body)]))
+
+
+def _chain(x: Any, layers: Sequence[keras.Layer]) -> Any:
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def _plain_dense(units: int, seeds: Iterator[int], name: str) -> keras.Layer:
+    return keras.layers.Dense(units, use_bias=False, kernel_initializer=glorot(seeds), name=name)
+
+
+def _normalised(layer: keras.Layer, *between: keras.Layer, momentum: float) -> list[keras.Layer]:
+    return [
+        layer,
+        *between,
+        keras.layers.BatchNormalization(momentum=momentum, name=f"{layer.name}_norm"),
+        keras.layers.Activation("relu", name=f"{layer.name}_relu"),
+    ]

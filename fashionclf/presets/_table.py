@@ -1,0 +1,234 @@
+"""The table of presets: how each is built, trained and evaluated."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import keras
+
+from fashionclf._validation import check_choice, check_flag
+from fashionclf.augmentation import Augmentation
+from fashionclf.models import cnn_model, dense_model
+from fashionclf.presets._networks import accurate_model, balanced_model, fast_model, rowwise_model
+from fashionclf.pretrained import PretrainedWeights, pretrained_weights
+from fashionclf.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Preset:
+    """A named system: its model, its recipe, and the figures reported for it.
+
+    Attributes:
+        name: What `Trainer.from_preset` takes.
+        description: The layers, in a line.
+        build: Makes the model from a seed.
+        parameters: Number of weights and biases.
+        recipe: How it is trained.
+        dataset: The data set it is for, a name that `load_data` takes.
+        judged_on: Where the reported figures come from: `"validation"` (the 12,000 pictures of the documents'
+            split), `"test"`, or `"train"` (the running figures of the last epoch).
+        reported: Figures the source reports, `"accuracy"` and `"loss"`; empty where it gives none.
+        source: Where the system comes from.
+
+    Example:
+        >>> preset = get_preset("cnn_fast")
+        >>> preset.parameters, preset.recipe.epochs, preset.pretrained.file
+        (422698, 3, 'cnn_fast.npz')
+        >>> preset.build(0).name
+        'cnn_fast'
+    """
+
+    name: str
+    description: str
+    build: Callable[[int | None], keras.Model]
+    parameters: int
+    recipe: Recipe
+    dataset: str = "fashion_mnist"
+    judged_on: str
+    reported: Mapping[str, float] = field(default_factory=dict)
+    source: str = "tutorials"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reported", MappingProxyType(dict(self.reported)))  # one table for everybody
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return get_preset, (self.name,)  # there is one of each name
+
+    @property
+    def pretrained(self) -> PretrainedWeights | None:
+        """What is known of the weights that `Trainer.from_preset(name, pretrained=True)` loads; None without any."""
+        return pretrained_weights().get(self.name)
+
+
+_RMSPROP: Final = Recipe(optimizer="rmsprop", epochs=5, validation_split=0.2, precision="float32")
+
+
+_PRESETS: Final = (
+    Preset(
+        name="softmax",
+        description="784 → Dense 10 softmax",
+        build=lambda seed: dense_model(units=(), seed=seed, name="softmax"),
+        parameters=7_850,
+        recipe=_RMSPROP,
+        judged_on="validation",
+        reported={"accuracy": 0.8496, "loss": 0.4499},
+    ),
+    Preset(
+        name="dense_100",
+        description="784 → Dense 100 relu → Dense 10",
+        build=lambda seed: dense_model(units=(100,), seed=seed, name="dense_100"),
+        parameters=79_510,
+        recipe=_RMSPROP,
+        judged_on="validation",
+    ),
+    Preset(
+        name="dense_200",
+        description="784 → Dense 200 relu → Dense 10",
+        build=lambda seed: dense_model(units=(200,), seed=seed, name="dense_200"),
+        parameters=159_010,
+        recipe=_RMSPROP,
+        judged_on="validation",
+        reported={"accuracy": 0.8758, "loss": 0.3675},
+    ),
+    Preset(
+        name="dense_200_100",
+        description="784 → Dense 200 relu → Dense 100 relu → Dense 10",
+        build=lambda seed: dense_model(units=(200, 100), seed=seed, name="dense_200_100"),
+        parameters=178_110,
+        recipe=_RMSPROP,
+        judged_on="validation",
+        reported={"accuracy": 0.8625, "loss": 0.3976},
+    ),
+    Preset(
+        name="dense_256_64",
+        description="784 → Dense 256 relu → Dense 64 relu → Dense 10, on digits",
+        build=lambda seed: dense_model(units=(256, 64), seed=seed, name="dense_256_64"),
+        parameters=218_058,
+        recipe=Recipe(epochs=10, precision="float32"),
+        dataset="mnist",
+        judged_on="test",
+    ),
+    Preset(
+        name="dense_rowwise",
+        description="raw pixels; each row → Dense 128 relu → Dense 64 relu; all rows → Dense 10",
+        build=lambda seed: rowwise_model(units=(128, 64), seed=seed, name="dense_rowwise"),
+        parameters=29_898,
+        recipe=Recipe(epochs=5, precision="float32"),
+        judged_on="train",
+        reported={"accuracy": 0.8659, "loss": 0.3817},
+    ),
+    Preset(
+        name="cnn_small",
+        description="Conv 32 → MaxPool → Dense 64 relu → Dense 10",
+        build=lambda seed: cnn_model(filters=(32,), units=(64,), dropout=0.0, seed=seed, name="cnn_small"),
+        parameters=402_442,
+        recipe=Recipe(epochs=5, precision="float32"),
+        judged_on="test",
+        reported={"accuracy": 0.9089, "loss": 0.2617},
+    ),
+    Preset(
+        name="cnn_dropout",
+        description="Conv 32 → MaxPool → Conv 64 → MaxPool → Dense 100 relu → Dropout 0.4 → Dense 10",
+        build=lambda seed: cnn_model(seed=seed, name="cnn_dropout"),
+        parameters=333_526,
+        recipe=Recipe(epochs=20, early_stopping=2, validation_split=0.2, precision="float32"),
+        judged_on="validation",
+        reported={"accuracy": 0.9202, "loss": 0.2157},
+    ),
+    Preset(
+        name="cnn_fast",
+        description="fixed whitening Conv 32 5x5, stride 2 → Conv 64 → MaxPool, norm → Dense 128, norm → Dense 10",
+        build=lambda seed: fast_model(seed=seed, name="cnn_fast"),
+        parameters=422_698,
+        recipe=Recipe(
+            optimizer="sgd",
+            learning_rate=0.8,
+            momentum=0.9,
+            schedule="one_cycle",
+            epochs=3,
+            batch_size=480,
+            label_smoothing=0.1,
+        ),
+        judged_on="validation",
+        source="fashionclf: made for a short time to accuracy, see docs/performance.md",
+    ),
+    Preset(
+        name="cnn_balanced",
+        description="Conv 32 → pool → Conv 64 → Conv 64 → pool → Conv 128 → Dense 256 → Dense 10, norms, dropout 0.3",
+        build=lambda seed: balanced_model(seed=seed, name="cnn_balanced"),
+        parameters=1_739_690,
+        recipe=Recipe(
+            optimizer="sgd",
+            learning_rate=0.8,
+            momentum=0.9,
+            weight_decay=5e-4,
+            schedule="one_cycle",
+            epochs=7,
+            batch_size=480,
+            label_smoothing=0.1,
+            augmentation=Augmentation(horizontal_flip=True, max_shift=0),
+        ),
+        judged_on="test",
+        source="fashionclf: made for two minutes of training on two cores, see docs/performance.md",
+    ),
+    Preset(
+        name="cnn_accurate",
+        description="Conv 32, 2 residual blocks → Conv 64 → pool, 2 blocks → Conv 128 → pool, 1 block → Dense 10",
+        build=lambda seed: accurate_model(seed=seed, name="cnn_accurate"),
+        parameters=582_698,
+        recipe=Recipe(
+            optimizer="sgd",
+            learning_rate=0.4,
+            momentum=0.9,
+            weight_decay=1e-3,
+            schedule="one_cycle",
+            epochs=90,
+            batch_size=250,
+            label_smoothing=0.05,
+            cutmix=0.5,
+            augmentation=Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25),
+        ),
+        judged_on="test",
+        source="fashionclf: made for its pretrained weights, see docs/model_cards/cnn_accurate.md",
+    ),
+)
+
+
+_BY_NAME: Final = {preset.name: preset for preset in _PRESETS}
+
+
+def list_presets(*, pretrained: bool = False) -> list[str]:
+    """Return the names that `Trainer.from_preset` and `get_preset` take.
+
+    Args:
+        pretrained: Only those for which the package has trained weights.
+
+    Raises:
+        TypeError: If `pretrained` is not True or False.
+
+    Example:
+        >>> "cnn_dropout" in list_presets()
+        True
+        >>> list_presets(pretrained=True)
+        ['cnn_fast', 'cnn_accurate']
+    """
+    only_pretrained = check_flag(pretrained, "pretrained")
+    return [name for name, preset in _BY_NAME.items() if preset.pretrained or not only_pretrained]
+
+
+def get_preset(name: str) -> Preset:
+    """Return the table entry of a preset: its recipe, its data set, what is reported for it.
+
+    Args:
+        name: One of `list_presets()`.
+
+    Raises:
+        ValueError: If there is no such preset.
+        TypeError: If the name is not a string.
+
+    Example:
+        >>> get_preset("cnn_dropout").parameters
+        333526
+    """
+    return _BY_NAME[check_choice(name, "preset", tuple(_BY_NAME))]

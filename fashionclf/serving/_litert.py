@@ -1,0 +1,114 @@
+"""FrozenPredictor: a classifier on LiteRT, without TensorFlow."""
+
+import threading
+from typing import Any
+
+import numpy as np
+from typing_extensions import override
+
+from fashionclf._images import IMAGE_SHAPE
+from fashionclf._types import FloatArray, ImagesLike
+from fashionclf.photographs._input import as_pictures
+from fashionclf.predictions import Predictions, probabilities_of
+
+
+class FrozenPredictor:
+    """A classifier frozen for serving one picture at a time, on LiteRT: `Trainer.compile_predictor` makes it.
+
+    It keeps the weights of that moment; training the Trainer further does not change it. An answer takes a small
+    part of a millisecond and no TensorFlow. Threads may share it; each gets an interpreter of its own.
+
+    Attributes:
+        class_names: One name per class.
+
+    Example:
+        >>> import fashionclf as fc
+        >>> trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+        >>> predictor = trainer.compile_predictor()
+        >>> images, _ = fc.load_data("synthetic").test
+        >>> predictor.predict(images[0])[0].class_name in predictor.class_names
+        True
+        >>> predictor.predict_proba(images[:3]).shape
+        (3, 10)
+    """
+
+    def __init__(
+        self, content: bytes, image_shape: tuple[int, ...], class_names: tuple[str, ...], num_threads: int
+    ) -> None:
+        self.class_names = class_names
+        self._shape = (1, *image_shape)
+        self._content = content
+        self._num_threads = num_threads
+        self._local = threading.local()
+        self._run(np.zeros((1, *IMAGE_SHAPE), np.float32))  # a missing runtime shows here, not at the first picture
+
+    def predict(self, x: ImagesLike) -> Predictions:
+        """Return class names with probabilities, as `Trainer.predict` does.
+
+        Args:
+            x: Images or photographs, as `Trainer.predict`. Many are computed one after the other.
+
+        Returns:
+            `Predictions`, a sequence of one `Prediction` per picture.
+
+        Raises:
+            ValueError: If the images are not right, or a file is not a picture or damaged.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow is missing.
+        """
+        pictures, doubts = as_pictures(x)
+        probabilities = self._run_all(pictures.images)
+        return Predictions(probabilities, self.class_names, sources=pictures.names, doubts=doubts)
+
+    def predict_proba(self, x: ImagesLike) -> FloatArray:
+        """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
+
+        Args:
+            x: Images or photographs, as `predict`.
+
+        Raises:
+            ValueError: If the images are not right, or a file is not a picture or damaged.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow is missing.
+        """
+        return self._run_all(as_pictures(x)[0].images)
+
+    def _run_all(self, images: FloatArray) -> FloatArray:
+        if len(images) == 1:
+            return self._run(images)
+        return np.concatenate([self._run(images[i : i + 1]) for i in range(len(images))])
+
+    def _run(self, image: FloatArray) -> FloatArray:
+        interpreter, source, target = self._interpreter()
+        interpreter.set_tensor(source, image.reshape(self._shape))
+        interpreter.invoke()
+        return probabilities_of(interpreter.get_tensor(target))
+
+    def _interpreter(self) -> Any:
+        """Return this thread's interpreter with its input and output: LiteRT's may not be shared."""
+        if not hasattr(self._local, "parts"):
+            interpreter = _litert().Interpreter(model_content=self._content, num_threads=self._num_threads)
+            (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+            interpreter.resize_tensor_input(source["index"], self._shape)
+            interpreter.allocate_tensors()
+            self._local.parts = (interpreter, source["index"], target["index"])
+        return self._local.parts
+
+    @override
+    def __reduce__(self) -> Any:
+        """Pickle what it was made from, as other processes need it: interpreters stay where they are."""
+        return FrozenPredictor, (self._content, self._shape[1:], self.class_names, self._num_threads)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<FrozenPredictor: {len(self._content):,} bytes, {len(self.class_names)} classes>"
+
+
+def _litert() -> Any:
+    try:
+        from ai_edge_litert import interpreter
+    except ImportError as error:
+        raise ImportError("A frozen predictor needs LiteRT: run `pip install 'fashionclf[litert]'`.") from error
+    return interpreter

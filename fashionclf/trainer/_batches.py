@@ -1,0 +1,71 @@
+"""Training batches, made by numpy from the raw pixels: shuffled, augmented, scaled.
+
+What a batch holds depends on the seed, the epoch and its place in it alone, so that a training repeats bit for
+bit, whatever the order in which threads make the batches, and goes on unchanged after an interruption.
+"""
+
+import functools
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._images import scale_pixels
+from fashionclf._types import FloatArray, ImageArray, IntArray
+from fashionclf.augmentation import Augmentation, cut_and_mix
+
+_SHUFFLING: Final = 0
+
+
+_AUGMENTING: Final = 1
+
+
+_MIXING: Final = 2
+
+
+class BatchSource:
+    """Batches of checked images with their targets and weights.
+
+    Attributes:
+        epoch: The epoch, from 0, whose batches are asked for; whoever runs the epochs sets it.
+        steps_per_epoch: Number of batches.
+    """
+
+    def __init__(
+        self,
+        images: ImageArray,
+        targets: NDArray[Any],
+        weights: FloatArray | None = None,
+        *,
+        batch_size: int,
+        image_shape: tuple[int, ...],
+        seed: int,
+        augmentation: Augmentation | None = None,
+        cutmix: float = 0.0,
+    ) -> None:
+        self.arrays = (targets,) if weights is None else (targets, weights)
+        self.images = images
+        self.batch_size = min(batch_size, len(images))
+        self.steps_per_epoch = -(-len(images) // self.batch_size)
+        self._seed = seed
+        self._augmentation = augmentation
+        self._cutmix = cutmix
+        self._order = functools.lru_cache(maxsize=2)(self._draw_order)
+        self.image_shape = image_shape
+        self.epoch = 0
+
+    def batch(self, step: int) -> tuple[NDArray[Any], ...]:
+        """Return `(images, targets)` or `(images, targets, weights)`, batch number `step` of the epoch."""
+        index = self._order(self.epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        images = self.images[index]
+        if self._augmentation is not None:
+            rng = np.random.default_rng((self._seed, _AUGMENTING, self.epoch, step))
+            images = self._augmentation.apply(images, rng)
+        arrays = tuple(array[index] for array in self.arrays)
+        if self._cutmix:
+            rng = np.random.default_rng((self._seed, _MIXING, self.epoch, step))
+            arrays = cut_and_mix(images, *arrays, probability=self._cutmix, rng=rng)
+        return (scale_pixels(images).reshape(-1, *self.image_shape), *arrays)
+
+    def _draw_order(self, epoch: int) -> IntArray:
+        return np.random.default_rng((self._seed, _SHUFFLING, epoch)).permutation(len(self.images))

@@ -1,0 +1,226 @@
+"""What a model is compiled with: loss, metrics and optimizer, and the targets to suit them."""
+
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from fashionclf._types import FloatArray, IntArray
+from fashionclf._validation import integer_labels
+from fashionclf.preprocessing import one_hot
+from fashionclf.recipe import Recipe
+from fashionclf.trainer._model_state import compilation_of, compiled_by_caller, state_of
+from fashionclf.trainer._optimizers import fresh, make_optimizer, purpose_of
+from fashionclf.trainer._targets import (
+    check_known,
+    check_loss_fits,
+    check_metrics_fit,
+    metric_form,
+    softened_by,
+    target_form,
+)
+
+
+class _Evaluated(keras.Model):
+    """A model with another compilation than its own, which stays as it is.
+
+    Args:
+        model: The model whose layers are evaluated.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(name=model.name)
+        self.evaluated = model
+
+    @override
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        """Compute what the model computes."""
+        return self.evaluated(inputs, training=training)
+
+
+class Compilation:
+    """The loss, metrics and optimizer that a Trainer gives its model. A model that the caller compiles keeps its own.
+
+    Args:
+        model: The model.
+        units: Its number of output units.
+        optimizer: An instance; None leaves it to the recipe.
+        loss: What Keras takes, or `"auto"`.
+        metrics: What Keras takes.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        units: int,
+        *,
+        optimizer: keras.optimizers.Optimizer | None = None,
+        loss: Any = "auto",
+        metrics: Iterable[Any] = ("accuracy",),
+    ) -> None:
+        self._model = model
+        self._units = units
+        if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+            raise TypeError(f"`metrics` must be a list of metrics. Received: {metrics!r}. Use [{metrics!r}].")
+        self._metrics = tuple(metrics)
+        for metric in self._metrics:
+            check_known(metric, "metric", keras.metrics)
+        self._auto = isinstance(loss, str) and loss == "auto"
+        if not self._auto:
+            check_known(loss, "loss", keras.losses)
+            check_loss_fits(loss, units)
+        self._loss = loss
+        self.given = optimizer
+        self._optimizer: keras.optimizers.Optimizer | None = None  # the one in use, and what it was made for
+        self._optimizer_of: Any = None
+        self._beginning: list[NDArray[Any]] | None = None  # what the variables of one with a schedule begin with
+        self._evaluator: tuple[Any, keras.Model] | None = None
+
+    @property
+    def by_trainer(self) -> bool:
+        """Whether the Trainer compiles the model: so it is unless the caller has compiled it."""
+        return not compiled_by_caller(self._model)
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the model is compiled by this, and not by another Trainer since."""
+        state = state_of(self._model)
+        return self.by_trainer and state.compiled_by is not None and state.compiled_by() is self
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing was asked for, as must be for a model that comes compiled."""
+        return self._auto and self._metrics == ("accuracy",) and self.given is None
+
+    def loss_for(self, labels: IntArray | FloatArray, recipe: Recipe) -> Any:
+        """Return the loss to train on these labels with: `"auto"` reads it off the output layer and the labels."""
+        if not self.by_trainer:
+            return self._model.loss
+        if not self._auto:
+            return self._loss
+        if self._units == 1:
+            return "binary_crossentropy"
+        soft = labels.ndim == 2 or softened_by(recipe) or "one_hot" in map(metric_form, self._metrics)
+        return "categorical_crossentropy" if soft else "sparse_categorical_crossentropy"
+
+    def targets(self, labels: IntArray | FloatArray, loss: Any, recipe: Recipe | None = None) -> NDArray[Any]:
+        """Turn checked labels into what the loss takes; check that metrics and a recipe can work on that."""
+        form = target_form(loss, self._units)
+        option = recipe and softened_by(recipe)
+        if option and form not in ("one_hot", "sigmoid"):
+            raise ValueError(
+                f"`{option}` needs a loss on one-hot labels. Use `loss='auto'` or 'categorical_crossentropy'."
+            )
+        if self.by_trainer:
+            check_metrics_fit(self._metrics, form)
+        if form == "sigmoid":
+            return labels[:, 1:] if labels.ndim == 2 else labels[:, np.newaxis].astype(np.float32)
+        if form == "one_hot" or (form == "given" and labels.ndim == 2):
+            return one_hot(labels, self._units)
+        if labels.ndim == 2 and (labels.max(axis=1) < 1).any():
+            raise ValueError("This loss takes integer labels; soft labels need 'categorical_crossentropy'.")
+        return integer_labels(labels)
+
+    def compile(self, loss: Any, recipe: Recipe, total_steps: int) -> None:
+        """Compile the model, unless the caller has, or nothing has changed since the last time.
+
+        With a constant rate, a further fit goes on with the optimizer's state; a schedule starts afresh.
+        """
+        if not self.by_trainer:
+            return
+        with self._model.distribute_strategy.scope():  # where the model has its variables
+            optimizer = self._optimizer_for(recipe, total_steps)
+            if self.is_in_force and optimizer is self._model.optimizer and loss == self._model.loss:
+                return
+            # XLA slows convolutions on processors.
+            self._model.compile(optimizer=optimizer, loss=loss, metrics=list(self._metrics) or None, jit_compile=False)
+        self._take_force()
+
+    def _take_force(self) -> None:
+        state = state_of(self._model)
+        state.compiled_by, state.compilation = weakref.ref(self), compilation_of(self._model)
+        self._evaluator = None
+
+    def _optimizer_for(self, recipe: Recipe, total_steps: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer in use if it fits, begun anew where it follows a schedule; else another."""
+        variables = self._model.trainable_variables
+        purpose = purpose_of(variables, recipe, total_steps, self.given)
+        if self._optimizer is not None and self._optimizer_of == purpose:
+            if self.given is not None or recipe.schedule == "constant":
+                return self._optimizer
+            if self._beginning is not None:
+                for variable, value in zip(self._optimizer.variables, self._beginning, strict=True):
+                    variable.assign(value)  # begun anew: another optimizer would have to be traced again
+                return self._optimizer
+        if self.given is None:
+            self._optimizer = make_optimizer(recipe, total_steps)
+        else:  # one that is built has the state of other variables: of another model, or before layers were frozen
+            self._optimizer = fresh(self.given) if self.given.built else self.given
+        self._optimizer_of, self._beginning = purpose, None
+        if recipe.schedule != "constant" and self._model.distribute_strategy.num_replicas_in_sync == 1:
+            self._optimizer.build(variables)
+            self._beginning = [variable.numpy() for variable in self._optimizer.variables]
+        return self._optimizer
+
+    def evaluated(self, loss: Any) -> keras.Model:
+        """Return a compiled model to evaluate. The model itself is not compiled for that."""
+        if not self.by_trainer or self.is_in_force:
+            return self._model
+        if self._evaluator is None or self._evaluator[0] != loss:
+            evaluator = _Evaluated(self._model)
+            evaluator.compile(loss=loss, metrics=_copies(self._metrics) or None, jit_compile=False)
+            self._evaluator = (loss, evaluator)
+        return self._evaluator[1]
+
+    def loss_in_force(self, labels: IntArray | FloatArray, recipe: Recipe) -> Any:
+        """Return the loss that evaluating computes: that of training, if there was any."""
+        return self._model.loss if self.is_in_force else self.loss_for(labels, recipe)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values from which `restore` makes the same."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "by_trainer": self.by_trainer,
+            "optimizer": self.given and serialize(self._optimizer or self.given),
+            "loss": "auto" if self._auto else serialize(self._loss),
+            "metrics": [serialize(metric) for metric in self._metrics],
+        }
+
+    @classmethod
+    def restore(
+        cls,
+        values: Mapping[str, Any],
+        model: keras.Model,
+        units: int,
+        recipe: Recipe,
+        custom_objects: Mapping[str, Any] | None,
+    ) -> "Compilation":
+        """Rebuild the compilation of a loaded model."""
+        if not values["by_trainer"]:
+            return cls(model, units)
+        loss, metrics, optimizer = (
+            keras.saving.deserialize_keras_object(values[key], custom_objects=dict(custom_objects or {}))
+            for key in ("loss", "metrics", "optimizer")
+        )
+        restored = cls(model, units, loss=loss, metrics=metrics, optimizer=optimizer)
+        if not values.get("in_force", True):  # another Trainer of the same model had compiled it last
+            state_of(model).compilation = compilation_of(model)
+        elif model.compiled:  # with the state that was saved
+            restored.given = optimizer and model.optimizer
+            if recipe.schedule == "constant":
+                restored._optimizer = model.optimizer
+                restored._optimizer_of = purpose_of(model.trainable_variables, recipe, 0, restored.given)
+            restored._take_force()
+        return restored
+
+
+def _copies(metrics: Iterable[Any]) -> list[Any]:
+    """Return metrics with a state of their own, where they have one."""
+    return [
+        type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
+        for metric in metrics
+    ]

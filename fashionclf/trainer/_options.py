@@ -1,0 +1,96 @@
+"""The options of `Trainer.fit`, resolved with the recipe and checked."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fashionclf._validation import check_new_file, check_seed
+from fashionclf.augmentation import Augmentation
+from fashionclf.recipe import Recipe
+from fashionclf.trainer._file import SUFFIX
+from fashionclf.trainer._resume import SavedState, read_state
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FitOptions:
+    """What `fit` was told, resolved with the recipe.
+
+    Attributes:
+        recipe: The Trainer's, with what `fit` was told in its place.
+        seed: The seed given, else that of an interrupted fit, else a fresh one.
+        checkpoint: The file for the best classifier, or None.
+        state_file: The file for the state of the fit, or None.
+        saved: The state of an interrupted fit, or None.
+        callbacks: The caller's.
+        verbose: Keras's verbosity.
+    """
+
+    recipe: Recipe
+    seed: int
+    checkpoint: Path | None
+    state_file: Path | None
+    saved: SavedState | None
+    callbacks: tuple[keras.callbacks.Callback, ...]
+    verbose: str | int
+
+
+def resolve_options(
+    recipe: Recipe, *, checkpoint: Any, resume: Any, callbacks: Any, seed: Any, verbose: Any, **changes: Any
+) -> FitOptions:
+    """Check the options of `fit`; `changes` replace fields of the recipe."""
+    resolved = _changed_recipe(recipe, **changes)
+    checkpoint_file = None if checkpoint is None else check_new_file(checkpoint, "checkpoint", SUFFIX)
+    state_file = None if resume is None else check_new_file(resume, "resume", ".npz")
+    checked_callbacks, checked_verbose = _check_callbacks(callbacks), _check_verbose(verbose)
+    seed = check_seed(seed)
+    saved = None if state_file is None else read_state(state_file)
+    if seed is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0]) if saved is None else saved.seed
+    return FitOptions(
+        recipe=resolved,
+        seed=seed,
+        checkpoint=checkpoint_file,
+        state_file=state_file,
+        saved=saved,
+        callbacks=checked_callbacks,
+        verbose=checked_verbose,
+    )
+
+
+def _changed_recipe(recipe: Recipe, *, early_stopping: Any, augment: Any, **given: Any) -> Recipe:
+    """Return the recipe with what `fit` was told in its place; False turns an option off."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    if early_stopping is not None:
+        if early_stopping is True:
+            raise TypeError("`early_stopping` is a number of epochs, or False. Received: True")
+        off = isinstance(early_stopping, bool | np.bool_) and not early_stopping
+        changes["early_stopping"] = None if off else early_stopping
+    if augment is not None:
+        if isinstance(augment, bool):
+            augment = (recipe.augmentation or Augmentation()) if augment else None
+        elif not isinstance(augment, Augmentation):
+            raise TypeError(f"`augment` must be an Augmentation, True or False. Received: {augment!r}")
+        changes["augmentation"] = augment
+    return dataclasses.replace(recipe, **changes)
+
+
+def _check_verbose(verbose: Any) -> str | int:
+    """Return Keras's verbosity; Keras itself takes any other value for a progress bar."""
+    if isinstance(verbose, bool | float) or verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {verbose!r}")
+    return verbose  # type: ignore[no-any-return]
+
+
+def _check_callbacks(callbacks: Any) -> tuple[keras.callbacks.Callback, ...]:
+    if callbacks is None:
+        return ()
+    checked = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for callback in checked:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(f"`callbacks` must be keras.callbacks.Callback instances. Received: {callback!r}")
+    return checked

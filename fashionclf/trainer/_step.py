@@ -1,0 +1,204 @@
+"""What only training computes differently: bfloat16 arithmetic, faster kernels, smoothed labels.
+
+A model is float32, and its labels are what they are, for validation, checkpoints, callbacks and metrics alike. Only the
+training function sees anything else, and only while it runs. So nothing that serves training reaches a saved file.
+"""
+
+import contextlib
+import functools
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+from fashionclf._keras_internals import (
+    all_layers,
+    has_known_options,
+    is_builtin,
+    lent_functions,
+    replaced,
+    wrapped_train_function,
+)
+from fashionclf.models._graph import bfloat16_layers, structure_of
+from fashionclf.trainer._model_state import compilation_of, state_of
+
+_FAST_FLAGS: Final = frozenset(("avx512_bf16", "amx_bf16"))
+
+
+@functools.cache
+def has_fast_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 in hardware; elsewhere it would be slower than float32."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return False
+    try:
+        description = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return not _FAST_FLAGS.isdisjoint(description.split())
+
+
+class TracedSteps:
+    """What Keras traced for the fits of one model, kept for the next fit: tracing takes longer than a short fit."""
+
+    def __init__(self) -> None:
+        self._made_for: Any = None
+        self._functions: dict[str, Any] = {}
+
+    @contextlib.contextmanager
+    def in_use(self, model: keras.Model, *options: Any) -> Iterator[None]:
+        """Lend the model what was traced, as long as nothing that it depends on has changed; then take it back.
+
+        Outside a fit the model has what it had before: plain Keras must not train by steps made for a recipe.
+        """
+        made_for = _made_for(model, options)
+        if made_for is None or made_for != self._made_for:
+            self._functions.clear()
+        self._made_for = made_for
+        with lent_functions(model, self._functions):
+            yield
+
+
+def _made_for(model: keras.Model, options: tuple[Any, ...]) -> Any:
+    """Return all that traced steps depend on, None if that is not known."""
+    structure = structure_of(model)
+    if structure is None:
+        return None
+    # A layer of the caller's may compute with values that its configuration does not contain.
+    values = [
+        {name: value for name, value in vars(layer).items() if isinstance(value, bool | int | float | str)}
+        for layer in all_layers(model)
+        if not is_builtin(layer)
+    ]
+    eagerly = tf.config.functions_run_eagerly()
+    return compilation_of(model), model.steps_per_execution, eagerly, structure, values, options
+
+
+@contextlib.contextmanager
+def training_step(model: keras.Model, traced: TracedSteps, *, precision: str, label_smoothing: float) -> Iterator[None]:
+    """Let a model's training steps compute in `precision` and learn from smoothed labels.
+
+    Only tracing sees the changed layers, but they are changed around every call of the training function. Nothing
+    else tells when Keras traces: again for a batch of another size, step by step where functions run eagerly, and in
+    threads of its own under a distribution strategy. It takes about a tenth of a millisecond for each call, and a call
+    computes up to 32 steps.
+    """
+    bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
+    layers = bfloat16_layers(model) if bfloat16 else []
+    faster = {layer: call for layer in all_layers(model) if (call := _faster_call(layer))}
+    lock = state_of(model).computing
+
+    @contextlib.contextmanager
+    def changed() -> Iterator[None]:
+        with lock, _in_bfloat16(layers), _calling(faster), _smoothed_labels(model, label_smoothing):
+            yield
+
+    with traced.in_use(model, bfloat16, label_smoothing), wrapped_train_function(model, changed) as wrapped:
+        if label_smoothing and not wrapped:
+            raise RuntimeError(
+                f"Labels cannot be smoothed with Keras {keras.__version__}. Set `label_smoothing=0` in the recipe, "
+                "upgrade fashionclf, or use an older Keras."
+            )
+        yield
+
+
+@contextlib.contextmanager
+def _in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
+    """Compute in bfloat16 with float32 weights (Micikevicius et al., arXiv:1710.03740)."""
+    policies = [layer.dtype_policy for layer in layers]
+    try:
+        for layer in layers:
+            layer.dtype_policy = "mixed_bfloat16"
+        yield
+    finally:
+        for layer, policy in zip(layers, policies, strict=True):
+            layer.dtype_policy = policy
+
+
+@contextlib.contextmanager
+def _calling(faster: dict[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
+    """Let layers compute by another function what their own `call` does."""
+    with contextlib.ExitStack() as stack:
+        for layer, call in faster.items():
+            stack.enter_context(replaced(layer, "call", functools.partial(call, layer)))
+        yield
+
+
+def _faster_call(layer: keras.Layer) -> Callable[..., Any] | None:
+    if _can_be_fused(layer):
+        return _fused_normalisation
+    return _sum_by_place if _is_plain_depthwise(layer) else None
+
+
+def _fused_normalisation(
+    layer: keras.layers.BatchNormalization, inputs: Any, training: Any = None, mask: Any = None
+) -> Any:
+    """Do what the layer's own `call` does, moving averages included, by a fused kernel that takes half the time."""
+    if training is not True or mask is not None:
+        return type(layer).call(layer, inputs, training=training, mask=mask)
+    mean, variance = layer.moving_mean.value, layer.moving_variance.value
+    scale = layer.gamma.value if layer.scale else tf.ones_like(mean)
+    offset = layer.beta.value if layer.center else tf.zeros_like(mean)
+    outputs, batch_mean, batch_variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=layer.epsilon, is_training=True
+    )
+    count = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], tf.float32)
+    biased = batch_variance * (count - 1) / count  # the kernel divides by count - 1, Keras by count
+    layer.moving_mean.assign(mean * layer.momentum + batch_mean * (1 - layer.momentum))
+    layer.moving_variance.assign(variance * layer.momentum + biased * (1 - layer.momentum))
+    return outputs
+
+
+def _can_be_fused(layer: keras.Layer) -> bool:
+    """Tell whether the kernel does the same: pictures, channels last, the layer's own class, and being trained."""
+    return (
+        type(layer) is keras.layers.BatchNormalization
+        and layer.built
+        and layer.trainable  # a frozen one normalises by its moving averages
+        and layer.input_spec.ndim == 4
+        and layer.axis in (-1, 3)
+        and not (layer.synchronized or getattr(layer, "renorm", False))  # Keras before 3.14 has no renorm
+        and has_known_options(layer)
+    )
+
+
+def _sum_by_place(layer: keras.layers.DepthwiseConv2D, inputs: Any) -> Any:
+    """Convolve maps with filters of their own size, by a weighted sum: the gradient of a convolution is slower."""
+    if inputs.shape[1:3] != layer.kernel_size:
+        return type(layer).call(layer, inputs)
+    weights = tf.cast(layer.kernel.value[..., 0], tf.float32)
+    total = tf.reduce_sum(tf.cast(inputs, tf.float32) * weights, axis=(1, 2), keepdims=True)
+    return tf.cast(total, inputs.dtype)
+
+
+def _is_plain_depthwise(layer: keras.Layer) -> bool:
+    return (
+        type(layer) is keras.layers.DepthwiseConv2D
+        and layer.padding == "valid"
+        and layer.dilation_rate == (1, 1)
+        and layer.depth_multiplier == 1
+        and layer.data_format == "channels_last"
+        and not layer.use_bias
+        and layer.activation is keras.activations.linear
+        and has_known_options(layer)
+    )
+
+
+@contextlib.contextmanager
+def _smoothed_labels(model: keras.Model, amount: float) -> Iterator[None]:
+    """Show the loss, though not the metrics, one-hot or binary targets with `amount` spread over all classes."""
+    if not amount:
+        yield
+        return
+    compute = model.compute_loss
+
+    def compute_loss(
+        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        smoothed = y * (1 - amount) + amount / max(2, y_pred.shape[-1])
+        return compute(x=x, y=smoothed, y_pred=y_pred, sample_weight=sample_weight, training=training)
+
+    with replaced(model, "compute_loss", compute_loss):
+        yield

@@ -1,0 +1,110 @@
+"""Which labels a loss or metric takes, and checks that they fit the model."""
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+import keras
+
+from fashionclf._keras_internals import is_builtin
+from fashionclf._validation import check_choice
+from fashionclf.recipe import Recipe
+
+# Losses and metrics on integer labels; all others of Keras compare with one-hot ones.
+_ON_INTEGERS: Final = (
+    keras.losses.SparseCategoricalCrossentropy,
+    keras.metrics.SparseCategoricalAccuracy,
+    keras.metrics.SparseCategoricalCrossentropy,
+    keras.metrics.SparseTopKCategoricalAccuracy,
+)
+
+
+_FUNCTIONS_ON_INTEGERS: Final = (
+    keras.losses.sparse_categorical_crossentropy,
+    keras.metrics.sparse_categorical_accuracy,
+    keras.metrics.sparse_categorical_crossentropy,
+    keras.metrics.sparse_top_k_categorical_accuracy,
+)
+
+
+_GENERAL_METRICS: Final = (keras.metrics.Mean, keras.metrics.Sum, keras.metrics.MeanMetricWrapper)
+
+
+TargetForm = Literal["integers", "one_hot", "sigmoid", "given"]
+
+
+def softened_by(recipe: Recipe) -> str | None:
+    """Return the option of a recipe, if it has one, with which labels are no longer of one class alone."""
+    return next((option for option in ("label_smoothing", "cutmix") if getattr(recipe, option)), None)
+
+
+def target_form(loss: Any, units: int) -> TargetForm:
+    """Tell which form of labels a loss takes; a loss that is not Keras's own gets them as they were given."""
+    if units == 1:
+        return "sigmoid"
+    known = keras.losses.get(loss)
+    if not is_builtin(known):
+        return "given"
+    return "integers" if _takes_integers(known) else "one_hot"
+
+
+def metric_form(metric: Any) -> TargetForm:
+    """Tell which form of labels a metric takes: `"accuracy"` takes any, and so may one of the caller's own."""
+    if metric in ("accuracy", "acc", "crossentropy", "ce"):
+        return "given"
+    known = keras.metrics.get(metric) if isinstance(metric, str) else metric
+    if not is_builtin(known) or type(known) in _GENERAL_METRICS:
+        return "given"
+    return "integers" if _takes_integers(known) else "one_hot"
+
+
+def _takes_integers(known: Any) -> bool:
+    """Tell whether a loss or metric of Keras takes integer labels beside one probability per class."""
+    if isinstance(known, keras.metrics.IoU):  # and its kind
+        return bool(known.sparse_y_true)
+    return isinstance(known, _ON_INTEGERS) or known in _FUNCTIONS_ON_INTEGERS
+
+
+def _name(identifier: Any) -> str:
+    if not isinstance(identifier, str):
+        identifier = getattr(identifier, "__name__", type(identifier).__name__)
+    return str(identifier).lower().replace("_", "")
+
+
+def check_known(identifier: Any, name: str, module: Any) -> None:
+    """Check that Keras understands the name of a loss or metric, which it would only tell when training starts."""
+    if isinstance(identifier, str) and not (name == "metric" and identifier in ("accuracy", "acc")):
+        try:
+            module.get(identifier)
+        except ValueError:
+            known = [key for key, value in vars(module).items() if callable(value) and key == key.lower()]
+            check_choice(identifier, name, sorted({*known, "accuracy"} - {"get", "serialize", "deserialize"}))
+    elif not isinstance(identifier, str) and not callable(identifier):
+        raise TypeError(f"A {name} must be a name, an instance or a function. Received: {identifier!r}")
+
+
+def check_loss_fits(loss: Any, units: int) -> None:
+    if units == 1 and "categorical" in _name(loss):
+        raise ValueError(
+            f"Loss {_name(loss)!r} needs one output unit per class; `model` has one sigmoid unit. Use `loss='auto'` "
+            "or 'binary_crossentropy', or build the model with `num_classes=2`."
+        )
+
+
+def check_metrics_fit(metrics: Iterable[Any], form: TargetForm) -> None:
+    for metric in metrics:
+        needed = metric_form(metric)
+        if form == "sigmoid" and "categorical" in _name(metric):
+            raise ValueError(
+                f"Metric {metric!r} needs one output unit per class; `model` has one sigmoid unit. Use 'accuracy' or "
+                "'binary_accuracy', or build the model with `num_classes=2`."
+            )
+        if {needed, form} == {"integers", "one_hot"}:
+            fix = (
+                "use a metric without 'Sparse' in its name"
+                if form == "one_hot"
+                else "use `loss='auto'` or 'categorical_crossentropy', or a metric with 'Sparse' in its name"
+            )
+            raise ValueError(
+                f"Metric {metric!r} takes {needed.replace('_', '-')} labels; the loss and metrics here take "
+                f"{form.replace('_', '-')} ones: {fix}."
+            )

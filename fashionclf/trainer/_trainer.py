@@ -1,0 +1,628 @@
+"""Trainer: fit, evaluate, predict, save and load a classifier of garments."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import keras
+import tensorflow as tf
+from typing_extensions import override
+
+from fashionclf._images import scale_pixels
+from fashionclf._labelled import LabelledImages, check_labelled
+from fashionclf._types import ClassNames, FloatArray, ImagesLike, LabelsLike, PathLike
+from fashionclf._validation import check_class_names, check_count, check_flag, check_new_file, check_path, check_seed
+from fashionclf._version import __version__
+from fashionclf.augmentation import Augmentation
+from fashionclf.datasets import Split
+from fashionclf.labels import CLASS_NAMES, match_labels
+from fashionclf.labels import class_names as class_names_of
+from fashionclf.models import flip_averaged
+from fashionclf.models._graph import named_variables
+from fashionclf.photographs._input import as_pictures
+from fashionclf.predictions import Predictions
+from fashionclf.presets import Preset, get_preset, list_presets
+from fashionclf.recipe import Recipe
+from fashionclf.report import EvaluationReport, evaluate_predictions
+from fashionclf.serving import FrozenPredictor
+from fashionclf.serving._freeze import freeze
+from fashionclf.trainer._compilation import Compilation
+from fashionclf.trainer._file import SUFFIX, read_classifier, write_classifier
+from fashionclf.trainer._fit import EVALUATION_BATCH, run_fit
+from fashionclf.trainer._model_checks import check_model
+from fashionclf.trainer._model_state import fitting_of, state_of
+from fashionclf.trainer._optimizers import choose_optimizer
+from fashionclf.trainer._options import resolve_options
+from fashionclf.trainer._plan import evaluation_arrays, plan_fit, training_and_validation
+from fashionclf.trainer._predictor import CompiledPredictor
+from fashionclf.trainer._process import check_process
+from fashionclf.trainer._step import TracedSteps
+
+
+class Trainer:
+    """A model with all that it takes to train it, judge it, use it and keep it.
+
+    Args:
+        model: Any float32 `keras.Model` with one input of pictures `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
+            and one output of probabilities: softmax, or one sigmoid unit for two classes. It is tried on a picture,
+            which builds it if it was not built. A model that is compiled already keeps its compilation.
+        class_names: One name per class. None takes those of the `Split` it is fitted on, else those of
+            its preset, else Fashion-MNIST's ten if the model has ten classes. The labels of a `Split` are matched with
+            them by name.
+        optimizer: Name or instance of a Keras optimizer. None is that of the recipe (Adam by default).
+        loss: Name or instance of a Keras loss, a function, or `"auto"`, which reads the output layer and the
+            labels: one sigmoid unit → binary, integers → sparse categorical, one-hot → categorical
+            cross-entropy.
+        metrics: Names or instances of Keras metrics.
+        recipe: How to train; see `Recipe`. What `fit` is told takes precedence.
+
+    Attributes:
+        model: The `keras.Model`, always in float32. It cannot be exchanged: build another Trainer.
+        num_classes: Number of classes, at least 2.
+        recipe: The recipe in use; it can be set.
+        class_names: One name per class, or None as long as nothing tells them; they can be set.
+
+    Raises:
+        ValueError: If the model does not fit, a name is unknown or a count wrong, or a compiled model is given
+            with an optimizer, loss, metric or recipe of its own.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> import fashionclf as fc
+        >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0), optimizer="sgd")
+        >>> trainer
+        <Trainer dense_model: 7,850 parameters, 10 classes>
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        class_names: ClassNames | None = None,
+        optimizer: str | keras.optimizers.Optimizer | None = None,
+        loss: Any = "auto",
+        metrics: Iterable[Any] = ("accuracy",),
+        recipe: Recipe | None = None,
+    ) -> None:
+        _check_backend()
+        check_process()
+        self._image_shape, self._units = check_model(model)
+        if recipe is not None and not isinstance(recipe, Recipe):
+            raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
+        self._recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
+        self._recipe_given = recipe is not None or optimizer is not None
+        self._compilation = Compilation(
+            model, self._units, optimizer=self._optimizer, loss=loss, metrics=() if metrics is None else metrics
+        )
+        self._model = model
+        self._check_compilation()
+        self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
+        self._names_given = class_names is not None
+        self._renamed_from: tuple[str, ...] | None = None  # what a Split, or this Trainer once, called the classes
+        self._knows_classes = False  # whether the weights have learnt what the class names say
+        self._locks = state_of(model)
+        self._traced = TracedSteps()
+        self._predictor = CompiledPredictor(model, self._image_shape, self._locks.computing)
+
+    def _check_compilation(self) -> None:
+        if not self._compilation.by_trainer and (self._recipe_given or not self._compilation.is_default):
+            raise ValueError(
+                "`model` is compiled already and keeps its compilation: leave out `optimizer`, `loss`, `metrics` "
+                "and `recipe`, or pass a model that is not compiled."
+            )
+
+    @classmethod
+    def from_preset(
+        cls,
+        name: str,
+        *,
+        pretrained: bool = False,
+        class_names: ClassNames | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """Build one of the systems in `list_presets()`, with its recipe and class names.
+
+        Args:
+            name: Of the preset.
+            pretrained: Load the weights that this project trained, for the presets in
+                `list_presets(pretrained=True)`; `get_preset(name).pretrained` tells about them. They are verified.
+                Fitting them further by the preset's recipe would begin with its high learning rate: set
+                `trainer.recipe` to one of your own first.
+            class_names: Ten names in place of the preset's.
+            seed: Of the initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
+
+        Raises:
+            ValueError: If there is no such preset, it has no trained weights, its weights are damaged, or the names
+                do not fit.
+            FileNotFoundError: If the file of weights is missing from the installation.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> import fashionclf as fc
+            >>> fc.Trainer.from_preset("softmax", seed=0)
+            <Trainer softmax: 7,850 parameters, 10 classes>
+        """
+        preset = get_preset(name)
+        model = preset.build(check_seed(seed))
+        if check_flag(pretrained, "pretrained"):
+            model = _with_weights(model, preset)
+        trainer = cls(model, class_names=class_names, recipe=preset.recipe)
+        trainer._knows_classes = pretrained
+        if class_names is None:
+            trainer._class_names = class_names_of(preset.dataset)
+        elif pretrained:
+            trainer._renamed_from = class_names_of(preset.dataset)
+        return trainer
+
+    @property
+    def model(self) -> keras.Model:
+        """The model, always in float32."""
+        return self._model
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, at least 2."""
+        return max(2, self._units)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How to train; setting it replaces the optimizer that was named or given."""
+        return self._recipe
+
+    @recipe.setter
+    def recipe(self, recipe: Recipe) -> None:
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
+        choose_optimizer(recipe, self._optimizer)
+        self._recipe, self._recipe_given = recipe, True
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """One name per class, in label order; None as long as nothing tells them. Setting it renames the classes."""
+        if self._class_names is None and self.num_classes == len(CLASS_NAMES):
+            return CLASS_NAMES
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: ClassNames) -> None:
+        checked = check_class_names(names, self.num_classes)
+        if self._renamed_from is None:
+            self._renamed_from = self._learnt_names
+        self._class_names, self._names_given = checked, True
+
+    @property
+    def _learnt_names(self) -> tuple[str, ...] | None:
+        """The class names that were told, or that the weights are assumed to have learnt."""
+        return self.class_names if self._knows_classes else self._class_names
+
+    @property
+    def _known_lists(self) -> list[tuple[str, ...]]:
+        """The lists of class names that mean this Trainer's labels."""
+        return [names for names in (self.class_names, self._renamed_from) if names is not None]
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: ImagesLike | Split,
+        y: LabelsLike | None = None,
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        validation_data: Any = None,
+        validation_split: float | None = None,
+        early_stopping: int | bool | None = None,
+        checkpoint: PathLike | None = None,
+        callbacks: Iterable[keras.callbacks.Callback] = (),
+        augment: Augmentation | bool | None = None,
+        precision: str | None = None,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        resume: PathLike | None = None,
+        verbose: int | str = "auto",
+    ) -> keras.callbacks.History:
+        """Train the model. What is left out comes from the recipe.
+
+        Fitting again goes on from the current weights, with a fresh schedule.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            epochs: Passes over the training pictures.
+            batch_size: Pictures per step.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a `Split`, evaluated after every epoch.
+            validation_split: Share, from 0 up to 1, of the pictures to set aside for validation instead, stratified
+                and shuffled. 0 turns a recipe's off.
+            early_stopping: Stop after this many epochs without a better validation loss, and restore the best
+                weights. False turns a recipe's off.
+            checkpoint: `.keras` file to save the classifier to after every epoch with the best validation loss so far.
+            callbacks: Keras callbacks.
+            augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
+            precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. The model is float32 again afterwards.
+            class_weight: Weight by label or class name, 1 for those left out, or `"balanced"`.
+            sample_weight: `(n,)`, one weight of at least 0 per training picture.
+            seed: Of the validation split, shuffling, augmentation and dropout, from 0 to 2**32 - 1. The same seed
+                gives the same weights bit for bit on one machine with the same versions. None draws fresh entropy.
+            resume: File (`.npz`) in which to keep the state of the fit after every epoch. If it exists, an
+                interrupted fit goes on there and ends as it would have without the interruption, provided that
+                everything else is as before (the model built anew with its seed, or any weights: they are
+                replaced). The state of callbacks passed in `callbacks` is not kept. Removed in the end.
+            verbose: Keras's `"auto"`, 0 (silent), 1 (progress bar) or 2 (a line per epoch).
+
+        Returns:
+            Keras's `History`: `.history` has a list per metric, a value per epoch.
+
+        Raises:
+            ValueError: If values are out of range, lengths differ, or early stopping or a checkpoint is asked for
+                without validation data.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If the folder of a file to write does not exist.
+            RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
+                forked from one that used TensorFlow.
+
+        Warns:
+            RuntimeWarning: If the loss becomes NaN or infinite, where training stops.
+
+        Example:
+            >>> import fashionclf as fc, numpy as np
+            >>> images, labels = np.zeros((20, 28, 28), dtype="uint8"), np.arange(20) % 10
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> history = trainer.fit(images, labels, epochs=2, seed=0, verbose=0)
+            >>> sorted(history.history)
+            ['accuracy', 'loss']
+        """
+        check_process()
+        self._check_compilation()
+        if validation_data is not None and validation_split:
+            raise ValueError("Pass `validation_data` or `validation_split`, not both.")
+        options = resolve_options(
+            self.recipe,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_split=validation_split,
+            early_stopping=early_stopping,
+            augment=augment,
+            precision=precision,
+            checkpoint=checkpoint,
+            callbacks=callbacks,
+            seed=seed,
+            resume=resume,
+            verbose=verbose,
+        )
+        names, renamed_from = self._names_after(x)
+        known = [each for each in (renamed_from, names) if each is not None]
+        data = check_labelled(x, y, sample_weight, num_classes=self.num_classes, known_names=known)
+        training, validation = training_and_validation(data, validation_data, options, self.num_classes, known)
+        training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
+        plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self.save)
+        # Whatever can be wrong has been checked; only from here on does the trainer change.
+        with fitting_of(self.model):
+            self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
+            self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
+            return run_fit(self.model, plan, self._traced)
+
+    def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+        """Return the class names once fitted on images, and what else their classes are called.
+
+        Those of a `Split` replace a preset's, but not those given. Given names rename a Split's, label by label, unless
+        they have some in common: those must be the same classes.
+        """
+        theirs = x.class_names if isinstance(x, Split) else None
+        own, renamed_from = self._learnt_names, self._renamed_from
+        if theirs is None:
+            return own, renamed_from
+        in_common = set(theirs) & {name for names in self._known_lists for name in names}
+        if self._names_given and len(theirs) == self.num_classes and not in_common and not self._knows_classes:
+            return own, theirs
+        if own is not None and (
+            self._names_given or (self._knows_classes and _same_classes(theirs, self._known_lists))
+        ):
+            return own, renamed_from
+        return check_class_names(theirs, self.num_classes), None
+
+    # -- judging and using ------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: ImagesLike | Split,
+        y: LabelsLike | None = None,
+        *,
+        batch_size: int = EVALUATION_BATCH,
+        sample_weight: Any = None,
+    ) -> dict[str, float]:
+        """Return the loss and the metrics on labelled pictures.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            batch_size: Pictures per step.
+            sample_weight: `(n,)`, one weight of at least 0 per picture, for the loss. As everywhere in Keras,
+                metrics count all pictures alike.
+
+        Returns:
+            A dictionary such as `{"loss": 0.23, "accuracy": 0.918}`.
+
+        Raises:
+            ValueError: If values are out of range or lengths differ.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> import fashionclf as fc, numpy as np
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> sorted(trainer.evaluate(np.zeros((2, 28, 28), dtype="uint8"), [3, 9]))
+            ['accuracy', 'loss']
+        """
+        check_process()
+        self._check_compilation()
+        batch_size = check_count(batch_size, "batch_size")
+        data = self._labelled(x, y, sample_weight)
+        loss = self._compilation.loss_in_force(data.labels, self.recipe)
+        images, targets, *weights = evaluation_arrays(data, self._compilation, loss, self._image_shape)
+        with self._locks.computing:
+            results = self._compilation.evaluated(loss).evaluate(
+                images,
+                targets,
+                batch_size=batch_size,
+                sample_weight=weights[0] if weights else None,
+                verbose=0,
+                return_dict=True,
+            )
+        return {name: float(value) for name, value in results.items()}
+
+    def _labelled(self, x: ImagesLike | Split, y: LabelsLike | None, sample_weight: Any = None) -> LabelledImages:
+        """Check images, labels and weights; the labels of a `Split` are matched with the classes by name."""
+        return check_labelled(x, y, sample_weight, num_classes=self.num_classes, known_names=self._known_lists)
+
+    def report(
+        self, x: ImagesLike | Split, y: LabelsLike | None = None, *, batch_size: int = EVALUATION_BATCH
+    ) -> EvaluationReport:
+        """Return all figures on labelled pictures: by class, by mistake, and what the probabilities are worth.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            batch_size: Pictures computed at a time; bounds the memory used.
+
+        Returns:
+            An `EvaluationReport`; print it.
+
+        Raises:
+            ValueError: If values are out of range, lengths differ, or nothing has told the class names.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> import fashionclf as fc
+            >>> images, labels = fc.load_data("synthetic").test
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> trainer.report(images[:4], [3, 3, 9, 9]).support
+            array([0, 0, 0, 2, 0, 0, 0, 0, 0, 2])
+        """
+        names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
+        data = self._labelled(x, y)
+        probabilities = self._predictor(scale_pixels(data.images), batch_size)
+        return evaluate_predictions(data.labels, Predictions(probabilities, names))
+
+    def predict(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> Predictions:
+        """Return class names with probabilities.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, a single one giving one prediction. Or photographs, read
+                as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, an array
+                `(h, w, 3)` or `(h, w, 4)` of colours, or a list.
+            batch_size: Pictures computed at a time; bounds the memory used.
+
+        Returns:
+            `Predictions`, a sequence of one `Prediction` per picture. Those of a folder come in natural order.
+
+        Raises:
+            ValueError: If the images are not right, a file is not an image or damaged, nothing has told the class
+                names, or the weights diverged in training and give NaN.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow is missing.
+            RuntimeError: If this process was forked from one that used TensorFlow; `compile_predictor` works there.
+
+        Warns:
+            DoubtfulImageWarning: If images may be misread: a photograph that does not clearly show one garment on a
+                plain background, an array that is blank, nearly black or a negative. `Prediction.doubts` says why.
+
+        Example:
+            >>> import fashionclf as fc
+            >>> images, labels = fc.load_data("synthetic").test
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> trainer.predict(images[:2])
+            <Predictions for 2 pictures, 10 classes>
+        """
+        names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
+        pictures, doubts = as_pictures(x)
+        probabilities = self._predictor(pictures.images, batch_size)
+        return Predictions(probabilities, names, sources=pictures.names, doubts=doubts)
+
+    def predict_proba(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
+        """Return probabilities alone, as scikit-learn's classifiers do.
+
+        Args:
+            x: Images or photographs, as `predict`.
+            batch_size: Pictures computed at a time; bounds the memory used.
+
+        Returns:
+            A float32 array `(n, num_classes)` in [0, 1], each row summing to 1.
+
+        Raises:
+            ValueError: If the images are not right, a file is not an image or damaged, or the weights diverged in
+                training and give NaN.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow is missing.
+        """
+        batch_size = check_count(batch_size, "batch_size")
+        return self._predictor(as_pictures(x)[0].images, batch_size)
+
+    def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
+        """Freeze the classifier as it is now into a predictor for serving one picture at a time.
+
+        It answers several times faster than `predict` does for a single picture; for many at once `predict` is the
+        faster one. Needs LiteRT: `pip install 'fashionclf[litert]'`.
+
+        Args:
+            num_threads: Threads for one picture. None takes two, where the processor has as many: more only wait
+                for each other on pictures this small.
+
+        Returns:
+            A `FrozenPredictor` with `predict` and `predict_proba`.
+
+        Raises:
+            ImportError: If LiteRT is missing.
+            ValueError: If nothing has told the class names, `num_threads` is below 1, or LiteRT lacks an operation of
+                the model.
+            TypeError: If `num_threads` is not an integer.
+
+        Example:
+            >>> import fashionclf as fc
+            >>> images, labels = fc.load_data("synthetic").test
+            >>> predictor = fc.Trainer(fc.dense_model(units=(), seed=0)).compile_predictor()
+            >>> len(predictor.predict(images[0]))
+            1
+        """
+        threads = min(2, os.cpu_count() or 1) if num_threads is None else check_count(num_threads, "num_threads")
+        with self._locks.computing:
+            return freeze(self.model, self._image_shape, self._known_names(), threads)
+
+    def _known_names(self) -> tuple[str, ...]:
+        names = self.class_names
+        if names is None:
+            raise ValueError(
+                f"The class names are not known: set `trainer.class_names` to {self.num_classes} names, build or load "
+                "the Trainer with `class_names=[...]`, or fit it on a Split that has them. `predict_proba` needs none."
+            )
+        return names
+
+    def summary(self) -> None:
+        """Print the layers with their output shapes and numbers of parameters."""
+        self.model.summary()
+
+    # -- keeping ----------------------------------------------------------------------------------
+
+    def save(self, path: PathLike) -> None:
+        """Write the classifier to one `.keras` file, in float32, replacing an older one in one step.
+
+        Plain `keras.models.load_model` opens it without fashionclf, and it then computes what `predict_proba`
+        does (for a single sigmoid unit: the second column). Class names, recipe and versions ride in an extra
+        member of the file. To train it further in plain Keras, compile it anew: the learning rate of a schedule has
+        come to its end.
+
+        Args:
+            path: A file name ending in `.keras`, in a folder that exists.
+
+        Raises:
+            ValueError: If the name does not end in `.keras` or is a folder's, or the model has a `Lambda` layer, which
+                Keras's safe mode would not load again.
+            FileNotFoundError: If the folder does not exist.
+            TypeError: If the path is not a string or `os.PathLike`.
+        """
+        file = check_new_file(path, "path", SUFFIX)
+        metadata = {
+            "class_names": self.class_names,
+            "class_names_given": self._names_given,
+            "renamed_from": self._renamed_from,
+            "recipe": self.recipe.to_dict(),
+            "compilation": {**self._compilation.to_dict(), "in_force": self._compilation.is_in_force},
+            "versions": {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},
+        }
+        with self._locks.computing:
+            write_classifier(self.model, file, metadata)
+
+    @classmethod
+    def load(
+        cls,
+        path: PathLike,
+        *,
+        class_names: ClassNames | None = None,
+        custom_objects: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Read a classifier that `save` wrote, or a plain `.keras` file.
+
+        Args:
+            path: A `.keras` file.
+            class_names: In place of the saved ones; needed for a file that plain Keras wrote.
+            custom_objects: Classes and functions by name, for a model with layers, losses or metrics of your own.
+
+        Returns:
+            A Trainer that predicts exactly what the saved one did, and can be fitted further.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names.
+            TypeError: If an argument has the wrong type.
+        """
+        file = check_path(path, "path", suffix=SUFFIX)
+        model, metadata = read_classifier(file, custom_objects)
+        if metadata is None:
+            if class_names is None:
+                raise ValueError(
+                    f"{str(path)!r} was written by plain Keras and has no class names: pass `class_names`."
+                )
+            trainer = cls(model, class_names=class_names)
+            trainer._knows_classes = True
+            return trainer
+        trainer = cls(model, class_names=metadata["class_names"])
+        trainer._names_given, trainer._knows_classes = bool(metadata["class_names_given"]), True
+        try:
+            trainer._renamed_from = metadata["renamed_from"] and tuple(metadata["renamed_from"])
+            trainer._recipe = Recipe.from_dict(metadata["recipe"])
+            trainer._compilation = Compilation.restore(
+                metadata["compilation"], model, trainer._units, trainer._recipe, custom_objects
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{str(path)!r} cannot be read: its recipe or compilation is wrong: {error}") from error
+        trainer._optimizer = trainer._compilation.given
+        trainer._recipe_given = trainer._compilation.by_trainer
+        if class_names is not None:
+            trainer.class_names = class_names
+        return trainer
+
+    @override
+    def __reduce__(self) -> Any:
+        raise TypeError("A Trainer can be neither pickled nor copied: use `save` and `load`.")
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Trainer {self.model.name}: {self.model.count_params():,} parameters, {self.num_classes} classes>"
+
+
+def _check_backend() -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"A Trainer needs Keras's TensorFlow backend. Keras runs on {keras.backend.backend()!r}: set "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+
+
+def _with_weights(model: keras.Model, preset: Preset) -> keras.Model:
+    """Return the model of a preset with its trained weights, as the classifier that they were released for."""
+    weights = preset.pretrained
+    if weights is None:
+        raise ValueError(
+            f"Preset {preset.name!r} has no pretrained weights. Train it, or use one of "
+            f"{', '.join(list_presets(pretrained=True))}."
+        )
+    arrays = weights.read()
+    for name, variable in named_variables(model).items():
+        variable.assign(arrays[name])
+    return flip_averaged(model) if weights.flip_averaged else model
+
+
+def _same_classes(names: Sequence[str], known: Iterable[Sequence[str]]) -> bool:
+    """Tell whether names can be matched with known ones."""
+    try:
+        match_labels(names, known, "x")
+    except ValueError:
+        return False
+    return True
+
+
+def check_trainer(trainer: Any) -> None:
+    """Check that an argument is a Trainer."""
+    if not isinstance(trainer, Trainer):
+        raise TypeError(f"`trainer` must be a Trainer. Received: {trainer!r}")
