@@ -42,7 +42,9 @@ def test_type_checkers_see_the_same_names():
     mirror = {
         name.name: node.module.removeprefix("fashionclf.")
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("fashionclf.") and node.module != "fashionclf._version"
+        if isinstance(node, ast.ImportFrom)
+        and node.module.startswith("fashionclf.")
+        and node.module != "fashionclf._version"
         for name in node.names
     }
     assert mirror == fc._HOMES

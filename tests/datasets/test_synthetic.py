@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from fashionclf.datasets._synthetic import draw_garments
 from fashionclf.datasets import load_data
+from fashionclf.datasets._synthetic import draw_garments
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+"""Training batches."""
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,14 @@ def test_a_batch_larger_than_the_set_is_the_set(garments):
     batches = source(garments, batch_size=10_000)
     assert batches.steps_per_epoch == 1
     assert len(batches.batch(0)[1]) == 600
+
+
+def test_batches_are_not_tuned(garments):
+    """The end of an epoch waits for the tuning thread of tf.data, half a minute at times."""
+    from fashionclf.trainer._batches import BatchSource
+    from fashionclf.trainer._fit import tf_dataset
+
+    source = BatchSource(garments[0], garments[1], batch_size=100, image_shape=(28, 28, 1), seed=0)
+    with tf_dataset(source) as batches:
+        assert batches.options().autotune.enabled is False
+        assert sum(len(labels) for _, labels in batches) == len(garments[1])

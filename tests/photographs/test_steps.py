@@ -1,8 +1,5 @@
-import contextlib
-import gc
-import io
-import subprocess
-import sys
+"""From a photograph to 28x28 pixels."""
+
 import warnings
 
 import numpy as np
@@ -10,47 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image, ImageDraw
+from PIL import Image
+from samples.photographs import FORMATS, difference, draw, encoded
 
 from fashionclf.photographs import DoubtfulImageWarning, load_image, preprocessing_steps
-from fashionclf.photographs._folder import pictures_in
-from fashionclf.photographs._input import read_pictures
-from fashionclf.photographs._reading import read_picture
 
-
-FORMATS = {"BMP": {}, "GIF": {}, "JPEG": {"quality": 75}, "PNG": {}, "TIFF": {}, "WEBP": {"quality": 75}}
 PICTURES = arrays.arrays(
     st.sampled_from([np.uint8, np.int64]),
     st.tuples(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 3, 4])),
     elements=st.integers(0, 255),
 )
-# A boot as a polygon in a square of side 1: unlike its mirror images and rotations, and much darker below.
-SHAFT = [(0.05, 0), (0.5, 0), (0.55, 0.55), (0.05, 0.55)]
-FOOT = [(0.05, 0.55), (0.55, 0.55), (1, 0.8), (1, 1), (0, 1)]
-
-
-def draw(size=300, *, margin=60, background=(238, 236, 230), shaft=(110, 120, 130), foot=(20, 25, 30)):
-    """A boot, `size` pixels long, on plain paper."""
-    image = Image.new("RGB", (size + 2 * margin, size + 3 * margin), background)
-    for part, colour in ((SHAFT, shaft), (FOOT, foot)):
-        ImageDraw.Draw(image).polygon([(margin + (size - 1) * x, margin + (size - 1) * y) for x, y in part], colour)
-    return image
-
-
-def encoded(image, kind="PNG", **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    file.seek(0)
-    return file
-
-
-def difference(image, other):
-    return np.abs(image.astype(float) - other).mean()
-
-
-@pytest.fixture(scope="module")
-def boot():
-    return load_image(draw())
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +26,57 @@ def bright(garments):
     return np.where(images < 48, 0, images).astype(np.uint8)
 
 
-# -- pictures that are right already ----------------------------------------------------------------
+def noisy():
+    return np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+
+
+def nearly_blank():
+    picture = np.full((200, 200), 250, np.uint8)
+    picture[50:150, 50:150] = 230
+    return picture
+
+
+DOUBTFUL = {
+    "white": (np.full((300, 200), 255, np.uint8), "nothing stands out"),
+    "black": (np.zeros((300, 200), np.uint8), "nothing stands out"),
+    "one pixel": (np.zeros((1, 1), np.uint8), "nothing stands out"),
+    "transparent": (np.zeros((90, 80, 4), np.uint8), "nothing stands out"),
+    "blank and small": (np.full((28, 28), 7, np.uint8), "blank"),
+    "white and small": (np.full((28, 28), 255, np.uint8), "it is blank"),
+    "noise": (noisy(), "background is not plain"),
+    "faint": (nearly_blank(), "hardly differs"),
+    "far away": (np.pad(np.full((20, 12), 255, np.uint8), 200), "only 20 pixels"),
+    "no margin": (np.pad(np.full((196, 196, 4), 255, np.uint8), ((2, 2), (2, 2), (0, 0))), "fills nearly all"),
+}
+
+
+def photograph(image, rng, *, margin):
+    """Enlarge a data set picture and save it as a JPEG of dark ink on light, tinted paper, with plain paper around."""
+    side = int(rng.integers(200, 901))
+    filters = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
+    large = np.asarray(Image.fromarray(image).resize((side, side), filters[rng.integers(4)]), np.float32) / 255
+    if margin:
+        widths = (rng.uniform(0.02, 0.6, 4) * side).astype(int)
+        large = np.pad(large, (tuple(widths[:2]), tuple(widths[2:])))
+    paper = rng.uniform(200, 255) * (1 - rng.uniform(0, 0.18, 3))
+    colours = paper + (rng.uniform(0, 50) - paper) * large[..., np.newaxis]
+    return encoded(Image.fromarray(np.rint(colours).astype(np.uint8)), "JPEG", quality=int(rng.integers(60, 96)))
+
+
+@pytest.fixture(scope="module")
+def photographs(real_data):
+    """A thousand test pictures as a model sees them after they were photographed, as they were, and their labels."""
+    import fashionclf as fc
+
+    test = fc.load_data("fashion_mnist", data_dir=real_data).test
+    chosen = np.random.default_rng(0).choice(len(test.images), 1000, replace=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DoubtfulImageWarning)
+        seen = [
+            load_image(photograph(image, np.random.default_rng(i), margin=i % 2 == 0))  # half fill the picture
+            for i, image in enumerate(test.images[chosen])
+        ]
+    return np.stack(seen), test.images[chosen], test.labels[chosen]
 
 
 class TestReadyPictures:
@@ -101,9 +117,6 @@ class TestReadyPictures:
             found = load_image(paper)
             assert (found[image == 0] == 0).all()
             assert difference(found, image) < 1.5
-
-
-# -- pictures of any size ---------------------------------------------------------------------------
 
 
 class TestPhotographs:
@@ -284,33 +297,6 @@ class TestPhotographs:
         np.testing.assert_array_equal(steps.original, np.asarray(picture.convert("L")))
 
 
-# -- doubts -----------------------------------------------------------------------------------------
-
-
-def noisy():
-    return np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
-
-
-def nearly_blank():
-    picture = np.full((200, 200), 250, np.uint8)
-    picture[50:150, 50:150] = 230
-    return picture
-
-
-DOUBTFUL = {
-    "white": (np.full((300, 200), 255, np.uint8), "nothing stands out"),
-    "black": (np.zeros((300, 200), np.uint8), "nothing stands out"),
-    "one pixel": (np.zeros((1, 1), np.uint8), "nothing stands out"),
-    "transparent": (np.zeros((90, 80, 4), np.uint8), "nothing stands out"),
-    "blank and small": (np.full((28, 28), 7, np.uint8), "blank"),
-    "white and small": (np.full((28, 28), 255, np.uint8), "it is blank"),
-    "noise": (noisy(), "background is not plain"),
-    "faint": (nearly_blank(), "hardly differs"),
-    "far away": (np.pad(np.full((20, 12), 255, np.uint8), 200), "only 20 pixels"),
-    "no margin": (np.pad(np.full((196, 196, 4), 255, np.uint8), ((2, 2), (2, 2), (0, 0))), "fills nearly all"),
-}
-
-
 @pytest.mark.parametrize("case", DOUBTFUL)
 def test_doubtful_pictures_are_said_to_be_doubtful(case):
     picture, message = DOUBTFUL[case]
@@ -328,241 +314,12 @@ def test_a_doubt_names_the_file(tmp_path):
         load_image(tmp_path / "night.png")
 
 
-# -- mistakes ---------------------------------------------------------------------------------------
-
-WRONG = {
-    "bytes": (b"\x89PNG", TypeError, r"io\.BytesIO"),
-    "None": (None, TypeError, "NoneType"),
-    "number": (3, TypeError, "int"),
-    "list": ([[1, 2]], TypeError, "list"),
-    "text file": (io.StringIO("x"), TypeError, "'rb'"),
-    "empty name": ("", ValueError, "empty string"),
-    "null in the name": ("a\0.png", ValueError, "path"),
-    "missing": ("no/such/picture.png", FileNotFoundError, "no/such/picture.png"),
-    "empty file": (io.BytesIO(), ValueError, "empty or not a picture"),
-    "not a picture": (io.BytesIO(b"GIF of a cat"), ValueError, r"empty or not a picture \(BMP, "),
-    "closed": (lambda: closed_file(), ValueError, "closed"),
-    "empty array": (np.zeros((0, 5), np.uint8), ValueError, r"shape \(0, 5\)"),
-    "empty image": (Image.new("L", (0, 4)), ValueError, "0 x 4 pixels"),
-    "one axis": (np.zeros(784, np.uint8), ValueError, r"shape \(784,\), expected one picture"),
-    "scalar": (np.float64(0.5), ValueError, r"shape \(\)"),
-    "many": (np.zeros((5, 28, 28), np.uint8), ValueError, r"shape \(5, 28, 28\), expected one picture: \(h, w\)"),
-    "two channels": (np.zeros((8, 8, 2), np.uint8), ValueError, r"\(h, w, 3\) for colour"),
-    "NaN": (np.full((9, 9), np.nan), ValueError, "NaN"),
-    "floats to 255": (np.full((9, 9), 255.0), ValueError, "divide by 255"),
-    "large integers": (np.full((9, 9), 256), ValueError, r"expected 0\.\.255"),
-    "bool": (np.zeros((9, 9), bool), TypeError, "bool"),
-    "text array": (np.array([["a"]]), TypeError, "dtype"),
-    "deep and negative": (Image.new("I", (9, 9), -1), ValueError, r"from -1 to -1, expected 0\.\.65535"),
-    "float beyond": (Image.new("F", (9, 9), 256.0), ValueError, r"0\.\.255"),
-    "float NaN": (Image.new("F", (9, 9), float("nan")), ValueError, "nan"),
-}
-
-
-def closed_file():
-    file = io.BytesIO()
-    file.close()
-    return file
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_mistakes_are_named(case):
-    source, error, message = WRONG[case]
-    with pytest.raises(error, match=message):
-        load_image(source() if callable(source) and not hasattr(source, "read") else source)
-
-
-@pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.8])
-def test_truncated_files(kind, share, tmp_path):
-    content = encoded(draw(100), kind).getvalue()
-    path = tmp_path / "part"
-    path.write_bytes(content[: max(12, int(len(content) * share))])
-    with pytest.raises(ValueError, match=r"part' is (damaged or truncated|empty or not a picture)"):
-        load_image(path)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.sampled_from(sorted(FORMATS)), st.randoms(use_true_random=False))
-def test_altered_files_give_an_image_or_a_clear_error(kind, random):
-    content = bytearray(encoded(draw(40, margin=8), kind).getvalue())
-    for _ in range(random.randint(1, 20)):
-        content[random.randrange(len(content))] = random.randrange(256)
-    with contextlib.suppress(ValueError):
-        assert preprocessing_steps(io.BytesIO(content)).image.shape == (28, 28)
-
-
-@pytest.mark.parametrize("limit", [50_000, 150_000])  # pillow warns above its limit, and refuses above twice that
-def test_decompression_bombs(monkeypatch, limit):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(ValueError, match="too large to be read safely"):
-        load_image(encoded(draw()))
-
-
-def test_folders_and_foreign_formats(tmp_path):
-    with pytest.raises(ValueError, match="is a folder, expected one picture"):
-        load_image(tmp_path)
-    with pytest.raises(ValueError, match="not a picture"):
-        load_image(encoded(draw(), "PPM"))
-
-
-def test_without_pillow_one_sentence_says_what_to_install(monkeypatch, garments):
-    for module in [name for name in sys.modules if name.split(".")[0] == "PIL"]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[images\]'"):
-        load_image("boot.png")
-    assert read_pictures(garments[0]).images is garments[0]
-
-
-# -- leaving things as they are ---------------------------------------------------------------------
-
-
-def test_sources_are_left_alone(tmp_path):
-    picture = draw()
-    before = picture.copy()
-    load_image(picture)
-    assert picture == before
-    path = tmp_path / "boot.png"
-    picture.save(path)
-    with Image.open(path) as opened:
-        load_image(opened)
-        assert opened.size == picture.size
-        assert np.array_equal(opened, picture)
-    load_image(path)
-    gc.collect()  # a file left open would warn here, and warnings are errors
-    path.unlink()
-
-
-def test_a_file_object_is_read_from_its_start(boot):
-    file = encoded(draw())
-    file.seek(10)
-    np.testing.assert_array_equal(load_image(file), boot)
-    np.testing.assert_array_equal(load_image(file), boot)
-
-
-def test_large_photographs_are_made_smaller(boot):
-    file = encoded(draw(2400, margin=500), "JPEG")
-    assert max(read_picture(file).colours.shape) == 512
-    assert difference(load_image(file), boot) < 5
-
-
-# -- what predict may be given ----------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(tmp_path, garments):
-    for number in (10, 9, 1):
-        Image.fromarray(garments[0][number]).save(tmp_path / f"photo{number}.PNG")
-    (tmp_path / ".hidden.png").write_bytes(b"")
-    (tmp_path / "notes.txt").write_text("no picture")
-    (tmp_path / "sub.png").mkdir()
-    return tmp_path
-
-
-class TestReadPictures:
-    def test_arrays_pass_untouched(self, every_form):
-        for images in every_form.values():
-            assert read_pictures(images) == (images, None, None) if isinstance(images, list | tuple) else True
-            assert read_pictures(images).images is images
-
-    def test_arrays_need_no_pillow(self):
-        code = (
-            "import sys, numpy as np, fashionclf.photographs._input as p;"
-            "p.read_pictures(np.zeros((2, 28, 28))); p.read_pictures([np.zeros((28, 28))]);"
-            "sys.exit('PIL' in sys.modules or 'tensorflow' in sys.modules)"
-        )
-        subprocess.run([sys.executable, "-c", code], check=True)
-
-    def test_one_picture(self, folder, garments):
-        for source in (folder / "photo9.PNG", str(folder / "photo9.PNG")):
-            pictures = read_pictures(source)
-            np.testing.assert_array_equal(pictures.images, garments[0][9:10])
-            assert pictures.names == (str(folder / "photo9.PNG"),)
-
-    def test_a_folder_in_natural_order(self, folder, garments):
-        pictures = read_pictures(folder)
-        assert pictures.names == ("photo1.PNG", "photo9.PNG", "photo10.PNG")
-        np.testing.assert_array_equal(pictures.images, garments[0][[1, 9, 10]])
-
-    def test_names_in_natural_order(self, tmp_path):
-        names = ["1.png", "02.png", "3 b.png", "3a.png", "A2.jpg", "a10.jpg", "b.gif", "x1y2.png", "x1y10.png"]
-        for name in reversed(names):
-            (tmp_path / name).touch()
-        assert [path.name for path in pictures_in(tmp_path)] == names
-
-    def test_lists(self, folder, garments):
-        image = garments[0][1]
-        mixed = [str(folder / "photo9.PNG"), Image.fromarray(image), image, encoded(Image.fromarray(image))]
-        for given_ in (mixed, tuple(mixed)):
-            pictures = read_pictures(given_)
-            np.testing.assert_array_equal(np.stack(pictures.images), garments[0][[9, 1, 1, 1]])
-            assert pictures.names[0].endswith("photo9.PNG")
-            assert pictures.names[2] == "x[2]"
-
-    @pytest.mark.parametrize(
-        ("x", "error", "message"),
-        [
-            ("no-such.png", FileNotFoundError, "no-such.png"),
-            (["no-such.png"], FileNotFoundError, "no-such.png"),
-            (b"bytes", TypeError, "BytesIO"),
-            (["", "a.png"], ValueError, "empty string"),
-            ([b"bytes"], TypeError, "BytesIO"),
-        ],
-    )
-    def test_mistakes(self, x, error, message):
-        with pytest.raises(error, match=message):
-            read_pictures(x)
-
-    @pytest.mark.parametrize("read", [read_pictures, load_image])
-    def test_the_content_of_a_file_is_no_path(self, read):
-        with pytest.raises(ValueError, match=r"not a possible path.*BytesIO") as caught:
-            read("iVBORw0KGgo" * 500)
-        assert len(str(caught.value)) < 250
-
-    def test_a_folder_without_pictures(self, tmp_path):
-        with pytest.raises(ValueError, match=r"has no pictures: expected files ending in \.bmp"):
-            read_pictures(tmp_path)
-
-
-# -- the real data set ------------------------------------------------------------------------------
-
-
-def photograph(image, rng, *, margin):
-    """Enlarge a data set picture and save it as a JPEG of dark ink on light, tinted paper, with plain paper around."""
-    side = int(rng.integers(200, 901))
-    filters = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
-    large = np.asarray(Image.fromarray(image).resize((side, side), filters[rng.integers(4)]), np.float32) / 255
-    if margin:
-        widths = (rng.uniform(0.02, 0.6, 4) * side).astype(int)
-        large = np.pad(large, (tuple(widths[:2]), tuple(widths[2:])))
-    paper = rng.uniform(200, 255) * (1 - rng.uniform(0, 0.18, 3))
-    colours = paper + (rng.uniform(0, 50) - paper) * large[..., np.newaxis]
-    return encoded(Image.fromarray(np.rint(colours).astype(np.uint8)), "JPEG", quality=int(rng.integers(60, 96)))
-
-
 @pytest.mark.slow
 def test_pictures_of_the_data_set_come_through_unchanged(real_data):
     import fashionclf as fc
 
     for image in fc.load_data("fashion_mnist", data_dir=real_data).test.images:
         np.testing.assert_array_equal(load_image(image), image)
-
-
-@pytest.fixture(scope="module")
-def photographs(real_data):
-    """A thousand test pictures as a model sees them after they were photographed, as they were, and their labels."""
-    import fashionclf as fc
-
-    test = fc.load_data("fashion_mnist", data_dir=real_data).test
-    chosen = np.random.default_rng(0).choice(len(test.images), 1000, replace=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DoubtfulImageWarning)
-        seen = [
-            load_image(photograph(image, np.random.default_rng(i), margin=i % 2 == 0))  # half fill the picture
-            for i, image in enumerate(test.images[chosen])
-        ]
-    return np.stack(seen), test.images[chosen], test.labels[chosen]
 
 
 @pytest.mark.slow

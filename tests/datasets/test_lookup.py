@@ -1,4 +1,4 @@
-"""load_data: where it looks, what it refuses, and what it returns. Tiny files stand in for the published ones."""
+"""Where data sets are found, verified and named when they are not."""
 
 import gzip
 import hashlib
@@ -10,11 +10,13 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+from samples.datasets import split
 
-from fashionclf import CLASS_NAMES
-from fashionclf.datasets import Dataset, Split, _download, _idx, _sources, load_data
+from fashionclf.datasets import Dataset, _download, _idx, _sources, load_data
 
-SHARED = Path(os.environ.get("FASHIONCLF_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")
+SHARED = Path(os.environ.get("FASHIONCLF_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
+
+
 SHAPES = {
     "train-images-idx3-ubyte": (6, 28, 28),
     "train-labels-idx1-ubyte": (6,),
@@ -64,7 +66,40 @@ def put(place, content, *, folder="fashion-mnist", compressed=True):
     return home
 
 
-# -- lookup ---------------------------------------------------------------------------------------
+EMPTY = _idx.Reading(None, (), "nothing")
+
+
+def save_npz(folder, arrays):
+    np.savez(
+        folder / "mnist.npz", **dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays.values(), strict=True))
+    )
+
+
+IMAGES = "train-images-idx3-ubyte"
+
+
+def flipped(data):
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+def npz_of_the_other_set(folder, arrays):
+    save_npz(folder, {name: 255 - array for name, array in arrays.items()})
+
+
+def npz_of_floats(folder, arrays):
+    save_npz(folder, {name: array / 255 for name, array in arrays.items()})
+
+
+def npz_that_lacks_one(folder, arrays):
+    np.savez(folder / "mnist.npz", x_train=arrays[IMAGES])
+
+
+def npz_of_other_shape(folder, arrays):
+    save_npz(folder, {name: array[1:] for name, array in arrays.items()})
+
+
+def npz_of_words(folder, arrays):
+    (folder / "mnist.npz").write_bytes(b"this is no archive")
 
 
 @pytest.mark.parametrize("compressed", [True, False])
@@ -87,9 +122,6 @@ def test_places_are_asked_in_order(tiny, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError):
         load_data(data_dir=str(tmp_path / "argument"), download=False)
     assert asked == [tmp_path / "argument", tmp_path / "variable", tmp_path / "keras" / "datasets"]
-
-
-EMPTY = _idx.Reading(None, (), "nothing")
 
 
 @pytest.mark.parametrize("place", ["argument", "variable", "keras/datasets"])
@@ -132,21 +164,6 @@ def test_mnist_as_keras_keeps_it(tiny, tmp_path):
     (x_train, _), (_, y_test) = load_data("mnist", data_dir=tmp_path, download=False)
     np.testing.assert_array_equal(x_train, arrays["train-images-idx3-ubyte"])
     np.testing.assert_array_equal(y_test, arrays["t10k-labels-idx1-ubyte"])
-
-
-def save_npz(folder, arrays):
-    np.savez(
-        folder / "mnist.npz", **dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays.values(), strict=True))
-    )
-
-
-# -- damage ---------------------------------------------------------------------------------------
-
-IMAGES = "train-images-idx3-ubyte"
-
-
-def flipped(data):
-    return data[:-1] + bytes([data[-1] ^ 1])
 
 
 @pytest.mark.parametrize(
@@ -206,26 +223,6 @@ def test_a_missing_file_is_named(tiny, tmp_path):
         load_data(data_dir=tmp_path, download=False)
 
 
-def npz_of_the_other_set(folder, arrays):
-    save_npz(folder, {name: 255 - array for name, array in arrays.items()})
-
-
-def npz_of_floats(folder, arrays):
-    save_npz(folder, {name: array / 255 for name, array in arrays.items()})
-
-
-def npz_that_lacks_one(folder, arrays):
-    np.savez(folder / "mnist.npz", x_train=arrays[IMAGES])
-
-
-def npz_of_other_shape(folder, arrays):
-    save_npz(folder, {name: array[1:] for name, array in arrays.items()})
-
-
-def npz_of_words(folder, arrays):
-    (folder / "mnist.npz").write_bytes(b"this is no archive")
-
-
 @pytest.mark.parametrize(
     ("write", "reason"),
     [
@@ -256,9 +253,6 @@ def test_a_damaged_copy_is_passed_over_with_a_warning(tiny, tmp_path):
         load_data(data_dir=tmp_path / "data", download=False)
     assert str(bad) in str(record[0].message)
     assert record[0].filename == __file__
-
-
-# -- download and offline -------------------------------------------------------------------------
 
 
 def test_a_damaged_file_is_replaced_by_a_verified_download(tiny, tmp_path, monkeypatch):
@@ -334,9 +328,6 @@ def test_a_target_without_permission_is_a_permission_error(tiny, tmp_path, monke
         load_data(data_dir=tmp_path)
 
 
-# -- arguments ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("kwargs", "error", "words"),
     [
@@ -354,107 +345,6 @@ def test_wrong_arguments_are_refused(tiny, kwargs, error, words):
         load_data(**kwargs)
 
 
-# -- Split and Dataset ----------------------------------------------------------------------------
-
-
-def split(count=4, **kwargs):
-    images = np.arange(count, dtype=np.uint8)[:, None, None] * np.ones((28, 28), np.uint8)
-    return Split(images, np.arange(count) % 3, **{"class_names": CLASS_NAMES, **kwargs})
-
-
-@pytest.mark.parametrize("shape", [(4, 28, 28), (4, 28, 28, 1), (4, 784)])
-def test_a_split_takes_every_form_of_many_images(shape):
-    made = Split(np.zeros(shape, np.int64), [0, 1, 2, 3])
-    assert made.images.shape == (4, 28, 28)
-    assert (made.images.dtype, made.labels.dtype) == (np.uint8, np.uint8)
-    assert made.class_names is None  # nothing has told them
-    assert "class names not told" in repr(made)
-
-
-def test_a_split_keeps_floats_and_many_classes():
-    made = Split(np.full((2, 28, 28), 0.5), [0, 299], class_names=[f"class {i}" for i in range(300)])
-    assert made.images.dtype == np.float32
-    assert made.labels.tolist() == [0, 299]
-
-
-def test_a_split_does_not_copy_what_needs_no_copy():
-    images, labels = np.zeros((4, 28, 28), np.uint8), np.zeros(4, np.uint8)
-    made = Split(images, labels)[1:]
-    assert np.shares_memory(made.images, images)
-    assert np.shares_memory(made.labels, labels)
-
-
-def test_a_split_unpacks_and_has_the_length_of_its_images():
-    images, labels = split(5)
-    assert len(split(5)) == len(images) == len(labels) == 5
-
-
-@pytest.mark.parametrize("part", [slice(1, 3), [1, 2], np.array([1, 2]), np.array([False, True, True, False])])
-def test_a_part_of_a_split_is_a_split(part):
-    names = ("a", "b", "c")
-    part_of = split(class_names=names)[part]
-    assert isinstance(part_of, Split)
-    assert part_of.labels.tolist() == [1, 2]
-    assert part_of.images[:, 0, 0].tolist() == [1, 2]
-    assert part_of.class_names == names
-
-
-@pytest.mark.parametrize("index", [0, -1, np.int64(2)])
-def test_one_index_of_a_split_is_a_mistake_with_a_hint(index):
-    with pytest.raises(TypeError, match=rf"split.images\[{index}\]"):
-        split()[index]
-
-
-def test_a_split_has_one_axis():
-    with pytest.raises(TypeError, match="one axis"):
-        split()[1:, 2]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "names", "error", "words"),
-    [
-        ((np.zeros((4, 27, 28)), [0] * 4), None, ValueError, "shape"),
-        ((np.zeros((4, 28, 28)), [0] * 3), None, ValueError, "3 rows but there are 4 images"),
-        ((np.zeros((4, 28, 28)), [0, 1, 2, 10]), CLASS_NAMES, ValueError, r"0\.\.9"),
-        ((np.zeros((2, 28, 28)), [0, 2]), ["a", "b"], ValueError, r"0\.\.1"),
-        ((np.zeros((2, 28, 28)), [0, 1]), ["a", "a"], ValueError, "more than once"),
-        ((np.zeros((2, 28, 28)), [0, 1]), "ab", TypeError, "sequence of strings"),
-        ((np.zeros((2, 28, 28)), np.eye(10)[:2]), None, ValueError, "argmax"),
-        ((np.full((2, 28, 28), 255.0), [0, 1]), None, ValueError, "divide by 255|Divide by 255"),
-        ((np.zeros((0, 28, 28)), []), None, ValueError, "empty"),
-        (([["a"]], [0]), None, TypeError, "dtype"),
-    ],
-)
-def test_a_wrong_split_is_refused(arguments, names, error, words):
-    with pytest.raises(error, match=words):
-        Split(*arguments, class_names=names)
-
-
-def test_reprs_are_short_and_comparing_is_by_identity():
-    one = Dataset("tiny", train=split(), test=split(2))
-    assert repr(one) == "Dataset('tiny': 4 train and 2 test images, 10 classes)"
-    assert repr(one.train) == "Split(4 images uint8 (4, 28, 28), 10 classes)"
-    assert one == one  # arrays in a dataclass usually make this raise
-    assert one != Dataset("tiny", train=split(), test=split(2))
-    assert len({one, one.train}) == 2
-
-
-def test_a_dataset_needs_two_splits_of_the_same_classes():
-    with pytest.raises(TypeError, match="`test` must be a Split"):
-        Dataset("x", train=split(), test=(1, 2))
-    with pytest.raises(ValueError, match="the same classes"):
-        Dataset("x", train=split(), test=split(class_names=["a", "b", "c"]))
-
-
-def test_describe_is_a_table_of_the_facts():
-    table = Dataset("mine", train=split(5), test=split(3)).describe()
-    assert repr(table) == str(table)
-    lines = [line.split() for line in table.splitlines()]
-    assert ["train", "uint8", "(5,", "28,", "28)", "uint8", "(5,)", "0", "4"] in lines
-    assert ["0", "T-shirt/top", "2", "1"] in lines
-    assert ["9", "Ankle", "boot", "0", "0"] in lines
-
-
 def test_describe_says_that_synthetic_is_a_stand_in():
     assert "stand-in" in Dataset("synthetic", train=split(), test=split()).describe()
 
@@ -463,9 +353,6 @@ def test_importing_it_loads_no_tensorflow():
     code = "import sys, fashionclf.datasets; print('tensorflow' in sys.modules or 'keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-# -- the real thing -------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from fashionclf import pretrained
 from fashionclf.trainer._trainer import _with_weights
 
 NAMES = ("cnn_fast", "cnn_accurate")
-CARDS = Path(__file__).resolve().parent.parent / "docs" / "model_cards"
+CARDS = Path(__file__).resolve().parents[2] / "docs" / "model_cards"
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -168,7 +168,7 @@ def test_accuracy_and_calibration_on_the_real_test_pictures(trainer, name, real_
 @pytest.mark.slow
 def test_the_wheel_works_outside_the_source_tree(tmp_path):
     """Build a wheel, unpack it elsewhere and ask it there."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(root)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")

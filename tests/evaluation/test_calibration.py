@@ -1,76 +1,11 @@
+"""Temperature scaling."""
+
 import keras
 import numpy as np
 import pytest
+from samples.trainer import QUIET
 
 import fashionclf as fc
-
-
-@pytest.fixture(scope="module")
-def sgd():
-    from sklearn.linear_model import SGDClassifier
-
-    return SGDClassifier(loss="log_loss", max_iter=5, tol=None, random_state=42)
-
-
-def test_it_is_scikit_learns_cross_validation(garments, sgd):
-    from sklearn.model_selection import cross_val_score
-
-    images, labels = garments
-    expected = cross_val_score(sgd, fc.prepare_images(images).reshape(-1, 784), labels, cv=4, scoring="accuracy")
-    np.testing.assert_allclose(fc.cross_validate(sgd, images, labels, folds=4), expected)
-    assert not hasattr(sgd, "coef_")  # the classifier passed is not the one fitted
-
-
-def test_a_seed_shuffles(garments, sgd):
-    plain, first, again = (fc.cross_validate(sgd, *garments, folds=3, seed=seed) for seed in (None, 1, 1))
-    np.testing.assert_array_equal(first, again)
-    assert (plain != first).any()
-
-
-def test_a_preset_or_a_function_trains_anew_in_every_fold(garments):
-    images, labels = garments[0][:200], garments[1][:200]
-    by_name = fc.cross_validate("softmax", images, labels, folds=2, seed=0)
-    assert by_name.shape == (2,)
-    assert by_name.dtype == np.float64
-    np.testing.assert_array_equal(by_name, fc.cross_validate("softmax", fc.Split(images, labels), folds=2, seed=0))
-    built = []
-
-    def build():
-        built.append(fc.Trainer(fc.dense_model((), seed=0), recipe=fc.Recipe(epochs=2)))
-        return built[-1]
-
-    scores = fc.cross_validate(build, images, fc.one_hot(labels), folds=3, seed=0)
-    assert len(built) == len(scores) == 3
-    assert (scores > 0.3).all()
-
-
-def test_missing_scikit_learn_is_said_in_one_sentence(garments, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "sklearn.model_selection", None)
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[sklearn\]'"):
-        fc.cross_validate("softmax", *garments)
-
-
-class TestShiftRobustness:
-    def test_it_is_the_accuracy_on_moved_pictures(self, fitted, garments):
-        images, labels = garments[0][:60], garments[1][:60]
-        result = fc.shift_robustness(fitted, images, labels, max_shift=2)
-        assert result.accuracies.shape == (5, 5)
-        down_two_left_one = np.zeros_like(images)
-        down_two_left_one[:, 2:, :-1] = images[:, :-2, 1:]
-        assert result.accuracies[4, 1] == fitted.report(down_two_left_one, labels).accuracy
-        assert result.unshifted == result.accuracies[2, 2] == fitted.report(images, labels).accuracy
-
-    def test_figures(self):
-        accuracies = np.array([[0.5, 0.6, 0.5], [0.7, 0.9, 0.7], [0.4, 0.6, 0.6]])
-        result = fc.ShiftRobustness(accuracies, 1)
-        assert (result.unshifted, result.worst, result.worst_shift) == (0.9, 0.4, (1, -1))
-        assert result.mean == pytest.approx(accuracies.mean())
-        np.testing.assert_allclose(result.curve, [0.9, (accuracies.sum() - 0.9) / 8])
-
-    def test_no_shift(self, fitted, garments):
-        result = fc.shift_robustness(fitted, fc.Split(garments[0][:20], garments[1][:20]), max_shift=0)
-        assert result.accuracies.shape == (1, 1)
-        assert result.curve.shape == (1,)
 
 
 class TestCalibrate:
@@ -150,3 +85,40 @@ class TestCalibrate:
             fc.calibrate(trainer, *garments)
         for weight, original in zip(trainer.model.get_weights(), before, strict=True):
             np.testing.assert_array_equal(weight, original)
+
+
+def test_the_live_weights_are_written_once(garments, monkeypatch):
+    trainer = fc.Trainer(fc.flip_averaged(fc.cnn_model((4,), units=(), seed=0)))
+    trainer.fit(*garments, **QUIET)
+    written = []
+    original = keras.layers.Dense.set_weights
+    monkeypatch.setattr(keras.layers.Dense, "set_weights", lambda self, w: written.append(1) or original(self, w))
+    before = trainer.report(*garments).log_loss
+    temperature = fc.calibrate(trainer, *garments)
+    assert len(written) == 1
+    assert trainer.report(*garments).log_loss <= before
+    assert fc.calibrate(trainer, *garments) == pytest.approx(1, abs=0.01)
+    assert temperature != 1
+
+
+def test_a_sigmoid_unit(garments):
+    images, labels = garments[0], garments[1] % 2
+    trainer = fc.Trainer(fc.dense_model((), num_classes=1, seed=0), class_names=["even", "odd"])
+    trainer.fit(images, labels, **QUIET)
+    fc.calibrate(trainer, images, labels)
+    assert fc.calibrate(trainer, images, labels) == pytest.approx(1, abs=0.01)
+
+
+def test_not_while_the_model_is_fitted(garments, small_trainer):
+    trainer = small_trainer()
+    errors = []
+
+    class Calibrate(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            try:
+                fc.calibrate(trainer, *garments)
+            except RuntimeError as error:
+                errors.append(str(error))
+
+    trainer.fit(*garments, callbacks=[Calibrate()], **QUIET)
+    assert "being fitted" in errors[0]

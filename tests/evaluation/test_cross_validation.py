@@ -1,0 +1,67 @@
+"""Cross-validation."""
+
+import numpy as np
+import pytest
+
+import fashionclf as fc
+
+
+@pytest.fixture(scope="module")
+def sgd():
+    from sklearn.linear_model import SGDClassifier
+
+    return SGDClassifier(loss="log_loss", max_iter=5, tol=None, random_state=42)
+
+
+def test_it_is_scikit_learns_cross_validation(garments, sgd):
+    from sklearn.model_selection import cross_val_score
+
+    images, labels = garments
+    expected = cross_val_score(sgd, fc.prepare_images(images).reshape(-1, 784), labels, cv=4, scoring="accuracy")
+    np.testing.assert_allclose(fc.cross_validate(sgd, images, labels, folds=4), expected)
+    assert not hasattr(sgd, "coef_")  # the classifier passed is not the one fitted
+
+
+def test_a_seed_shuffles(garments, sgd):
+    plain, first, again = (fc.cross_validate(sgd, *garments, folds=3, seed=seed) for seed in (None, 1, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (plain != first).any()
+
+
+def test_a_preset_or_a_function_trains_anew_in_every_fold(garments):
+    images, labels = garments[0][:200], garments[1][:200]
+    by_name = fc.cross_validate("softmax", images, labels, folds=2, seed=0)
+    assert by_name.shape == (2,)
+    assert by_name.dtype == np.float64
+    np.testing.assert_array_equal(by_name, fc.cross_validate("softmax", fc.Split(images, labels), folds=2, seed=0))
+    built = []
+
+    def build():
+        built.append(fc.Trainer(fc.dense_model((), seed=0), recipe=fc.Recipe(epochs=2)))
+        return built[-1]
+
+    scores = fc.cross_validate(build, images, fc.one_hot(labels), folds=3, seed=0)
+    assert len(built) == len(scores) == 3
+    assert (scores > 0.3).all()
+
+
+def test_missing_scikit_learn_is_said_in_one_sentence(garments, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn.model_selection", None)
+    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[sklearn\]'"):
+        fc.cross_validate("softmax", *garments)
+
+
+def test_one_model_for_all_folds_is_refused_before_it_learns(garments):
+    model = fc.dense_model((), seed=0)
+    trainer = fc.Trainer(fc.dense_model((), seed=0))
+    wrapped = fc.cnn_model((2,), units=(), seed=0)
+    for function, used in (
+        (lambda: fc.Trainer(model), model),
+        (lambda: trainer, trainer.model),
+        (lambda: fc.Trainer(fc.flip_averaged(wrapped)), wrapped),
+    ):
+        before = used.get_weights()
+        with pytest.raises(ValueError, match="twice"):
+            fc.cross_validate(function, *garments, folds=3)
+        for a, b in zip(before, used.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -1,0 +1,223 @@
+"""Plots of images, charts and reports."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from samples.plots import (
+    LABELS,
+    LONG,
+    NAMES,
+    PICTURES,
+    PREDICTIONS,
+    REPORT,
+    ROWS,
+    texts,
+    y_names,
+)
+
+import fashionclf as fc
+from fashionclf import plot
+
+
+def test_images_with_labels():
+    figure = plot.images(PICTURES, LABELS, class_names=NAMES, columns=3)
+    assert [ax.get_title() for ax in figure.axes] == [NAMES[label] for label in LABELS]
+    assert np.array_equal(figure.axes[4].images[0].get_array(), PICTURES[4])
+
+
+def test_images_mark_right_and_wrong():
+    figure = plot.images(PICTURES, LABELS, predictions=PREDICTIONS)
+    right, wrong = figure.axes[0], figure.axes[2]
+    assert right.get_title() == "✓ Shirt 70.0%"
+    assert wrong.get_title() == "✗ Shirt 60.0%\ntrue: Coat"
+    assert right.title.get_color() != wrong.title.get_color()
+    assert right.spines["top"].get_edgecolor() != wrong.spines["top"].get_edgecolor()
+    assert sum(ax.get_title().startswith("✓") for ax in figure.axes) == 5
+
+
+def test_images_without_labels_are_neither_right_nor_wrong():
+    figure = plot.images(PICTURES, predictions=ROWS, class_names=NAMES)
+    assert figure.axes[2].get_title() == "Shirt 60.0%"
+    assert plot.images(PICTURES).axes[0].get_title() == ""
+
+
+def test_images_with_bars():
+    figure = plot.images(PICTURES, LABELS, predictions=PREDICTIONS, bars=True)
+    assert len(figure.axes) == 12
+    bars = figure.axes[5]  # below the third picture
+    assert [bar.get_width() for bar in bars.patches] == pytest.approx([0.6, 0.3, 0.1])
+    assert texts(bars) == ["Shirt", "60.0%", "Coat", "30.0%", "Bag", "10.0%"]
+
+
+def test_images_take_every_form(every_form):
+    expected = every_form["uint8 (n, 28, 28)"] / 255
+    for form, pictures in every_form.items():
+        for ax, picture in zip(plot.images(pictures, limit=2, figure=Figure()).axes, expected[:2], strict=True):
+            image = ax.images[0]
+            assert np.allclose(image.norm(image.get_array()), picture, atol=1e-6), form
+
+
+def test_images_of_a_split_or_one_picture():
+    split = fc.Split(PICTURES, LABELS, class_names=NAMES)
+    assert plot.images(split).axes[1].get_title() == "Bag"
+    assert plot.images(split, class_names=LONG[::-1]).axes[0].get_title().split() == LONG[2].split()
+    assert len(plot.images(PICTURES[0], [9]).axes) == 1
+    assert plot.images(PICTURES[0], [9]).axes[0].get_title() == "Ankle boot"
+
+
+def test_more_images_than_the_limit_are_said_to_be():
+    figure = plot.images(np.tile(PICTURES, (5, 1, 1)))
+    assert len(figure.axes) == 25
+    assert figure.get_supxlabel() == "the first 25 of 30 pictures"
+    assert plot.images(PICTURES).get_supxlabel() == ""
+
+
+def test_images_on_dark_paper_have_bright_marks():
+    with plt.style.context("dark_background"):
+        dark = plot.images(PICTURES, LABELS, predictions=PREDICTIONS).axes[0].title.get_color()
+    assert dark != plot.images(PICTURES, LABELS, predictions=PREDICTIONS).axes[0].title.get_color()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"bars": True}, ValueError, "pass `predictions`"),
+        ({"bars": 1}, TypeError, "`bars` must be True or False"),
+        ({"columns": 0}, ValueError, "`columns` must be an integer of at least 1"),
+        ({"labels": LABELS[:2]}, ValueError, "`labels` has 2 rows but there are 6 images"),
+        ({"labels": LABELS, "class_names": ["a", "b"]}, ValueError, "expected 0..1"),
+        ({"predictions": PREDICTIONS[:2]}, ValueError, "2 predictions but 6 images"),
+        ({"predictions": [[0.1, 0.2], [0.3]]}, TypeError, "`probabilities` must be an array of numbers"),
+        ({"predictions": PREDICTIONS, "class_names": ["a"]}, ValueError, "1 names but there are 3 classes"),
+        ({"x": PICTURES / 1.0}, ValueError, "divide by 255"),
+        ({"x": fc.Split(PICTURES, LABELS), "labels": LABELS}, ValueError, "brings its own labels"),
+        (
+            {"x": fc.Dataset("tiny", *[fc.Split(PICTURES, LABELS, class_names=NAMES)] * 2)},
+            TypeError,
+            "pass one of its splits",
+        ),
+    ],
+)
+def test_wrong_images(arguments, error, message):
+    with pytest.raises(error, match=message):
+        plot.images(**{"x": PICTURES, **arguments})
+    assert not plt.get_fignums()
+
+
+def test_class_distribution():
+    ax = plot.class_distribution(fc.Split(PICTURES, [0, 1, 1, 1, 2, 2], class_names=NAMES))
+    assert [bar.get_width() for bar in ax.patches] == [1, 3, 2]
+    assert texts(ax) == ["1", "3", "2"]
+    assert y_names(ax) == list(NAMES)
+    assert ax.yaxis_inverted()
+    assert y_names(plot.class_distribution(np.eye(3))) == list(fc.CLASS_NAMES[:3]) + list(fc.CLASS_NAMES[3:])
+    assert len(plot.class_distribution([0, 11]).patches) == 12
+    with pytest.raises(ValueError, match=r"expected 0\.\.1"):
+        plot.class_distribution(LABELS, ["a", "b"])
+
+
+def test_prediction():
+    ax = plot.prediction(PREDICTIONS[2], PICTURES[2], k=2)
+    assert y_names(ax) == ["Shirt", "Coat"]
+    assert texts(ax) == ["60.0%", "30.0%"]
+    assert np.array_equal(ax.child_axes[0].images[0].get_array(), PICTURES[2])
+    assert y_names(plot.prediction(PREDICTIONS[:1])) == list(NAMES)
+    assert not plot.prediction(PREDICTIONS[0]).child_axes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((PREDICTIONS,), ValueError, "holds 6 predictions"),
+        ((ROWS[0],), TypeError, "must be a Prediction"),
+        ((PREDICTIONS[0], PICTURES), ValueError, "holds 6 images"),
+    ],
+)
+def test_wrong_prediction(arguments, error, message):
+    with pytest.raises(error, match=message):
+        plot.prediction(*arguments)
+
+
+def test_comparison():
+    results = {"dense": 0.88, "cnn": np.array([0.9, 0.92]), "mine": REPORT, "twice": [REPORT, REPORT]}
+    ax = plot.comparison(results)
+    assert y_names(ax) == list(results)
+    assert texts(ax) == ["88.0%", "91.0% ± 1.4 (2)", "83.3%", "83.3% ± 0.0 (2)"]
+    assert [len(line.get_xdata()) for line in ax.lines] == [1, 1, 2, 1, 1, 2]  # a mean and, of several, each
+
+
+@pytest.mark.parametrize(
+    ("results", "error", "message"),
+    [
+        ([0.9], TypeError, "must map names to accuracies"),
+        ({}, ValueError, "is empty"),
+        ({1: 0.9}, TypeError, "the key 1"),
+        ({"a": 91.2}, ValueError, r"must be a number in \[0, 1\]"),
+        ({"a": "high"}, TypeError, r"results\['a'\]` must be a number"),
+        ({"a": []}, ValueError, "one accuracy or a list"),
+        ({"a": [[0.9], [0.8, 0.7]]}, TypeError, "must be a number"),
+        ({"a": np.zeros((2, 2))}, ValueError, r"Received shape \(2, 2\)"),
+    ],
+)
+def test_wrong_comparison(results, error, message):
+    with pytest.raises(error, match=message):
+        plot.comparison(results)
+
+
+def test_confusion_matrix_shows_every_count():
+    ax = plot.confusion_matrix(REPORT)
+    assert texts(ax) == ["2", "0", "0", "0", "2", "0", "1", "0", "1"]
+    assert y_names(ax) == [label.get_text() for label in ax.get_xticklabels()] == list(NAMES)
+    assert "83.3%" in ax.get_title()
+    assert texts(plot.confusion_matrix(REPORT, normalize="true"))[-3:] == ["50.0", "0.0", "50.0"]
+    assert texts(plot.confusion_matrix(REPORT, normalize="predicted"))[::3] == ["66.7", "0.0", "33.3"]
+
+
+def test_confusion_matrix_of_labels_and_predictions():
+    expected = texts(plot.confusion_matrix(REPORT))
+    for predictions in (PREDICTIONS, ROWS, PREDICTIONS.labels, PREDICTIONS.labels.tolist()):
+        assert texts(plot.confusion_matrix((LABELS, predictions), class_names=NAMES)) == expected
+    assert len(plot.confusion_matrix((LABELS, PREDICTIONS.labels)).texts) == 100  # Fashion-MNIST's ten
+    assert len(plot.confusion_matrix(([11], [3])).texts) == 144
+
+
+def test_a_class_without_pictures_is_all_zero():
+    ax = plot.confusion_matrix(([0, 0], [0, 0]), class_names=["a", "b"], normalize="true")
+    assert texts(ax) == ["100.0", "0.0", "0.0", "0.0"]
+
+
+def test_too_many_classes_for_counts_get_a_scale():
+    ax = plot.confusion_matrix((np.arange(31), np.arange(31)))
+    assert not ax.texts
+    assert len(ax.figure.axes) == 2
+
+
+@pytest.mark.parametrize(
+    ("report", "options", "error", "message"),
+    [
+        (PREDICTIONS, {}, TypeError, "EvaluationReport or a pair"),
+        ((LABELS, PREDICTIONS[:2]), {}, ValueError, "6 rows but there are 2 predictions"),
+        (REPORT, {"normalize": "pred"}, ValueError, "Did you mean 'predicted'"),
+        (REPORT, {"class_names": ["a"]}, ValueError, "1 names but there are 3"),
+        ((LABELS, [0, 0, 0, 0, 0, 3]), {"class_names": NAMES}, ValueError, "`predictions` holds"),
+    ],
+)
+def test_wrong_confusion_matrix(report, options, error, message):
+    with pytest.raises(error, match=message):
+        plot.confusion_matrix(report, **options)
+
+
+def test_reliability_diagram():
+    ax = plot.reliability_diagram(REPORT)
+    used = [interval for interval in REPORT.calibration_bins if interval.count]
+    accuracy, gap = ax.containers
+    assert [bar.get_height() for bar in accuracy] == [interval.accuracy for interval in used]
+    assert [bar.get_y() + bar.get_height() for bar in gap] == pytest.approx([i.probability for i in used])
+    assert texts(ax)[1:] == [str(interval.count) for interval in used]
+    assert ax.get_title() == f"expected calibration error {REPORT.expected_calibration_error:.3f}"
+    with pytest.raises(TypeError, match="must be an EvaluationReport"):
+        plot.reliability_diagram(PREDICTIONS)

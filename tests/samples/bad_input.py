@@ -1,0 +1,87 @@
+"""Wrong images, labels and names, with the error that each must give."""
+
+import keras
+import numpy as np
+
+import fashionclf as fc
+
+IMAGES = np.zeros((20, 28, 28), np.uint8)
+LABELS = np.arange(20) % 10
+GOOD = IMAGES / 255
+
+BAD_IMAGES = {
+    "wrong size": (np.zeros((2, 27, 28)), ValueError, r"shape \(2, 27, 28\), expected .*\(n, 28, 28\)"),
+    "colour": (np.zeros((2, 28, 28, 3)), ValueError, "load_image"),
+    "flat and short": (np.zeros(783), ValueError, r"shape \(783,\)"),
+    "scalar": (3, ValueError, r"shape \(\)"),
+    "five axes": (np.zeros((1, 1, 28, 28, 1)), ValueError, "shape"),
+    "empty": (np.zeros((0, 28, 28)), ValueError, "empty"),
+    "empty list": ([], ValueError, "empty"),
+    "NaN": (np.full((28, 28), np.nan), ValueError, "NaN"),
+    "one NaN": (np.where(np.arange(784) == 5, np.nan, 0.5), ValueError, "NaN"),
+    "infinity": (np.full((28, 28), np.inf), ValueError, "infinity"),
+    "floats to 255": (np.full((28, 28), 255.0), ValueError, "divide by 255 or pass integers"),
+    "negative floats": (np.full((28, 28), -0.5), ValueError, r"from -0\.5 to -0\.5, expected \[0, 1\]"),
+    "large integers": (np.full((28, 28), 256), ValueError, r"from 256 to 256, expected 0\.\.255"),
+    "negative integers": (np.full((28, 28), -1), ValueError, r"expected 0\.\.255"),
+    "bool": (np.zeros((28, 28), bool), TypeError, "dtype bool.*255"),
+    "complex": (np.zeros((28, 28), complex), TypeError, "np.abs"),
+    "object": (np.full((28, 28), None), TypeError, "dtype object"),
+    "text": ("shoe", TypeError, "str"),
+    "None": (None, TypeError, "NoneType"),
+    "ragged": ([[1, 2], [3]], ValueError, "ragged"),
+    "list of batches": ([IMAGES, IMAGES], ValueError, r"images\[0\].*one image in a list|x\[0\].*one image in a list"),
+    "list with a bad one": ([IMAGES[0], np.zeros((28, 27))], ValueError, r"\[1\]"),
+    "list with text": ([IMAGES[0], "b"], (TypeError, ValueError), "images|x"),
+}
+# What may be photographs as well takes text for a path.
+BAD_PICTURES = BAD_IMAGES | {
+    "text": ("shoe", FileNotFoundError, "no picture 'shoe'"),
+    "list with text": ([IMAGES[0], "b"], FileNotFoundError, "no picture 'b'"),
+    "bytes": (b"shoe", TypeError, "BytesIO"),
+}
+BAD_LABELS = {
+    "too few": (LABELS[:-1], ValueError, "19 rows but there are 20 images"),
+    "fractions": (LABELS + 0.5, ValueError, "fractions"),
+    "NaN": (np.full(20, np.nan), ValueError, "NaN"),
+    "negative": (LABELS - 1, ValueError, "from -1 to 8"),
+    "names": (np.array(["Bag"] * 20), TypeError, "class_names.index"),
+    "three axes": (np.zeros((20, 1, 1), int), ValueError, r"shape \(20, 1, 1\)"),
+    "not one-hot": (np.ones((20, 10)), ValueError, "sum to 1"),
+    "scalar": (3, ValueError, r"shape \(\)"),
+    "empty": ([], ValueError, "empty|rows"),
+    "ragged": ([[1], [2, 3]], TypeError, "array"),
+}
+OUT_OF_RANGE = {
+    "too high": (LABELS + 1, ValueError, r"from 1 to 10, expected 0\.\.9"),
+    "too many columns": (fc.one_hot(LABELS, 11), ValueError, "11 columns, expected 10"),
+}
+NAMES = {
+    "too few": (["a"], ValueError, "1 names but there are 10 classes"),
+    "one string": ("abcdefghij", TypeError, "sequence of strings"),
+    "not strings": (range(10), TypeError, "must be strings"),
+    "twice the same": (["a"] * 10, ValueError, "'a' more than once"),
+    "empty": ([" ", *"abcdefghi"], ValueError, "empty name"),
+}
+
+
+def compiled():
+    model = fc.dense_model(())
+    model.compile(loss="categorical_crossentropy")
+    return model
+
+
+def mixed():
+    layers = [keras.layers.Flatten(dtype="mixed_float16"), keras.layers.Dense(10, activation="softmax")]
+    return keras.Sequential([keras.Input((28, 28, 1)), *layers])
+
+
+def with_images(call, table=BAD_IMAGES):
+    """Rows for every wrong kind of images."""
+    return [(f"images: {name}", lambda w, bad=bad, call=call: call(w, bad), error, text)
+            for name, (bad, error, text) in table.items()]  # fmt: skip
+
+
+def with_labels(call, table):
+    return [(f"labels: {name}", lambda w, bad=bad, call=call: call(w, bad), error, text)
+            for name, (bad, error, text) in table.items()]  # fmt: skip

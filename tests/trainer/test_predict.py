@@ -1,0 +1,68 @@
+"""`Trainer.predict`, `predict_proba`, `evaluate` and `summary`."""
+
+import numpy as np
+import pytest
+
+import fashionclf as fc
+
+
+class TestPredict:
+    def test_every_form_predicts_the_same(self, fitted, every_form):
+        expected = fitted.predict_proba(every_form["float32"])
+        assert expected.shape == (8, 10)
+        assert expected.dtype == np.float32
+        for form, images in every_form.items():
+            np.testing.assert_allclose(fitted.predict_proba(images), expected, atol=1e-5, err_msg=form)
+
+    def test_it_is_what_keras_predicts(self, fitted, garments):
+        expected = fitted.model.predict(fc.prepare_images(garments[0]), verbose=0)
+        np.testing.assert_allclose(fitted.predict_proba(garments[0]), expected, atol=1e-6)
+
+    @pytest.mark.parametrize("batch_size", [1, 7, 600, 10_000])
+    def test_batch_size_changes_nothing(self, fitted, garments, batch_size):
+        expected = fitted.predict_proba(garments[0][:50])
+        np.testing.assert_allclose(fitted.predict_proba(garments[0][:50], batch_size=batch_size), expected, atol=1e-6)
+
+    def test_one_picture(self, fitted, garments):
+        predictions = fitted.predict(garments[0][0])
+        assert len(predictions) == 1
+        assert predictions[0].class_name in fc.CLASS_NAMES
+        assert predictions[0].probabilities.sum() == pytest.approx(1, abs=1e-5)
+
+    def test_binary_has_two_columns(self, garments):
+        trainer = fc.Trainer(fc.dense_model((), num_classes=1, seed=0), class_names=["top", "rest"])
+        probabilities = trainer.predict_proba(garments[0][:5])
+        assert probabilities.shape == (5, 2)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(probabilities[:, 1:], trainer.model(fc.prepare_images(garments[0][:5])), atol=1e-6)
+
+    def test_training_is_seen_by_the_compiled_function(self, garments, small_trainer):
+        trainer = small_trainer()
+        before = trainer.predict_proba(garments[0][:3])
+        trainer.fit(*garments, epochs=1, verbose=0)
+        assert (trainer.predict_proba(garments[0][:3]) != before).any()
+        trainer.model.set_weights([np.zeros_like(weight) for weight in trainer.model.get_weights()])
+        np.testing.assert_allclose(trainer.predict_proba(garments[0][:3]), 0.1)
+
+    def test_a_split_is_taken_for_its_images(self, fitted, garments):
+        split = fc.Split(*garments)[:5]
+        assert fitted.predict(split) == fitted.predict(garments[0][:5])
+
+    def test_names_must_be_known(self, garments):
+        trainer = fc.Trainer(fc.dense_model((), num_classes=3, seed=0))
+        assert trainer.class_names is None
+        trainer.predict_proba(garments[0][:2])
+        with pytest.raises(ValueError, match="class_names="):
+            trainer.predict(garments[0][:2])
+
+    def test_evaluate_agrees_with_predict(self, fitted, garments):
+        images, labels = garments
+        figures = fitted.evaluate(images, labels)
+        probabilities = fitted.predict_proba(images)
+        assert figures["accuracy"] == pytest.approx(np.mean(probabilities.argmax(1) == labels), abs=1e-6)
+        assert figures["loss"] == pytest.approx(-np.mean(np.log(probabilities[np.arange(600), labels])), rel=1e-4)
+
+    def test_summary_and_repr(self, fitted, capsys):
+        fitted.summary()
+        assert "conv_1" in capsys.readouterr().out
+        assert repr(fitted) == "<Trainer fitted: 26,698 parameters, 10 classes>"

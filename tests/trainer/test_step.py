@@ -1,0 +1,200 @@
+"""The training step: precision, faster kernels, groups of steps."""
+
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import fashionclf as fc
+
+
+class TestPrecision:
+    def test_bfloat16_trains_and_leaves_float32(self, garments):
+        policies = []
+
+        class Spy(keras.callbacks.Callback):
+            def on_train_begin(self, logs=None):
+                policies.extend(layer.dtype_policy.name for layer in self.model.layers)
+
+            def on_train_batch_end(self, batch, logs=None):
+                self.on_train_begin()
+
+            def on_epoch_end(self, epoch, logs=None):
+                self.on_train_begin()
+
+        in_step = []
+
+        class Watched(keras.layers.Flatten):
+            def call(self, inputs):
+                in_step.append(inputs.dtype)
+                return super().call(inputs)
+
+        Watched.__module__ = "keras.layers"  # a layer of the caller's own stays float32
+        layers = [
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.BatchNormalization(),
+            Watched(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+        trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
+        in_step.clear()
+        history = trainer.fit(
+            *garments, epochs=3, precision="bfloat16", validation_data=garments, callbacks=[Spy()], seed=0, verbose=0
+        ).history
+        assert "bfloat16" in in_step
+        assert in_step[-1] == "float32"  # validation is traced last
+        assert set(policies) == {"float32"}
+        assert {layer.dtype_policy.name for layer in trainer.model.layers} == {"float32"}
+        assert {str(variable.dtype) for variable in trainer.model.weights} == {"float32"}
+        assert history["loss"][-1] < history["loss"][0] / 2
+        assert history["val_loss"][-1] == pytest.approx(trainer.evaluate(*garments)["loss"], rel=1e-4)
+        assert "make_train_function" not in vars(trainer.model)
+
+    def test_precisions_train_alike_but_not_the_same(self, garments):
+        weights = {}
+        for precision in ("float32", "bfloat16"):
+            trainer = fc.Trainer(fc.cnn_model((8,), units=(), dropout=0.0, seed=0))
+            trainer.fit(*garments, epochs=1, precision=precision, seed=0, verbose=0)
+            weights[precision] = trainer.model.get_weights()[0]
+        assert (weights["float32"] != weights["bfloat16"]).any()
+        np.testing.assert_allclose(weights["float32"], weights["bfloat16"], atol=0.02)
+
+    def test_auto_is_decided_by_the_processor(self, garments, monkeypatch):
+        from fashionclf.trainer import _step
+
+        weights = []
+        for fast in (True, False):
+            monkeypatch.setattr(_step, "has_fast_bfloat16", lambda fast=fast: fast)
+            trainer = fc.Trainer(fc.cnn_model((8,), units=(), seed=0))
+            trainer.fit(*garments, epochs=1, precision="auto", seed=0, verbose=0)
+            weights.append(trainer.model.get_weights()[0])
+        assert (weights[0] != weights[1]).any()
+
+    def test_a_checkpoint_made_while_training_in_bfloat16_is_float32(self, garments, tmp_path):
+        trainer = fc.Trainer(fc.cnn_model((8,), units=(), seed=0))
+        path = tmp_path / "best.keras"
+        trainer.fit(*garments, epochs=1, precision="bfloat16", validation_split=0.2, checkpoint=path, verbose=0)
+        model = keras.models.load_model(path)
+        assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+
+    def test_an_error_in_training_leaves_float32(self, garments):
+        class Stop(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                raise RuntimeError("stop")
+
+        trainer = fc.Trainer(fc.cnn_model((8,), units=(), seed=0))
+        with pytest.raises(RuntimeError, match="stop"):
+            trainer.fit(*garments, epochs=1, precision="bfloat16", callbacks=[Stop()], verbose=0)
+        assert {layer.dtype_policy.name for layer in trainer.model.layers} == {"float32"}
+        trainer.evaluate(*garments)
+
+
+class TestSpeed:
+    def test_fused_normalisation_trains_as_keras_does(self, garments):
+        """One kernel against many: after four steps the same weights and moving averages, but for rounding."""
+        images, labels = garments[0][:128], garments[1][:128]
+        weights = []
+        for fused in (True, False):
+            model = fc.cnn_model((4, 8), units=(), batch_norm=True, dropout=0.0, seed=0)
+            with pytest.MonkeyPatch.context() as patch:
+                if not fused:
+                    patch.setattr("fashionclf.trainer._step._can_be_fused", lambda layer: False)
+                recipe = fc.Recipe(optimizer="sgd", learning_rate=0.01, precision="float32")
+                fc.Trainer(model, recipe=recipe).fit(images, labels, epochs=1, seed=0, verbose=0)
+            weights.append(model.get_weights())
+            assert all("call" not in vars(layer) for layer in model.layers)
+        for ours, theirs in zip(*weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=5e-6)
+
+    @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+    def test_sums_by_place_train_as_keras_does(self, garments, precision):
+        """A depthwise filter of the map's size is a weighted sum, whoever computes it; a smaller one stays as it is."""
+        images, labels = garments[0][:128], garments[1][:128]
+        weights = []
+        for summed in (True, False):
+            initial = keras.initializers.GlorotUniform
+            depthwise = [
+                keras.layers.DepthwiseConv2D(size, use_bias=False, depthwise_initializer=initial(seed=size))
+                for size in (5, 24)
+            ]
+            head = keras.layers.Dense(10, activation="softmax", kernel_initializer=initial(seed=0))
+            model = keras.Sequential([keras.Input((28, 28, 1)), *depthwise, keras.layers.Flatten(), head])
+            with pytest.MonkeyPatch.context() as patch:
+                if not summed:
+                    patch.setattr("fashionclf.trainer._step._is_plain_depthwise", lambda layer: False)
+                recipe = fc.Recipe(optimizer="sgd", learning_rate=0.01, precision=precision)
+                fc.Trainer(model, recipe=recipe).fit(images, labels, epochs=2, seed=0, verbose=0)
+            weights.append(model.get_weights())
+            assert all("call" not in vars(layer) for layer in model.layers)
+        for ours, theirs in zip(*weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=5e-6 if precision == "float32" else 5e-5)
+
+    def test_grouping_steps_changes_nothing(self, garments):
+        class EveryBatch(keras.callbacks.Callback):
+            seen = 0
+
+            def on_train_batch_end(self, batch, logs=None):
+                self.seen += 1
+
+        results = []
+        for callbacks in ([], [EveryBatch()]):
+            trainer = fc.Trainer(fc.cnn_model((4,), units=(), seed=0))
+            history = trainer.fit(*garments, epochs=2, validation_split=0.2, callbacks=callbacks, seed=0, verbose=0)
+            results.append((history.history, trainer.model.get_weights()))
+            assert trainer.model.steps_per_execution == 1
+        assert callbacks[0].seen == 2 * 15  # 480 pictures, 32 at a time
+        for name, values in results[0][0].items():
+            assert values == pytest.approx(results[1][0][name])
+        for grouped, single in zip(results[0][1], results[1][1], strict=True):
+            np.testing.assert_allclose(grouped, single, atol=1e-6)
+
+    def test_cnn_fast_learns_in_its_three_epochs(self, garments, tmp_path):
+        trainer = fc.Trainer.from_preset("cnn_fast", seed=0)
+        first = trainer.model.layers[0].kernel.numpy()
+        trainer.fit(*garments, batch_size=20, seed=0, verbose=0)
+        assert trainer.evaluate(*garments)["accuracy"] > 0.8
+        np.testing.assert_array_equal(trainer.model.layers[0].kernel, first)  # fixed
+        trainer.save(tmp_path / "fast.keras")
+        plain = keras.models.load_model(tmp_path / "fast.keras")
+        np.testing.assert_allclose(plain(fc.prepare_images(garments[0])), trainer.predict_proba(garments[0]), atol=1e-5)
+
+
+def test_which_layers_may_be_bfloat16():
+    from fashionclf.models._graph import bfloat16_layers, last_layer
+
+    nested = keras.Sequential([keras.Input((28, 28, 1)), fc.cnn_model((4,), units=())])
+    assert last_layer(nested).name == "output"
+    assert [layer.name for layer in bfloat16_layers(nested)] == [
+        "conv_1",
+        "conv_1_relu",
+        "pool_1",
+        "flatten",
+        "dropout",
+    ]
+
+
+def test_saving_in_another_thread_sees_float32(garments, tmp_path):
+    """While steps are traced and run, others wait for the lock, or would write bfloat16 layers."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    started = threading.Event()
+
+    class Slow(keras.layers.Flatten):
+        def call(self, inputs):
+            started.set()
+            time.sleep(0.3)
+            return super().call(inputs)
+
+    Slow.__module__ = "keras.layers"
+    layers = [keras.layers.Conv2D(2, 3), Slow(), keras.layers.Dense(10, activation="softmax")]
+    trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
+    started.clear()
+    with ThreadPoolExecutor(1) as pool:
+        fitted = pool.submit(trainer.fit, *garments, epochs=1, precision="bfloat16", verbose=0)
+        assert started.wait(30)
+        trainer.save(tmp_path / "a.keras")
+        fitted.result()
+    model = keras.models.load_model(tmp_path / "a.keras", custom_objects={"Slow": Slow})
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
