@@ -1,4 +1,4 @@
-"""Fashion-MNIST classifiers: load the pictures, build a model, fit it, read class names with probabilities.
+"""Fashion-MNIST classifiers: load the images, build a model, fit it, read class names with probabilities.
 
     import fashionclf as fc
 

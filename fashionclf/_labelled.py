@@ -1,4 +1,4 @@
-"""Images with labels and weights, checked together: what fit, evaluate and cross_validate work on."""
+"""Images with labels and weights, checked together, for fit, evaluate and cross_validate."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,19 +29,19 @@ class LabelledImages:
         return len(self.images)
 
     def take(self, index: IntArray) -> "LabelledImages":
-        """Return the examples at an index, in its order."""
+        """Return the images at these indices, in this order."""
         weights = None if self.weights is None else self.weights[index]
         return replace(self, images=self.images[index], labels=self.labels[index], weights=weights)
 
     def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledImages":
-        """Multiply the weight of each example by that of its class."""
+        """Multiply the weight of each image by that of its class."""
         if class_weight is None:
             return self
         per_class = _class_weights(class_weight, integer_labels(self.labels), names, num_classes)
         weights = per_class[integer_labels(self.labels)]
         weights = weights if self.weights is None else weights * self.weights
         if not weights.any():
-            raise ValueError("`class_weight` leaves no picture with a weight above 0.")
+            raise ValueError("`class_weight` leaves no image with a weight above 0.")
         return replace(self, weights=weights)
 
 
@@ -61,7 +61,7 @@ def check_labelled(
     if isinstance(x, Split):
         if y is not None:
             raise ValueError(
-                f"`{name}` is a Split, which brings its own labels: leave `y` out, or pass `{name}.images` as it."
+                f"`{name}` is a Split, which has its own labels: leave out `y`, or pass `{name}.images` instead."
             )
         images, labels, names = x.images, x.labels, x.class_names
     elif y is None:

@@ -1,4 +1,4 @@
-"""The one door for user input: images, labels, class names, sizes.
+"""Checks of user input: names, numbers, paths, labels, class names.
 
 Every check names the argument and says what was received, what was expected and how to fix it.
 Nothing here changes its argument; what is returned may share memory with it.

@@ -1,4 +1,4 @@
-"""Augmentation: random changes to training pictures, drawn by numpy for a whole batch at once."""
+"""Augmentation: random changes to training images, made by numpy for a whole batch at once."""
 
 import functools
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from fashionclf._validation import check_count, check_flag, check_number, check_
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Random changes to training pictures that leave their class as it is.
+    """Random changes to training images that keep their class.
 
-    Calling it returns a changed copy of images; `Trainer.fit(augment=...)` applies it to every batch anew.
-    All parts of a batch are drawn at once with numpy, on the raw pixels.
+    Call it for a changed copy of images. `Trainer.fit(augment=...)` applies it to every batch, with new random numbers
+    each time.
 
     Args:
-        horizontal_flip: Mirror left and right, with probability 1/2. Not for digits.
+        horizontal_flip: Flip left and right, with probability 1/2. Not for digits.
         max_shift: Move by up to this many pixels in each direction, 0 to 27; zeros move in.
         erasing: Probability, from 0 to 1, of overwriting one random rectangle (2 to 33 % of the area, sides
             in a ratio of 0.3 to 3.3) with random pixels: Zhong et al., "Random Erasing Data Augmentation",
             arXiv:1708.04896.
-        noise: Largest standard deviation, from 0 to 1, of Gaussian noise on pixels in [0, 1]. Each picture gets
-            its own, drawn evenly from 0 to this; what leaves the range is clipped.
+        noise: Largest standard deviation, from 0 to 1, of Gaussian noise on pixels in [0, 1]. Each image gets its own,
+            drawn uniformly from 0 to this; pixels are clipped to [0, 1].
 
     Raises:
         ValueError: If a value is out of range.
@@ -98,10 +98,10 @@ def cut_and_mix(
     probability: float,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, ...]:
-    """Paste boxes of other pictures into checked images `(n, 28, 28, 1)`, in place, and mix what is to be learned.
+    """Paste boxes of other images into checked images `(n, 28, 28, 1)`, in place, and mix their targets (CutMix).
 
     A box has any share of the area with equal probability. Returns the targets and, where given, the weights. The
-    loss of a mixed picture is that of its two labels, each by its area and by the weight of the picture it came with.
+    loss of a mixed image is that of its two labels, each by its area and by the weight of the image it came with.
     """
     chosen = np.flatnonzero(rng.random(len(images)) < probability)
     other = rng.permutation(len(images))[chosen]
@@ -113,7 +113,9 @@ def cut_and_mix(
     before = np.ones(len(images), dtype=np.float32) if weights is None else weights
     parts = np.stack([(1 - share) * before[chosen], share * before[other]])
     mixed = targets.copy()
-    total = np.maximum(parts.sum(axis=0), np.finfo(np.float32).tiny)  # where both weigh nothing, any target will do
+    total = np.maximum(
+        parts.sum(axis=0), np.finfo(np.float32).tiny
+    )  # if both weights are 0, the target does not matter
     mixed[chosen] = np.einsum("pn,pnk->nk", parts / total, np.stack([targets[chosen], targets[other]]))
     if weights is None:
         return (mixed,)
@@ -151,7 +153,7 @@ def _noisy(images: ImageArray, largest: float, rng: np.random.Generator) -> Imag
 
 
 def _boxes(height: IntArray, width: IntArray, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Mark a box of each size at a random place of a picture: `(n, 28, 28)`."""
+    """Mark a box of each size at a random place of an image: `(n, 28, 28)`."""
     return _spans(height, HEIGHT, rng)[:, :, np.newaxis] & _spans(width, WIDTH, rng)[:, np.newaxis, :]
 
 

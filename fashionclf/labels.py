@@ -75,7 +75,7 @@ def class_names(dataset: str = "fashion_mnist", language: str = "en") -> tuple[s
 
 
 def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
-    """Return class names of a data set in the data set's own spelling, whatever language they are in.
+    """Return class names in the data set's own spelling, from any language.
 
     None if they are not all of one data set.
     """

@@ -15,14 +15,14 @@ from fashionclf.labels import CLASS_NAMES
 
 
 class Prediction:
-    """What a model says about one picture.
+    """The prediction for one image: a class name with its probability.
 
     Printing one shows the three most probable classes. `Predictions` makes them.
 
     Args:
         probabilities: float32 `(num_classes,)`, each in [0, 1].
         class_names: One name per class.
-        source: What the picture was read from.
+        source: What the image was read from.
         doubts: Why the image may be misread.
 
     Attributes:
@@ -31,8 +31,8 @@ class Prediction:
         probability: Its probability, a `float` from 0 to 1.
         probabilities: All probabilities, float32 `(num_classes,)`, in label order.
         class_names: All class names, in label order.
-        source: Name of the file that the picture was read from, or what else it was; None for a plain array.
-        doubts: Why the image may be misread, such as `"it is blank"`; empty if all is well.
+        source: Name of the file that the image was read from, or what else it was; None for a plain array.
+        doubts: Why the image may be misread, such as `"it is blank"`; empty if there is no doubt.
 
     Example:
         >>> prediction = Predictions([[0.02, 0.9, 0.08]], class_names=["Shirt", "Bag", "Coat"])[0]
@@ -107,21 +107,21 @@ class Prediction:
 
 
 class Predictions(Sequence[Prediction]):
-    """What a model says about many pictures: a sequence of `Prediction` kept as one array.
+    """The predictions for many images: a sequence of `Prediction` kept as one array.
 
     An integer index gives a `Prediction`; a slice, a mask or an array of indices gives `Predictions`.
 
     Args:
         probabilities: `(n, num_classes)`, each in [0, 1].
         class_names: One name per column.
-        sources: What each picture was read from, `n` strings, or None.
+        sources: What each image was read from, `n` strings, or None.
         doubts: Why each image may be misread, `n` sequences of strings, or None for none.
 
     Attributes:
         probabilities: float32 `(n, num_classes)`.
-        labels: The most probable label of each picture, int64 `(n,)`.
+        labels: The most probable label of each image, int64 `(n,)`.
         class_names: The name of each column, a tuple.
-        sources: Names of the files that the pictures were read from, a tuple; None for plain arrays.
+        sources: Names of the files that the images were read from, a tuple; None for plain arrays.
         doubts: Why each image may be misread, a tuple of strings for each, empty if all is well.
 
     Raises:
@@ -169,7 +169,7 @@ class Predictions(Sequence[Prediction]):
 
     @property
     def labels(self) -> IntArray:
-        """The most probable label of each picture, int64 `(n,)`."""
+        """The most probable label of each image, int64 `(n,)`."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
     @override
@@ -184,7 +184,7 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: Any) -> "Prediction | Predictions":
         if index is None or isinstance(index, tuple | bool | np.bool_):
             raise TypeError(
-                "Predictions are indexed by picture: with an integer, a slice, a mask or an array of integers. For "
+                "Predictions are indexed by image: with an integer, a slice, a mask or an array of integers. For "
                 f"columns index `probabilities`. Received: {index!r}"
             )
         rows = self.probabilities[index]
@@ -201,13 +201,13 @@ class Predictions(Sequence[Prediction]):
         return (Prediction(row, self.class_names, source=source, doubts=doubts) for row, source, doubts in parts)
 
     def top(self, k: int = 3) -> list[list[tuple[str, float]]]:
-        """Return, for each picture, the `k` most probable classes with their probabilities.
+        """Return, for each image, the `k` most probable classes with their probabilities.
 
         Args:
             k: At least 1; more than there are classes gives them all.
 
         Returns:
-            One list of pairs `(class_name, probability)` per picture, most probable first.
+            One list of pairs `(class_name, probability)` per image, most probable first.
 
         Raises:
             ValueError: If `k` is below 1.
@@ -216,7 +216,7 @@ class Predictions(Sequence[Prediction]):
         return [prediction.top(k) for prediction in self]
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return one JSON-ready dictionary per picture, as a table or a web service wants them.
+        """Return one JSON-ready dictionary per image, for a table or a web service.
 
         Returns:
             Dictionaries with `"class_name"`, `"label"`, `"probability"` and `"probabilities"` (class name →
@@ -243,7 +243,7 @@ class Predictions(Sequence[Prediction]):
 
     @override
     def __repr__(self) -> str:
-        return f"<Predictions for {len(self)} pictures, {len(self.class_names)} classes>"
+        return f"<Predictions for {len(self)} images, {len(self.class_names)} classes>"
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -256,9 +256,9 @@ class Predictions(Sequence[Prediction]):
 
 
 def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predictions:
-    """Return `Predictions` or an array of probabilities `(n, num_classes)` as `Predictions`, named as told.
+    """Return `Predictions`, or an array of probabilities `(n, num_classes)`, as `Predictions` with these class names.
 
-    Probabilities without names have those of Fashion-MNIST if they are of ten classes, else numbers.
+    Without names, ten classes get Fashion-MNIST's names and any other number of classes gets numbers.
     """
     if isinstance(predictions, Predictions):
         return (
@@ -280,17 +280,17 @@ def rank_labels(probabilities: NDArray[Any]) -> IntArray:
 
 
 def probabilities_of(outputs: FloatArray) -> FloatArray:
-    """Return a model's outputs as one column per class; refuse those of a model that has diverged."""
+    """Return a model's outputs as one column per class; raise an error if the model has diverged."""
     if np.isnan(outputs.sum()):
         raise ValueError(
-            "The model gives NaN in place of probabilities: its weights have diverged in training. Train a new model, "
-            "with a lower learning rate."
+            "The model gives NaN instead of probabilities: its training has diverged. Train a new model with a "
+            "lower learning rate."
         )
     return with_both_classes(outputs)
 
 
 def with_both_classes(outputs: FloatArray) -> FloatArray:
-    """Return one column per class: one sigmoid unit gives the probability of the second class alone."""
+    """Return one column per class: a single sigmoid unit gives only the probability of the second class."""
     if outputs.shape[1] == 1:
         return np.concatenate([1 - outputs, outputs], axis=1)
     return outputs

@@ -1,6 +1,7 @@
-"""From pictures as they come to arrays as a model takes them: scaling, shapes, labels, splits.
+"""From images in any form to the arrays that a model takes: scaling, shapes, labels, splits.
 
-`prepare_images` is the one function behind fit, evaluate and predict, so training and serving cannot differ.
+All images are checked by one function (`check_images`) and scaled by one (`scale_pixels`), in training and in
+inference. `prepare_images` is both.
 """
 
 import math
@@ -15,7 +16,7 @@ from fashionclf._validation import check_count, check_flag, check_labels, check_
 
 
 def prepare_images(images: ImagesLike) -> FloatArray:
-    """Return images as every model takes them: `(n, 28, 28, 1)`, float32 in [0, 1].
+    """Return images in the form that every model takes: `(n, 28, 28, 1)`, float32 in [0, 1].
 
     Args:
         images: Integers 0..255 of any integer dtype, or floats in [0, 1]. One image as `(28, 28)`,

@@ -28,7 +28,7 @@ OPTIMIZERS: Final[Mapping[str, type[keras.optimizers.Optimizer]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train a model: everything that `Trainer.fit` uses when it is not told otherwise.
+    """How to train a model: the defaults of `Trainer.fit`.
 
     Args:
         optimizer: Name of a Keras optimizer, such as `"adam"`, `"sgd"`, `"rmsprop"`, `"adamw"`.
@@ -38,19 +38,20 @@ class Recipe:
         schedule: `"constant"`; `"one_cycle"`, a linear rise over the first quarter of all steps and a cosine
             fall to zero (Smith and Topin, arXiv:1708.07120); or `"cosine"`, the fall alone (Loshchilov and
             Hutter, arXiv:1608.03983).
-        epochs: Passes over the training pictures.
-        batch_size: Pictures per step.
+        epochs: Number of passes over the training images.
+        batch_size: Images per step.
         augmentation: Random changes to every batch, or None.
         label_smoothing: Share of each training label spread over all classes, from 0 up to 1 (Szegedy et
-            al., arXiv:1512.00567). Validation and evaluation use the labels as they are.
-        cutmix: Probability, from 0 to 1, of pasting into a training picture a box of another one of its batch; its
-            label becomes a mixture by their areas (Yun et al., "CutMix", arXiv:1905.04899). Accuracy in training then
-            counts the larger part, and reads lower; validation and evaluation see whole pictures.
-        precision: `"float32"`; `"bfloat16"` computes most layers in bfloat16 while weights stay float32;
-            `"auto"` is bfloat16 where the processor is fast at it, else float32.
+            al., arXiv:1512.00567). Validation and evaluation use the labels unchanged.
+        cutmix: Probability, from 0 to 1, of pasting into a training image a box of another one of its batch; its
+            label becomes a mixture by their areas (Yun et al., "CutMix", arXiv:1905.04899). The training accuracy then
+            counts the larger part and is lower; validation and evaluation use whole images.
+        precision: `"float32"`; `"bfloat16"` is mixed precision: most layers compute in bfloat16, weights stay float32
+            (Micikevicius et al., arXiv:1710.03740); `"auto"` is bfloat16 where the processor computes it faster, else
+            float32.
         early_stopping: Stop after this many epochs without a better validation loss and restore the best
             weights. None trains all epochs.
-        validation_split: Share of the training pictures set aside for validation, from 0 up to 1; used where
+        validation_split: Share of the training images set aside for validation, from 0 up to 1; used where
             `fit` is given no `validation_data`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Tiny seeded pictures, and one fitted trainer that all tests share (and none may fit further)."""
+"""Tiny seeded images, and one fitted trainer that all tests share (and none may fit further)."""
 
 import importlib.util
 import os
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def garments():
-    """600 drawn pictures, uint8 (600, 28, 28), and their labels."""
+    """600 drawn images, uint8 (600, 28, 28), and their labels."""
     images, labels = draw_garments(600)
     images.flags.writeable = labels.flags.writeable = False
     return images, labels
@@ -37,7 +37,7 @@ def garments():
 
 @pytest.fixture(scope="session")
 def fitted(garments):
-    """A small convolutional trainer fitted on the drawn pictures. Shared: predict and evaluate only."""
+    """A small convolutional trainer fitted on the drawn images. Shared: predict and evaluate only."""
     import fashionclf as fc
 
     model = fc.cnn_model((8, 16), units=(32,), dropout=0.1, seed=0, name="fitted")
@@ -69,7 +69,7 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def every_form(garments):
-    """The same eight pictures in every form in which images may come, by name."""
+    """The same eight images in every form in which images may come, by name."""
     pixels = garments[0][:8]
     floats = (pixels / 255).astype(np.float32)
     return {

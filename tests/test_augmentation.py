@@ -5,7 +5,7 @@ import fashionclf as fc
 from fashionclf.augmentation import cut_and_mix
 
 
-def test_same_seed_same_pictures(garments):
+def test_same_seed_same_images(garments):
     augment = fc.Augmentation(erasing=0.5)
     first, again, other = (augment(garments[0][:50], seed=s) for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -74,7 +74,7 @@ def test_everything_at_once_stays_in_range(garments):
 
 
 class TestCutAndMix:
-    """Pictures here are even: each has the number of its class as its only value."""
+    """Images here are even: each has the number of its class as its only value."""
 
     def mixed(self, weights=None, probability=1.0):
         numbers = np.arange(200) % 10
@@ -92,7 +92,7 @@ class TestCutAndMix:
         np.testing.assert_allclose(targets, shares, atol=1e-6)
         assert np.count_nonzero(targets.max(axis=1) < 0.999) > 120
 
-    def test_the_other_picture_fills_one_box(self):
+    def test_the_other_image_fills_one_box(self):
         images, numbers, _ = self.mixed()
         pasted = images != numbers[:, np.newaxis, np.newaxis]
         rows, columns = pasted.any(axis=2), pasted.any(axis=1)
@@ -112,7 +112,7 @@ class TestCutAndMix:
         assert (images[untouched] == numbers[untouched, np.newaxis, np.newaxis]).all()
 
     def test_weights_go_with_the_labels(self):
-        """The loss of a mixed picture is the sum of both labels' losses, each by its area and its own weight."""
+        """The loss of a mixed image is the sum of both labels' losses, each by its area and its own weight."""
         by_class = np.linspace(0, 3, 10, dtype=np.float32)  # nothing is to be learnt from class 0
         _, numbers, (shares,) = self.mixed()
         _, _, (targets, weights) = self.mixed((by_class[numbers],))

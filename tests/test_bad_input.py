@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from samples.bad_input import (
     BAD_LABELS,
-    BAD_PICTURES,
+    BAD_PHOTOGRAPHS,
     IMAGES,
     LABELS,
     NAMES,
@@ -157,16 +157,16 @@ TABLE = {
     ],
     "load_image": [
         *[(f"array: {name}", lambda w, bad=bad: fc.load_image(bad), error, text) for name, bad, error, text in (
-            ("colours", np.zeros((9, 9, 2), np.uint8), VALUE, r"\(9, 9, 2\), expected one picture"),
-            ("many", IMAGES, VALUE, "expected one picture"),
+            ("colours", np.zeros((9, 9, 2), np.uint8), VALUE, r"\(9, 9, 2\), expected one image"),
+            ("many", IMAGES, VALUE, "expected one image"),
             ("empty", np.zeros((0, 4), np.uint8), VALUE, "empty"),
             ("NaN", np.full((9, 9), np.nan), VALUE, "NaN"),
             ("floats to 255", np.full((9, 9), 255.0), VALUE, "divide by 255"),
         )],
-        ("missing", lambda w: fc.load_image(w.folder / "no.png"), FileNotFoundError, "no picture"),
+        ("missing", lambda w: fc.load_image(w.folder / "no.png"), FileNotFoundError, "no image"),
         ("folder", lambda w: fc.load_image(w.folder), VALUE, "is a folder"),
         ("bytes", lambda w: fc.load_image(b"abc"), TYPE, "BytesIO"),
-        ("nothing", lambda w: fc.load_image(None), TYPE, "one picture"),
+        ("nothing", lambda w: fc.load_image(None), TYPE, "one image"),
     ],
     "preprocessing_steps": [("folder", lambda w: fc.preprocessing_steps(w.folder), VALUE, "is a folder")],
     "flip_averaged": [
@@ -316,16 +316,16 @@ TABLE = {
             10), keras.layers.Softmax()])), IMAGES, LABELS), VALUE, "must end in one Dense layer"),
     ],
     "Trainer.predict": [
-        *with_images(lambda w, x: w.trainer.predict(x), BAD_PICTURES),
+        *with_images(lambda w, x: w.trainer.predict(x), BAD_PHOTOGRAPHS),
         ("batch size", lambda w: w.trainer.predict(IMAGES, batch_size=1.5), TYPE, "`batch_size`"),
     ],
     "Trainer.compile_predictor": [
         ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),
         ("threads type", lambda w: w.trainer.compile_predictor(num_threads=1.5), TYPE, "`num_threads`"),
     ],
-    "FrozenPredictor.predict": with_images(lambda w, x: w.frozen.predict(x), BAD_PICTURES),
-    "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x), BAD_PICTURES),
-    "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x), BAD_PICTURES),
+    "FrozenPredictor.predict": with_images(lambda w, x: w.frozen.predict(x), BAD_PHOTOGRAPHS),
+    "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x), BAD_PHOTOGRAPHS),
+    "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x), BAD_PHOTOGRAPHS),
     "Trainer.save": [
         ("ending", lambda w: w.trainer.save(w.folder / "a.h5"), VALUE, "must end in"),
         ("folder", lambda w: w.trainer.save(w.folder / "no" / "a.keras"), FileNotFoundError, "make it first"),

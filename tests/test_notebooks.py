@@ -99,7 +99,7 @@ def is_parameters(cell):
 
 
 def text_of(notebook):
-    """Return what was printed and shown, but for the pictures."""
+    """Return what was printed and shown, but for the images."""
     shown = [output.get("data", {}) for output in outputs_of(notebook)]
     printed = [output.get("text", "") for output in outputs_of(notebook)]
     return "\n".join([*printed, *(str(data.get(kind, "")) for data in shown for kind in ("text/plain", "text/html"))])

@@ -65,7 +65,7 @@ def test_printing_many_is_short(predictions):
     many = fc.Predictions(np.repeat(ROWS, 20, axis=0), NAMES)
     assert str(many).endswith("… and 50 more")
     assert len(str(many).splitlines()) == 11
-    assert repr(many) == "<Predictions for 60 pictures, 3 classes>"
+    assert repr(many) == "<Predictions for 60 images, 3 classes>"
     assert str(predictions[:1]) == "Bag 90.0% · Coat 8.0% · Shirt 2.0%"
 
 
@@ -80,7 +80,7 @@ def test_top_is_sorted_and_agrees_with_the_label(rows, k):
 
 
 class TestSources:
-    def test_they_go_with_their_pictures(self):
+    def test_they_go_with_their_images(self):
         rows = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
         predictions = fc.Predictions(rows, ["Bag", "Coat"], sources=["a.png", "b.png", "c.png"])
         assert predictions[1].source == "b.png"
@@ -102,9 +102,9 @@ class TestSources:
 
 
 @pytest.mark.parametrize("index", [(slice(None), 1), (0, 1), None, True])
-def test_columns_are_not_pictures(index):
+def test_columns_are_not_images(index):
     predictions = fc.Predictions(np.eye(3) * 0.5 + 0.1, ["a", "b", "c"])
-    with pytest.raises(TypeError, match=r"indexed by picture.*index `probabilities`"):
+    with pytest.raises(TypeError, match=r"indexed by image.*index `probabilities`"):
         predictions[index]
 
 

@@ -103,11 +103,11 @@ def test_it_prints_a_table():
         report.labels, report.predictions.probabilities, class_names=fc.class_names("fashion_mnist", language="ko")
     )
     lines = str(report).splitlines()
-    assert lines[0] == "500 pictures, 10 classes"
+    assert lines[0] == "500 images, 10 classes"
     assert lines[1].startswith(f"accuracy {report.accuracy:.4f} · top 3 ")
     assert sum(line.startswith("class ") for line in lines) == 10
     assert len({len(line) for line in lines[3:14]}) == 1
-    assert repr(report) == f"<EvaluationReport on 500 pictures: accuracy {report.accuracy:.4f}>"
+    assert repr(report) == f"<EvaluationReport on 500 images: accuracy {report.accuracy:.4f}>"
     assert "앵클부츠" in str(korean) or "앵클 부츠" in str(korean)
 
 

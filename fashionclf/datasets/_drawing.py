@@ -1,7 +1,7 @@
-"""Paper and pens for the synthetic pictures: coordinates, edges and textures for a batch at once.
+"""Drawing synthetic images: coordinates, edges and textures for a batch at once.
 
 Only operations that IEEE 754 rounds exactly are used (no sin, exp or power), and numpy's frozen
-`RandomState`: a drawing is the same, bit for bit, on every machine.
+`RandomState`: an image is the same, bit for bit, on every machine.
 """
 
 import itertools
@@ -48,9 +48,9 @@ def arch(t: FloatArray) -> FloatArray:
 
 
 class Sheet:
-    """A batch of blank pictures in a garment's own coordinates, about 0..27 on both axes.
+    """A batch of blank images in a garment's own coordinates, about 0..27 on both axes.
 
-    Position, scale and slant of each picture are in the coordinates, so that a garment need not know of them.
+    The coordinates contain the position, scale and slant of each image, so the code of a garment does not need them.
     `along` is the axis of the profile, `(count, 28, 1)`; `across` the signed distance from it,
     `(count, 28, 28)`; `flat` the same without the slant, `(count, 1, 28)`. Random numbers have shape `(count, 1, 1)`.
     """
@@ -69,11 +69,11 @@ class Sheet:
         self.sideways = False
 
     def vary(self, low: float, high: float) -> FloatArray:
-        """A number from `low` to `high` for each picture."""
+        """A number from `low` to `high` for each image."""
         return self.rng.uniform(low, high, (self.count, 1, 1)).astype(np.float32)
 
     def some(self, share: float) -> FloatArray:
-        """1 for about `share` of the pictures, 0 for the others."""
+        """1 for about `share` of the images, 0 for the others."""
         return (self.rng.uniform(0, 1, (self.count, 1, 1)) < share).astype(np.float32)
 
     def contrast(self, low: float, high: float) -> FloatArray:
@@ -81,7 +81,7 @@ class Sheet:
         return self.vary(low, high) * (np.float32(1) - np.float32(1.6) * self.some(0.5))
 
     def add(self, part: FloatArray) -> None:
-        """Put a piece of cloth on the picture."""
+        """Put a piece of cloth on the image."""
         np.maximum(self.cover, part, out=self.cover)
 
     def tint(self, part: FloatArray, strength: FloatArray | float) -> None:
@@ -89,7 +89,7 @@ class Sheet:
         self.shade *= np.float32(1) - part * strength
 
     def texture(self, stripes: float, checks: float) -> None:
-        """Give the cloth soft folds and some of the pictures stripes or checks."""
+        """Give the cloth soft folds and some of the images stripes or checks."""
         lines = self.some(stripes + checks) * self.vary(0.15, 0.7)
         columns = (self.some(checks) + self.some(0.05)) * self.vary(0.15, 0.55)
         rows = lines * (wave(self.along, self.vary(2.5, 7)) > self.vary(0.3, 0.7))

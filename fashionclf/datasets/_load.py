@@ -10,33 +10,33 @@ from fashionclf.labels import class_names
 
 
 def load_data(name: str = "fashion_mnist", *, data_dir: PathLike | None = None, download: bool = True) -> "Dataset":
-    """Load a data set of 60,000 training and 10,000 test pictures in ten classes.
+    """Load a data set of 60,000 training and 10,000 test images in ten classes.
 
     Fashion-MNIST and MNIST are looked for in `data_dir`, then in the folder that the environment variable
     `FASHIONCLF_DATA_DIR` names, then in Keras's own cache (`$KERAS_HOME/datasets` or `~/.keras/datasets`).
     In each, Fashion-MNIST is four IDX files under `fashion-mnist/`, and MNIST is `mnist.npz` or four IDX files
     under `mnist/`. IDX files may be compressed (`.gz`) or not; in a folder named by `data_dir` or the variable
-    they may also lie right there. What is in none of them is downloaded to `data_dir`, or else to Keras's cache.
+    they may also be in the folder itself. A data set that is in none of them is downloaded to `data_dir`, or else to
+    Keras's cache.
 
-    Wherever it was, the content is compared with the published one (sha256). A copy that is truncated, altered
-    or another data set under a wrong name is never returned: it is passed over with a warning, or named in the
-    error.
+    The content is always verified (sha256). A copy that is truncated, altered or another data set is never returned:
+    it is skipped with a warning, or named in the error.
 
     Args:
         name: `"fashion_mnist"`, `"mnist"` or `"synthetic"`. The last is a stand-in for Fashion-MNIST that needs no
-            file and no network: ten kinds of garment drawn by numpy, always the same pictures. It serves tests and
-            first steps; accuracy on it says nothing about Fashion-MNIST. It is never used unless asked for.
+            file and no network: ten kinds of garment drawn by numpy, always the same images. It is for tests and first
+            steps; accuracy on it says nothing about Fashion-MNIST. It is only used if you ask for it.
         data_dir: A folder to look in first and to download to. `"synthetic"` needs none and ignores it.
         download: Whether the network may be used.
 
     Returns:
         A `Dataset` that unpacks like Keras's, `(x_train, y_train), (x_test, y_test) = load_data()`. Images are
         uint8 0..255, `(60000, 28, 28)` and `(10000, 28, 28)`; labels are uint8 0..9, `(60000,)` and `(10000,)`.
-        The arrays are the caller's own and may be written to.
+        The arrays are not shared; you may change them.
 
     Raises:
         FileNotFoundError: If the data set is nowhere and cannot be downloaded. The message says where it was
-            looked for, what each mirror answered, and the ways to provide it.
+            looked for, the reply of each mirror, and how to provide it.
         ValueError: If `name` is unknown, or the only copies are damaged; the message names the damaged files.
         OSError: If the folder to download to cannot be written (`PermissionError` if that is a matter of rights).
         TypeError: If an argument is of the wrong type.

@@ -78,7 +78,7 @@ SOURCES: Final[dict[str, Source]] = {
 
 
 ABOUT: Final[dict[str, str]] = {
-    "fashion_mnist": "Fashion-MNIST: pictures of clothing (Xiao et al. 2017)",
+    "fashion_mnist": "Fashion-MNIST: images of clothing (Xiao et al. 2017)",
     "mnist": "MNIST: handwritten digits (LeCun et al. 1998)",
     "synthetic": "a stand-in for Fashion-MNIST, drawn by numpy; accuracy on it says nothing about the real one",
 }

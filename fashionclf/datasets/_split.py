@@ -21,13 +21,13 @@ class Split:
     """Images with their labels and the names of their classes.
 
     It unpacks into images and labels, `images, labels = split`; its length is the number of images, and a slice, a mask
-    or an array of positions gives the part: `split[:1000]`. Nothing is copied where numpy need not copy.
+    or an array of positions gives the part: `split[:1000]`. A slice shares the memory of the arrays.
 
     Args:
         images: Integers 0..255 or floats in [0, 1], `(n, 28, 28)`, `(n, 28, 28, 1)` or `(n, 784)`, or a list of single
             images.
         labels: One integer per image, `(n,)`, from 0 to the number of classes less one.
-        class_names: One name per class, in label order; None as long as nothing tells them.
+        class_names: One name per class, in label order; None if they are unknown.
 
     Attributes:
         images: uint8 0..255 (float32 in [0, 1] if floats were given), `(n, 28, 28)`.
@@ -71,7 +71,7 @@ class Split:
     def __getitem__(self, part: Any) -> "Split":
         if _is_integer(part):
             raise TypeError(
-                f"A Split is taken apart by slices, masks or arrays of positions. Received: {part!r}. For one picture "
+                f"A Split is taken apart by slices, masks or arrays of positions. Received: {part!r}. For one image "
                 f"use `split.images[{part}]` and `split.labels[{part}]`; unpack with `images, labels = split`."
             )
         if isinstance(part, tuple):
@@ -83,7 +83,7 @@ class Split:
 
     def __repr__(self) -> str:
         images = f"{len(self)} images {self.images.dtype} {self.images.shape}"
-        classes = "class names not told" if self.class_names is None else f"{len(self.class_names)} classes"
+        classes = "unknown class names" if self.class_names is None else f"{len(self.class_names)} classes"
         return f"Split({images}, {classes})"
 
 
@@ -92,7 +92,7 @@ class Dataset:
     """Two splits, for training and for testing; unpacks exactly like the data sets of Keras.
 
     Attributes:
-        name: What it was loaded by, such as `"fashion_mnist"`.
+        name: Its name, such as `"fashion_mnist"`.
         train: The `Split` to train on.
         test: The `Split` to test on.
 

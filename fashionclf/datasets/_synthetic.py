@@ -1,8 +1,8 @@
 """Ten kinds of garment drawn by numpy: a stand-in for Fashion-MNIST that needs no file and no network.
 
-Nothing is rasterised shape by shape. A garment is a profile: for every row, from which to which distance from its axis
-the cloth reaches. (A shoe is the same thing on its side: for every column, from which to which height.) So one picture
-costs a few lines of 28 numbers, and a batch is filled by a few array operations.
+A garment is a profile: for every row, the distances from its axis between which there is cloth. (A shoe is turned on
+its side: for every column, the heights.) So an image needs only a few lines of 28 numbers, and a few array operations
+fill a batch.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ _BATCH: Final = 250
 
 
 def draw_garments(count: int, *, stream: int = 0) -> tuple[UInt8Array, UInt8Array]:
-    """Return `count` pictures of the ten garments and their labels, in random order.
+    """Return `count` images of the ten garments and their labels, in random order.
 
     Args:
         count: How many. The classes are balanced as far as `count` allows.
-        stream: Different streams are different pictures of the same kind; the same stream is the same pictures.
+        stream: Different streams are different images of the same kind; the same stream is the same images.
 
     Returns:
         Images, uint8 `(count, 28, 28)`, 0..255, and labels, uint8 `(count,)`, 0..9.
@@ -92,8 +92,8 @@ def _t_shirt(s: Sheet) -> None:
     _collar(s, neckline, 0.4, s.contrast(0.1, 0.4))
     printed = s.some(0.45) * s.contrast(0.3, 0.8)
     place = s.vary(6, 10)
-    picture = between(np.abs(s.across), -1, s.vary(2, 5)) * between(s.along, place, place + s.vary(2.5, 8))
-    s.tint(picture * wave(s.along + s.flat * s.vary(-1, 1), s.vary(2, 6)), printed)
+    image = between(np.abs(s.across), -1, s.vary(2, 5)) * between(s.along, place, place + s.vary(2.5, 8))
+    s.tint(image * wave(s.along + s.flat * s.vary(-1, 1), s.vary(2, 6)), printed)
 
 
 def _trouser(s: Sheet) -> None:

@@ -16,23 +16,24 @@ from fashionclf.report import evaluate_predictions
 from fashionclf.trainer._model_state import fitting_of, state_of
 from fashionclf.trainer._trainer import Trainer, check_trainer
 
-_CALIBRATION_BATCH: Final = 64  # all that the layers give is kept for a batch
+_CALIBRATION_BATCH: Final = 64  # the outputs of all layers are kept for one batch
 
 
 def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = None) -> float:
-    """Make a classifier's probabilities mean what they say: a temperature, fitted on pictures it has not learnt from.
+    """Calibrate a classifier's probabilities by temperature scaling (Guo et al., 2017, arXiv:1706.04599).
 
-    What enters the last softmax (or sigmoid) is divided by the temperature that gives the lowest log loss. Answers
-    stay the same, and how sure they are changes (Guo et al., arXiv:1706.04599). It is folded into the weights of the
-    last layer, so that the saved file, plain Keras and predictors compiled afterwards give the same probabilities.
+    The input of the last softmax (or sigmoid) is divided by the temperature that gives the lowest log loss on images
+    that were not used for training. Predicted classes stay the same; only their probabilities change. The weights of
+    the last layer are divided by the temperature, so the saved file, plain Keras and predictors compiled afterwards
+    give the same probabilities.
 
     Args:
         trainer: The classifier, whose last layer is changed.
-        x: Images in any form that `prepare_images` takes, or a `Split`: validation pictures, some thousands.
+        x: Images in any form that `prepare_images` takes, or a `Split`: validation images, some thousands.
         y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
 
     Returns:
-        The temperature, from 0.1 to 10; above 1 where the classifier was too sure of itself.
+        The temperature, from 0.1 to 10; above 1 if the classifier was overconfident.
 
     Raises:
         ValueError: If lengths differ, or the model does not end in one dense layer with softmax or sigmoid.
@@ -48,11 +49,11 @@ def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = No
         True
     """
     check_trainer(trainer)
-    examples = trainer._labelled(x, y)
-    labels = integer_labels(examples.labels)
+    data = trainer._labelled(x, y)
+    labels = integer_labels(data.labels)
     layer = _probability_layer(trainer)
     with fitting_of(trainer.model):
-        logits = _logits(trainer, layer, examples.images)
+        logits = _logits(trainer, layer, data.images)
 
         def log_loss(log_temperature: float) -> float:
             probabilities = np.mean([_softmax(each / np.exp(log_temperature)) for each in logits], axis=0)
@@ -99,7 +100,7 @@ def _probability_layer(trainer: Trainer) -> keras.layers.Dense:
 
 
 def _minimum(function: Callable[[float], float], low: float, high: float) -> float:
-    """Find the place of the lowest value between two bounds by golden-section search, to within a thousandth."""
+    """Return the position of the minimum between two bounds by golden-section search, to within a thousandth."""
     golden = (np.sqrt(5) - 1) / 2
     left, right = high - golden * (high - low), low + golden * (high - low)
     at_left, at_right = function(left), function(right)

@@ -25,10 +25,10 @@ def cross_validate(
     folds: int = 5,
     seed: int | None = None,
 ) -> NDArray[np.float64]:
-    """Train on all folds but one and measure the accuracy on the one left out, for each in turn.
+    """Train on all folds but one and measure the accuracy on the remaining one, for each fold in turn.
 
-    Folds are scikit-learn's `StratifiedKFold`: every fold has the same share of each class. Every fold starts
-    from a new model, which its recipe trains; what you pass is not changed.
+    Folds are scikit-learn's `StratifiedKFold`: every fold has the same share of each class. Every fold trains a new
+    model with its recipe; the model that you pass is not changed.
 
     Args:
         model: Name of a preset; a function without arguments that builds a `Trainer`; or a scikit-learn
@@ -37,11 +37,11 @@ def cross_validate(
         y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
         folds: At least 2.
         seed: Shuffle before folding, and seed a preset's weights and the training, from 0 to 2**32 - 1. None folds
-            in the given order, as scikit-learn does, and trains with fresh entropy. A function seeds the weights of
-            what it builds itself, and a scikit-learn classifier has its `random_state`.
+            in the given order, as scikit-learn does, and trains with fresh entropy. A function must seed the weights
+            of its model itself; a scikit-learn classifier has its `random_state`.
 
     Returns:
-        The accuracy on each fold left out, float64 `(folds,)`.
+        The accuracy on each fold, float64 `(folds,)`.
 
     Raises:
         ValueError: If the name is unknown, lengths differ, a class has fewer images than there are folds, or the
@@ -63,35 +63,35 @@ def cross_validate(
     folds = check_count(folds, "folds", minimum=2)
     seed = check_seed(seed)
     build, score = _scorer(model)
-    examples = check_labelled(x, y, None, num_classes=None)
-    labels = integer_labels(examples.labels)
+    data = check_labelled(x, y, None, num_classes=None)
+    labels = integer_labels(data.labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
     if rarest < folds:
         raise ValueError(
-            f"`folds={folds}` but the rarest class has {rarest} pictures; each fold needs one of each class."
+            f"`folds={folds}` but the rarest class has {rarest} images; each fold needs one of each class."
         )
     splitter = StratifiedKFold(folds, shuffle=seed is not None, random_state=seed)
     seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
-    # Each model is built before the one before it is trained: none is trained if they turn out to be one.
+    # Build each model before the previous one is trained: if both are the same model, none has been trained yet.
     built = _distinct(build(seeds[i]) for i in range(folds))
     model = next(built)
     accuracies = []
     for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels), strict=True):
         upcoming = next(built, None)
-        accuracies.append(score(model, examples.take(fit_index), examples.take(test_index), fold_seed))
+        accuracies.append(score(model, data.take(fit_index), data.take(test_index), fold_seed))
         model = upcoming
     return np.array(accuracies)
 
 
 def _distinct(models: Iterable[Any]) -> Iterator[Any]:
-    """Pass models on; refuse a Trainer whose variables an earlier one has, too: folds would train it further."""
+    """Yield models; refuse a Trainer that shares variables with an earlier one: folds would train it further."""
     seen: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
     for model in models:
         variables = {id(each): each for each in model.model.variables} if isinstance(model, Trainer) else {}
         if any(seen.get(key) is each for key, each in variables.items()):
             raise ValueError(
-                "`model` returned a Trainer with the same model, or the same layers, twice, so that every fold would "
-                "train further what the folds before it have learnt. Build a new model in the function, such as "
+                "`model` returned a Trainer with the same model, or the same layers, twice, so every fold would "
+                "continue the training of the folds before it. Build a new model in the function, such as "
                 "`lambda: Trainer(cnn_model())`."
             )
         seen.update(variables)
@@ -101,7 +101,7 @@ def _distinct(models: Iterable[Any]) -> Iterator[Any]:
 def _scorer(
     model: Any,
 ) -> tuple[Callable[[int | None], Any], Callable[[Any, LabelledImages, LabelledImages, int | None], float]]:
-    """Return the function that builds what is trained, and the one that trains it on one part and scores on another."""
+    """Return two functions: one builds a model, the other trains it on one part and scores it on another."""
     if isinstance(model, str):
         name = check_choice(model, "preset", list_presets())
         return lambda seed: Trainer.from_preset(name, seed=seed), _score_trainer

@@ -15,7 +15,7 @@ from fashionclf.trainer._trainer import Trainer, check_trainer
 
 @dataclass(frozen=True, eq=False)
 class ShiftRobustness:
-    """How accurate a classifier is on pictures that have moved.
+    """The accuracy of a classifier on shifted images.
 
     Attributes:
         accuracies: By displacement, float64 `(2 * max_shift + 1, 2 * max_shift + 1)` from 0 to 1: rows from `max_shift`
@@ -37,12 +37,12 @@ class ShiftRobustness:
 
     @property
     def unshifted(self) -> float:
-        """The accuracy on the pictures as they are."""
+        """The accuracy on the images without a shift."""
         return float(self.accuracies[self.max_shift, self.max_shift])
 
     @property
     def mean(self) -> float:
-        """The mean accuracy over all displacements, the pictures as they are among them."""
+        """The mean accuracy over all displacements, including no shift."""
         return float(self.accuracies.mean())
 
     @property
@@ -67,15 +67,15 @@ class ShiftRobustness:
 def shift_robustness(
     trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = None, *, max_shift: int = 3
 ) -> ShiftRobustness:
-    """Measure the accuracy on pictures moved by every displacement of up to `max_shift` pixels in each direction.
+    """Measure the accuracy on images shifted by every displacement of up to `max_shift` pixels in each direction.
 
-    Zeros move in, and what moves over the border is lost.
+    Zeros fill the gap, and pixels shifted over the border are lost.
 
     Args:
         trainer: The classifier.
         x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
         y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
-        max_shift: Pixels, 0 to 27: `(2 * max_shift + 1) ** 2` displacements, the pictures as they are among them.
+        max_shift: Pixels, 0 to 27: `(2 * max_shift + 1) ** 2` displacements, including no shift.
 
     Raises:
         ValueError: If a value is out of range or lengths differ.
@@ -92,12 +92,12 @@ def shift_robustness(
     reach = check_count(max_shift, "max_shift", minimum=0)
     if reach >= WIDTH:
         raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {max_shift!r}")
-    examples = trainer._labelled(x, y)
-    labels = integer_labels(examples.labels)
+    data = trainer._labelled(x, y)
+    labels = integer_labels(data.labels)
     all_alike = np.ones(len(labels), dtype=np.int64)
 
     def accuracy(down: int, right: int) -> float:
-        moved = move(examples.images, down * all_alike, right * all_alike)
+        moved = move(data.images, down * all_alike, right * all_alike)
         return float(np.mean(trainer.predict_proba(moved).argmax(axis=1) == labels))
 
     steps = range(-reach, reach + 1)

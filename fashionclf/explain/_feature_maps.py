@@ -15,16 +15,15 @@ from fashionclf.trainer._trainer import Trainer, check_trainer
 def feature_maps(
     trainer: Trainer, image: ImagesLike, *, layers: str | Iterable[str] | None = None
 ) -> dict[str, FloatArray]:
-    """Return what each convolution extracts from one picture.
+    """Return the feature maps of each convolution for one image.
 
-    The maps of a convolution are what the network goes on with: they are taken behind the activation that follows it,
-    after what stands between (normalisation, pooling, the addition of a residual block). A convolution that no
-    activation follows gives its own output. In a model built by `flip_averaged`, the maps are those of the picture as
-    it is, not of its mirror image.
+    The maps are taken after the activation that follows the convolution, with anything in between (normalisation,
+    pooling, the addition of a residual block). A convolution without an activation gives its own output. In a model
+    built by `flip_averaged`, the maps are those of the image itself, not of the flipped image.
 
     Args:
         trainer: The classifier.
-        image: One picture in any form that `prepare_images` takes.
+        image: One image in any form that `prepare_images` takes.
         layers: Names of convolutions, or of other layers whose output has height, width and channels, such as a
             pooling: those give their output. A name that models nested in the model share is preceded by that of
             the nested model: `"left/conv_1"`. None takes all convolutions.
@@ -45,11 +44,11 @@ def feature_maps(
         {'conv_1': (28, 28, 8), 'conv_2': (14, 14, 16)}
     """
     check_trainer(trainer)
-    picture = scale_pixels(check_one_image(image, "image"))
+    image = scale_pixels(check_one_image(image, "image"))
     known = named_layers(trainer.model)
     chosen = convolutions(known) if layers is None else choose_layers(layers, known)
     with untouched(trainer):
-        trace = Trace(trainer.model, picture.reshape(1, *trainer._image_shape))
+        trace = Trace(trainer.model, image.reshape(1, *trainer._image_shape))
     return {name: maps_of(trace, layer, name)[0].values for name, layer in chosen.items()}
 
 

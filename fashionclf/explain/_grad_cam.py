@@ -22,20 +22,20 @@ def grad_cam(
     layer: str | None = None,
     average_gradients: bool = True,
 ) -> FloatArray:
-    """Return where a classifier looked: Grad-CAM of Selvaraju et al., arXiv:1610.02391.
+    """Return which parts of an image the classifier used for a class: Grad-CAM (Selvaraju et al., arXiv:1610.02391).
 
-    The maps of a layer are added up, each weighted by how much the score of the class rises with it on average over
-    all places; what speaks against the class counts as nothing. The sum is brought to the size of the picture and
-    scaled. The score is what goes into the softmax or sigmoid (of a sigmoid's first class, its negative): the
-    probability itself hardly changes once the model is sure. A model that ends in the mean of answers scores by
-    the mean of what went into each; one that ends otherwise scores by the logarithm of its probability.
+    The maps of a layer are added up, each weighted by the mean gradient of the class score with respect to it.
+    Negative values are set to 0. The sum is resized to the image and scaled to a maximum of 1. The score is the input
+    of the softmax or sigmoid (its negative for the first class of a sigmoid), because the probability itself hardly
+    changes once the model is confident. A model that ends in a mean of predictions is scored by the mean of their
+    inputs; any other model by the logarithm of its probability.
 
-    A model built by `flip_averaged` looks at the picture and at its mirror image. What it saw in the mirror image is
-    mirrored back and added, so that the mirrored picture has the mirrored map.
+    A model built by `flip_averaged` is applied to the image and to the flipped image. The map of the flipped image is
+    flipped back and added.
 
     Args:
         trainer: The classifier.
-        image: One picture in any form that `prepare_images` takes.
+        image: One image in any form that `prepare_images` takes.
         class_name: The class to explain. None takes the one that is predicted.
         layer: Name of the layer whose maps are used, as in `feature_maps`. None takes the last convolution that has
             more than one place. With several models side by side that is one of the last model: name others here.
@@ -59,13 +59,13 @@ def grad_cam(
         ((28, 28), 1.0)
     """
     check_trainer(trainer)
-    picture = scale_pixels(check_one_image(image, "image"))
+    image = scale_pixels(check_one_image(image, "image"))
     label = None if class_name is None else _label_of(class_name, trainer)
     average = check_flag(average_gradients, "average_gradients")
     known = named_layers(trainer.model)
     chosen = convolutions(known) if layer is None else choose_layers([layer], known)
     with untouched(trainer), tf.GradientTape(watch_accessed_variables=False) as tape:
-        trace = Trace(trainer.model, picture.reshape(1, *trainer._image_shape), tape.watch)
+        trace = Trace(trainer.model, image.reshape(1, *trainer._image_shape), tape.watch)
         looks = _last_with_places([maps_of(trace, layer, name) for name, layer in chosen.items()])
         if label is None:
             label = int(with_both_classes(trace.probabilities.numpy()).argmax())
@@ -98,7 +98,5 @@ def _heat_map(looks: list[Maps], slopes: list[Any], average: bool) -> FloatArray
     heat = tf.image.resize(positive, (HEIGHT, WIDTH), method="bilinear").numpy()[..., 0]
     peak = heat.max()
     if not np.isfinite(peak):
-        raise ValueError(
-            "`trainer.model` computes NaN or infinity for this picture. Train it anew from finite weights."
-        )
+        raise ValueError("`trainer.model` computes NaN or infinity for this image. Train a new model.")
     return np.asarray(heat / peak if peak > 0 else heat, dtype=np.float32)

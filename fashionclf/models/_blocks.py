@@ -17,7 +17,7 @@ CHANNELS_LAST: Final = "channels_last"  # the images' form, whatever Keras's glo
 
 
 def sequential(layers: Sequence[keras.Layer], name: str) -> keras.Model:
-    """Stack layers on an input of `(28, 28, 1)` pictures."""
+    """Stack layers on an input of `(28, 28, 1)` images."""
     return keras.Sequential([keras.Input(IMAGE_SHAPE, name="image"), *layers], name=check_name(name))
 
 

@@ -39,10 +39,10 @@ def dense_model(
 
     Args:
         units: Units of each hidden layer. `()` is softmax regression.
-        flatten: `"before"` joins the rows to one vector of 784 pixels first; `"after"` applies the hidden
-            layers to each row of 28 pixels alone and joins what they give.
+        flatten: `"before"` joins the rows to one vector of 784 pixels first; `"after"` applies the hidden layers to
+            each row of 28 pixels and joins the results.
         activation: Of the hidden layers, one of `ACTIVATIONS`.
-        dropout: Share of each hidden layer's outputs dropped in training, from 0 up to but not including 1.
+        dropout: Dropout rate after each hidden layer, from 0 up to but not including 1.
         batch_norm: Normalise between each hidden layer and its activation (Ioffe and Szegedy,
             arXiv:1502.03167).
         num_classes: Number of classes. 1 gives one sigmoid unit, for two classes.
@@ -92,13 +92,13 @@ def cnn_model(
     """Build a convolutional classifier: blocks of convolution and pooling, then dense layers.
 
     Args:
-        filters: Filters of each block, at most four blocks: each halves the picture.
-        kernel_size: Side of the square kernels in pixels, or (height, width). The picture is padded, so
+        filters: Filters of each block, at most four blocks: each halves the image.
+        kernel_size: Side of the square kernels in pixels, or (height, width). The image is padded, so
             only pooling makes it smaller.
         pooling: `"max"` or `"average"`, over 2x2 pixels.
         units: Units of each hidden dense layer after the blocks. `()` leaves them out.
         activation: Of convolutions and hidden layers, one of `ACTIVATIONS`.
-        dropout: Share of the inputs of the last layer dropped in training, from 0 up to but not including 1.
+        dropout: Dropout rate before the last layer, from 0 up to but not including 1.
         batch_norm: Normalise between each layer and its activation (Ioffe and Szegedy, arXiv:1502.03167).
         num_classes: Number of classes. 1 gives one sigmoid unit, for two classes.
         seed: Of initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.

@@ -7,15 +7,16 @@ from fashionclf.models._blocks import check_name
 
 
 def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model:
-    """Build a model that answers with the mean of another's answers for a picture and for its mirror image.
+    """Build a model for test-time augmentation: the mean prediction for an image and for the flipped image.
 
-    Left and right mean nothing on garments, so that two looks are worth more than one: typically 0.1 to 0.5 points of
-    accuracy, for twice the arithmetic. The weights are shared with `model`, not copied. Train `model` first, with flips
-    (`Augmentation(horizontal_flip=True)`), then wrap it; the wrapped model can be trained further, at twice the cost.
+    A flipped garment is still the same garment. Averaging typically gains 0.1 to 0.5 points of accuracy and doubles
+    the computation (test-time augmentation as in Krizhevsky et al., 2012). The weights are shared with `model`, not
+    copied. Train `model` first, with flips (`Augmentation(horizontal_flip=True)`), then wrap it; the wrapped model can
+    be trained further, at twice the cost.
 
     Args:
-        model: A model of pictures `(28, 28, 1)` or `(28, 28)`, built, with one output.
-        name: Of the new model. None takes that of `model`.
+        model: A model of images `(28, 28, 1)` or `(28, 28)`, built, with one output.
+        name: Name of the new model. None takes that of `model`.
 
     Returns:
         An uncompiled `keras.Model` of Keras's own layers, with the input and output of `model`.
@@ -35,9 +36,9 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
     shape = getattr(model, "input_shape", None) if model.built else None
     if not isinstance(shape, tuple) or tuple(shape[1:3]) != IMAGE_SHAPE[:2]:
         raise ValueError(
-            f"`model` must be built for pictures (None, 28, 28, 1) or (None, 28, 28). Its input is {shape}; begin it "
+            f"`model` must be built for images (None, 28, 28, 1) or (None, 28, 28). Its input is {shape}; begin it "
             f"with `keras.Input({IMAGE_SHAPE})`."
         )
     image = keras.Input(shape[1:], name="image")
-    answers = [model(image), model(keras.ops.flip(image, axis=2))]
-    return keras.Model(image, keras.layers.Average(name="mean")(answers), name=check_name(name or model.name))
+    predicted = [model(image), model(keras.ops.flip(image, axis=2))]
+    return keras.Model(image, keras.layers.Average(name="mean")(predicted), name=check_name(name or model.name))

@@ -9,10 +9,10 @@ from fashionclf._keras_internals import all_layers, holds_layers, is_builtin
 
 
 def structure_of(model: keras.Model) -> Any:
-    """Return all that `get_config` tells of a model and its layers, in JSON's types, None if it cannot be told.
+    """Return the configuration of a model and its layers in JSON's types, None if it has none.
 
-    Names are replaced by numbers, because Keras counts them on when a model is built again. How weights begin is left
-    out with the seeds: a model that is trained further has begun.
+    Names are replaced by numbers, because Keras numbers layers differently when a model is built again. Seeds and
+    initializers are left out: they do not matter once a model has weights.
     """
     try:
         config = model.get_config()
@@ -28,7 +28,7 @@ def structure_of(model: keras.Model) -> Any:
 def _described(value: Any) -> Any:
     try:
         return keras.saving.serialize_keras_object(value)
-    except Exception:  # whatever it is, its type is what can be compared
+    except Exception:  # only its type can be compared
         return type(value).__name__
 
 
@@ -42,7 +42,7 @@ def _anonymous(value: Any, names: dict[str, str]) -> Any:
 
 
 def last_layer(model: keras.Model) -> keras.Layer | None:
-    """Return the layer that gives a model's output, inside nested models too; None where no graph tells it."""
+    """Return the layer that gives a model's output, inside nested models too; None if the model is not a graph."""
     layer: Any = model
     while isinstance(layer, keras.Model):
         if not (is_graph(layer) and layer.layers):
@@ -54,7 +54,7 @@ def last_layer(model: keras.Model) -> keras.Layer | None:
 def named_variables(model: keras.Model) -> dict[str, Any]:
     """Return a preset's variables by layer and name, such as `"conv_1/kernel"`.
 
-    Their own paths will not do: they are others in a model that was loaded.
+    Their own paths differ in a model that was loaded.
     """
     return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.weights}
 
@@ -62,8 +62,8 @@ def named_variables(model: keras.Model) -> dict[str, Any]:
 def bfloat16_layers(model: keras.Model) -> list[keras.Layer]:
     """Return the layers that may compute in bfloat16: Keras's own in a graph of layers, except for probabilities.
 
-    A layer or model of the caller's may mix what it gets, or what layers inside it give, with float32 values of its
-    own. So it is left in float32 with all that it holds.
+    A layer or model of the caller's may mix its inputs, or the outputs of layers inside it, with its own float32
+    values. So it stays in float32 with all layers in it.
     """
     return _own_leaves(model, keep_out=last_layer(model))
 

@@ -12,18 +12,20 @@ from fashionclf._types import FloatArray, ImageArray
 from fashionclf._warnings import stack_level
 
 Doubts: TypeAlias = tuple[str, ...]
-"""Why an image may be misread; empty if all is well."""
+"""Why an image may be misread; empty if there is no doubt."""
 
 _NAMED: Final = 10  # doubtful images that one warning names
 
 
 class DoubtfulImageWarning(UserWarning):
-    """A picture does not clearly show one garment on a plain background; look at what the model sees of it.
+    """An image may be misread: it does not clearly show one garment on a plain background.
+
+    Look at what the model sees with `fashionclf.plot.preprocessing_steps`.
 
     Example:
         >>> import numpy as np, warnings
         >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("error", DoubtfulImageWarning)  # to refuse such pictures
+        ...     warnings.simplefilter("error", DoubtfulImageWarning)  # to refuse such images
         ...     load_image(np.full((100, 80), 200, dtype="uint8"))
         Traceback (most recent call last):
             ...
@@ -32,7 +34,7 @@ class DoubtfulImageWarning(UserWarning):
 
 
 def warn_of_doubts(doubts: Sequence[Doubts | None], names: Sequence[str] | None) -> None:
-    """Warn once, at the caller's line, of all images that there are doubts about."""
+    """Warn once, at the caller's line, about all doubtful images."""
     doubtful = [i for i, each in enumerate(doubts) if each]
     if not doubtful:
         return

@@ -6,8 +6,8 @@ from pathlib import Path
 from fashionclf.photographs._reading import SUFFIXES
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures of a folder (not of its sub-folders, and no hidden files), photo2 before photo10.
+def photographs_in(folder: Path) -> list[Path]:
+    """Return the images of a folder (not of its sub-folders, and no hidden files), photo2 before photo10.
 
     Raises:
         ValueError: If it has none.
@@ -19,7 +19,7 @@ def pictures_in(folder: Path) -> list[Path]:
         if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     ]
     if not found:
-        raise ValueError(f"The folder {str(folder)!r} has no pictures: expected files ending in {_listed(suffixes)}.")
+        raise ValueError(f"The folder {str(folder)!r} has no images: expected files ending in {_listed(suffixes)}.")
     return sorted(found, key=lambda path: (_natural(path.name), path.name))
 
 

@@ -1,4 +1,4 @@
-"""Where the garment is in a picture, and what its background would look like without it. Numpy and pillow only."""
+"""Separate a garment from its background. Numpy and pillow only."""
 
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._types import FloatArray
-from fashionclf.photographs._reading import Picture
+from fashionclf.photographs._reading import RawImage
 
 Box: TypeAlias = tuple[int, int, int, int]
 """`(left, top, right, bottom)` in pixels, the last two exclusive."""
@@ -28,7 +28,7 @@ _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in p
 
 
 class Scene(NamedTuple):
-    """A picture taken apart: all in levels 0..255, float32 `(h, w)`, but for the bool `mask`.
+    """An image taken apart: all in levels 0..255, float32 `(h, w)`, but for the bool `mask`.
 
     `noise` is the standard deviation of the background around what it was taken to be.
     """
@@ -39,18 +39,18 @@ class Scene(NamedTuple):
     noise: float
 
 
-def scene_of(picture: Picture) -> Scene:
-    """Tell the garment from its background: by transparency where there is any, else by what the border shows."""
-    if picture.opacity is not None:
-        return _cut_out(picture.colours, picture.opacity)
-    background, noise = _background(picture.colours)
+def scene_of(image: RawImage) -> Scene:
+    """Separate the garment from its background: by transparency if there is any, else by the colours of the border."""
+    if image.opacity is not None:
+        return _cut_out(image.colours, image.opacity)
+    background, noise = _background(image.colours)
     # Colours, not greys: a red shirt on blue paper may have the paper's grey.
-    mask = np.abs(picture.colours - background).max(axis=2) > np.clip(5 * noise, _VISIBLE, _CLEAR)
-    return Scene(picture.colours @ _LUMA, background @ _LUMA, mask, noise)
+    mask = np.abs(image.colours - background).max(axis=2) > np.clip(5 * noise, _VISIBLE, _CLEAR)
+    return Scene(image.colours @ _LUMA, background @ _LUMA, mask, noise)
 
 
 def _cut_out(colours: FloatArray, opacity: FloatArray) -> Scene:
-    """Place a picture with transparent parts on white, as the data set's photographs were; a white one on black."""
+    """Place an image with transparent parts on white, as the data set's photographs were; a white one on black."""
     mask = opacity > 0.5
     grey = colours @ _LUMA
     level = 0 if mask.any() and grey[mask].mean() > 255 - FAINT else 255
@@ -58,10 +58,10 @@ def _cut_out(colours: FloatArray, opacity: FloatArray) -> Scene:
 
 
 def _background(colours: FloatArray) -> tuple[FloatArray, float]:
-    """Continue the border inwards, one paraboloid per colour: paper may be tinted, light may fall off or come askew.
+    """Extrapolate the background from the border, with one paraboloid per colour: light may be uneven or tinted.
 
-    The fit starts at the median and then gives each pixel a weight by how well it agrees (Cauchy's), so a garment may
-    touch the border.
+    The fit starts at the median and weights each pixel by its agreement (Cauchy weights), so a garment may touch the
+    border.
     """
     height, width, _ = colours.shape
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, np.newaxis]
@@ -86,7 +86,7 @@ def _background(colours: FloatArray) -> tuple[FloatArray, float]:
 
 
 def border_of(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return the pixels of a frame as wide as a fiftieth of the picture: `(n,)` or `(n, 3)`."""
+    """Return the pixels of a frame as wide as a fiftieth of the image: `(n,)` or `(n, 3)`."""
     rows, columns = pixels.shape[:2]
     edge = max(1, round(min(rows, columns) / 50))
     inside = np.zeros((rows, columns), bool)
@@ -95,7 +95,7 @@ def border_of(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def majority(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Remove specks: let the pixels around each one vote, in a large picture more of them."""
+    """Remove specks by a majority vote of the surrounding pixels, over a larger area in a large image."""
     from PIL import Image, ImageFilter
 
     votes = Image.fromarray(mask).convert("L").filter(ImageFilter.BoxBlur(max(mask.shape) // 200))

@@ -1,4 +1,4 @@
-"""Reading pictures: a file, a PIL image or an array in, colours and opacity out; and the pictures of a folder."""
+"""Reading photographs: from a file, a PIL image or an array to colours and opacity."""
 
 import contextlib
 import io
@@ -18,8 +18,8 @@ from fashionclf._warnings import ignored
 if TYPE_CHECKING:
     from PIL import Image
 
-PictureLike: TypeAlias = Any
-"""One picture: a path, a binary file object, a PIL image, or an array `(h, w)` or `(h, w, 1 or 3 or 4)`."""
+PhotographLike: TypeAlias = Any
+"""One image: a path, a binary file object, a PIL image, or an array `(h, w)` or `(h, w, 1 or 3 or 4)`."""
 
 
 # Pillow knows many more, some of which run other programs (EPS calls Ghostscript): not for files from anywhere.
@@ -33,7 +33,7 @@ SUFFIXES: Final = {
 }
 
 
-_EXPECTED_FILE: Final = f"a picture ({', '.join(SUFFIXES)})"
+_EXPECTED_FILE: Final = f"an image ({', '.join(SUFFIXES)})"
 
 
 _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h, w, 4) with transparency"
@@ -43,8 +43,8 @@ _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h
 WORKING_SIZE: Final = 512
 
 
-class Picture(NamedTuple):
-    """A picture as it is worked on, its longest edge at most `WORKING_SIZE` pixels.
+class RawImage(NamedTuple):
+    """An image as it is worked on, its longest edge at most `WORKING_SIZE` pixels.
 
     `colours` is float32 `(h, w, 3)` from 0 to 255; `opacity` is float32 `(h, w)` in [0, 1], or None if all is opaque.
     """
@@ -53,14 +53,14 @@ class Picture(NamedTuple):
     opacity: FloatArray | None
 
 
-def read_picture(source: PictureLike) -> Picture:
-    """Read one picture of any size and colour mode, upright, made smaller if it is large.
+def read_photograph(source: PhotographLike) -> RawImage:
+    """Read one image of any size and colour mode, upright, made smaller if it is large.
 
     The source is left as it is: files that were opened here are closed, a file object is read from its start.
 
     Raises:
-        ValueError: If it is not a picture, is damaged, empty or too large, or its values are out of range.
-        TypeError: If it is none of the things that can hold a picture.
+        ValueError: If it is not an image, is damaged, empty or too large, or its values are out of range.
+        TypeError: If it is none of the things that can hold an image.
         FileNotFoundError: If there is no such file.
         ImportError: If pillow is missing.
     """
@@ -76,28 +76,27 @@ def read_picture(source: PictureLike) -> Picture:
     if hasattr(source, "__array__"):
         return _decode(_image_of_array(source), name_of(source))
     raise TypeError(
-        "Expected one picture: a path, a binary file object, a PIL image or an array. "
-        f"Received: {type(source).__name__}."
+        f"Expected one image: a path, a binary file object, a PIL image or an array. Received: {type(source).__name__}."
     )
 
 
-def file_name(source: PictureLike) -> str | None:
-    """Return the file that a picture comes from, as it was written, or None if there is none or nobody knows."""
+def file_name(source: PhotographLike) -> str | None:
+    """Return the name of the file that an image comes from, or None if it is unknown."""
     if isinstance(source, str | os.PathLike):
         return str(source)
     name = getattr(source, "filename", None) or getattr(source, "name", None)  # of a PIL image, of an open file
     return name if isinstance(name, str) else None
 
 
-def name_of(source: PictureLike) -> str:
-    """Return what to call a picture in a message."""
+def name_of(source: PhotographLike) -> str:
+    """Return what to call an image in a message."""
     if (name := file_name(source)) is not None:
         return repr(name)
     return f"the {'PIL image' if is_pil_image(source) else 'array' if hasattr(source, '__array__') else 'file object'}"
 
 
 def is_pil_image(value: object) -> bool:
-    """Say whether a value is a PIL image, without importing pillow: who has an image has imported it."""
+    """Say whether a value is a PIL image, without importing pillow: if there is one, pillow has been imported."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(value, module.Image)
 
@@ -106,7 +105,7 @@ def _check_pillow() -> None:
     try:
         import PIL.Image  # noqa: F401  # whether it is there is the question
     except ImportError as error:
-        raise ImportError("Reading pictures needs pillow: run `pip install 'fashionclf[images]'`.") from error
+        raise ImportError("Reading images needs pillow: run `pip install 'fashionclf[images]'`.") from error
 
 
 def is_folder(path: Path) -> bool:
@@ -120,20 +119,20 @@ def is_folder(path: Path) -> bool:
         ) from error
 
 
-def _read_path(path: Path) -> Picture:
+def _read_path(path: Path) -> RawImage:
     if is_folder(path):
-        raise ValueError(f"{str(path)!r} is a folder, expected one picture. Pass the path of a file in it.")
+        raise ValueError(f"{str(path)!r} is a folder, expected one image. Pass the path of a file in it.")
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise FileNotFoundError(f"There is no picture {str(path)!r} (working folder: {str(Path.cwd())!r}).") from None
+        raise FileNotFoundError(f"There is no image {str(path)!r} (working folder: {str(Path.cwd())!r}).") from None
     except ValueError as error:
         raise ValueError(f"{str(path)!r} is not a possible path: {error}") from error
     with file:
         return _read_file(file, repr(str(path)))
 
 
-def _read_file(file: Any, name: str) -> Picture:
+def _read_file(file: Any, name: str) -> RawImage:
     from PIL import Image
 
     if isinstance(file, io.TextIOBase):
@@ -155,7 +154,7 @@ def _read_file(file: Any, name: str) -> Picture:
 
 @contextlib.contextmanager
 def _clear_errors(name: str) -> Iterator[None]:
-    """Say what is wrong with a file; pillow has a dozen kinds of exception for bytes that are not a picture's."""
+    """Say what is wrong with a file; pillow has a dozen kinds of exception for bytes that are not an image's."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -168,7 +167,7 @@ def _clear_errors(name: str) -> Iterator[None]:
         raise ValueError(f"{name} is damaged or truncated, expected {_EXPECTED_FILE}: {error}") from error
 
 
-def _decode(image: "Image.Image", name: str) -> Picture:
+def _decode(image: "Image.Image", name: str) -> RawImage:
     """Turn an image that pillow has opened, or the caller's own, into a working copy."""
     from PIL import Image, ImageOps
 
@@ -183,8 +182,8 @@ def _decode(image: "Image.Image", name: str) -> Picture:
     working.thumbnail((WORKING_SIZE, WORKING_SIZE), Image.Resampling.BOX)
     pixels = np.asarray(working, np.float32)
     if working.mode == "RGB" or pixels[..., 3].min() == 255:
-        return Picture(pixels[..., :3], None)
-    return Picture(pixels[..., :3], pixels[..., 3] / np.float32(255))
+        return RawImage(pixels[..., :3], None)
+    return RawImage(pixels[..., :3], pixels[..., 3] / np.float32(255))
 
 
 def _to_colours(image: "Image.Image") -> "Image.Image":
@@ -218,7 +217,7 @@ def _image_of_array(source: Any) -> "Image.Image":
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in (3, 4)):
-        raise ValueError(f"The array has shape {array.shape}, expected one picture: {_EXPECTED_SHAPE}.")
+        raise ValueError(f"The array has shape {array.shape}, expected one image: {_EXPECTED_SHAPE}.")
     if not array.size:
         raise ValueError(f"The array is empty: received shape {array.shape}, expected at least one pixel.")
     pixels = check_pixels(array, "source")

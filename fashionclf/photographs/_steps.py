@@ -1,4 +1,4 @@
-"""Your own photographs: any picture of a garment on a plain background, as the 28x28 pixels that a model sees.
+"""Your own photographs: any image of a garment on a plain background, as the 28x28 pixels that a model sees.
 
 The steps are those by which Fashion-MNIST was made of shop photographs (Xiao et al., arXiv:1708.07747, section 2):
 cut out the garment, make its longest edge 28 pixels long, centre it, show it bright on black, use the whole range
@@ -15,9 +15,9 @@ from fashionclf._images import HEIGHT, WIDTH
 from fashionclf._types import FloatArray, UInt8Array
 from fashionclf.photographs._doubts import LIGHT, Doubts, warn_of_doubts
 from fashionclf.photographs._foreground import FAINT, Box, Scene, border_of, bounding_box, majority, scene_of
-from fashionclf.photographs._reading import PictureLike, name_of, read_picture
+from fashionclf.photographs._reading import PhotographLike, name_of, read_photograph
 
-# The brightest pixel of every picture of the data set is 254 or 255.
+# The brightest pixel of every image of the data set is 254 or 255.
 _PEAK: Final = 254
 
 
@@ -25,28 +25,28 @@ _PEAK: Final = 254
 _NOISY: Final = 12
 
 
-# Share of a picture above which a garment leaves no background; the fullest picture of the data set has 0.92.
+# Share of an image above which a garment leaves no background; the fullest image of the data set has 0.92.
 _FULL: Final = 0.95
 
 
 @dataclass(frozen=True, eq=False)
 class PreprocessingSteps:
-    """What happened to one picture on its way to a model.
+    """The preprocessing steps of one photograph.
 
     Attributes:
-        original: The picture in grey, uint8 `(h, w)`, upright; made smaller if its edges were above 512 pixels.
+        original: The photograph in grey, uint8 `(h, w)`, upright, with at most 512 pixels on its longest edge.
         mask: Where the garment was found, bool `(h, w)`.
         box: The part of `original` that was cut out: `(left, top, right, bottom)`, the last two exclusive.
-        inverted: Whether light and dark were exchanged.
+        inverted: Whether light and dark were inverted.
         garment: The part that was cut out, uint8, the garment bright on black.
         image: What the model sees, uint8 `(28, 28)`.
-        doubts: Why the picture may not be what a model expects; empty if all is well.
+        doubts: Why the image may be misread; empty if there is no doubt.
 
     Example:
         >>> import numpy as np
-        >>> picture = np.full((100, 80), 250, dtype="uint8")
-        >>> picture[30:70, 20:60] = 60  # something dark on light paper
-        >>> steps = preprocessing_steps(picture)
+        >>> image = np.full((100, 80), 250, dtype="uint8")
+        >>> image[30:70, 20:60] = 60  # something dark on light paper
+        >>> steps = preprocessing_steps(image)
         >>> steps.box, steps.inverted, steps.garment.shape, steps.image.shape, steps.doubts
         ((20, 30, 60, 70), True, (40, 40), (28, 28), ())
     """
@@ -60,11 +60,11 @@ class PreprocessingSteps:
     doubts: Doubts = ()
 
 
-def load_image(source: PictureLike) -> UInt8Array:
-    """Read a picture of a garment on a plain background as a model wants it.
+def load_image(source: PhotographLike) -> UInt8Array:
+    """Read a photograph of a garment on a plain background as an image of 28x28 pixels.
 
-    The garment is found, cut out, centred and made 28 pixels long; a light background becomes black. A picture that
-    is 28x28 already and has a dark background is returned as it is, pixel for pixel.
+    The garment is found, cut out, resized to 28 pixels and centred; a light background becomes black. An image that is
+    already 28x28 with a dark background is returned unchanged.
 
     Needs pillow: `pip install 'fashionclf[images]'`.
 
@@ -77,8 +77,8 @@ def load_image(source: PictureLike) -> UInt8Array:
         A uint8 array `(28, 28)`, 0..255, the garment bright on black.
 
     Raises:
-        ValueError: If it is not a picture, is damaged, empty or too large, or its values are out of range.
-        TypeError: If it is none of the things that can hold a picture.
+        ValueError: If it is not an image, is damaged, empty or too large, or its values are out of range.
+        TypeError: If it is of another type.
         FileNotFoundError: If there is no such file.
         ImportError: If pillow is missing.
 
@@ -87,9 +87,9 @@ def load_image(source: PictureLike) -> UInt8Array:
 
     Example:
         >>> import numpy as np
-        >>> picture = np.full((300, 200, 3), 240, dtype="uint8")  # light paper
-        >>> picture[50:250, 60:120] = 40
-        >>> image = load_image(picture)
+        >>> image = np.full((300, 200, 3), 240, dtype="uint8")  # light paper
+        >>> image[50:250, 60:120] = 40
+        >>> image = load_image(image)
         >>> image.shape, image[14].tolist()[8:20]
         ((28, 28), [0, 0, 254, 254, 254, 254, 254, 254, 254, 254, 0, 0])
     """
@@ -98,8 +98,8 @@ def load_image(source: PictureLike) -> UInt8Array:
     return steps.image
 
 
-def preprocessing_steps(source: PictureLike) -> PreprocessingSteps:
-    """Do what `load_image` does and return every step of it; doubts are returned, not warned of.
+def preprocessing_steps(source: PhotographLike) -> PreprocessingSteps:
+    """Do the same as `load_image` and return every step. Doubts are returned; there is no warning.
 
     Args:
         source: As `load_image`.
@@ -115,13 +115,13 @@ def preprocessing_steps(source: PictureLike) -> PreprocessingSteps:
 
     Example:
         >>> import numpy as np
-        >>> picture = np.full((300, 200), 240, dtype="uint8")
-        >>> picture[50:250, 60:120] = 40
-        >>> steps = preprocessing_steps(picture)
+        >>> image = np.full((300, 200), 240, dtype="uint8")
+        >>> image[50:250, 60:120] = 40
+        >>> steps = preprocessing_steps(image)
         >>> steps.box, steps.inverted, steps.garment.shape, steps.doubts
         ((60, 50, 120, 250), True, (200, 60), ())
     """
-    scene = scene_of(read_picture(source))
+    scene = scene_of(read_photograph(source))
     grey = np.rint(scene.grey).astype(np.uint8)
     if grey.shape == (HEIGHT, WIDTH):
         return _small_already(grey)
@@ -143,7 +143,7 @@ def preprocessing_steps(source: PictureLike) -> PreprocessingSteps:
 
 
 def _small_already(grey: UInt8Array) -> PreprocessingSteps:
-    """Take a 28x28 picture as the data set's pictures are: nothing is cut off, and only a light one is changed."""
+    """Treat a 28x28 image as one of the data set: nothing is cut off, and only a light background is inverted."""
     border = border_of(grey)
     inverted = bool(np.median(border) > LIGHT)
     image = grey
@@ -156,7 +156,7 @@ def _small_already(grey: UInt8Array) -> PreprocessingSteps:
 
 
 def _nothing_found(grey: UInt8Array) -> PreprocessingSteps:
-    """Return the steps of a picture without a garment: it looks black to a model."""
+    """Return the steps of an image without a garment: a black image."""
     height, width = grey.shape
     black = np.zeros((HEIGHT, WIDTH), np.uint8)
     doubts = ("nothing stands out from its background",)
@@ -168,8 +168,7 @@ def _nothing_found(grey: UInt8Array) -> PreprocessingSteps:
 def _contrast(scene: Scene, inverted: bool) -> FloatArray:
     """Return how far each pixel is from the background towards black (or white), float32 `(h, w)` 0..255.
 
-    Darkness is judged in proportion to the background: paper in half the light is half as bright, and so is a
-    garment on it.
+    The difference is relative to the background: paper in half the light is half as bright, and so is a garment on it.
     """
     if inverted:
         share = 1 - scene.grey / np.maximum(scene.background, 1)
@@ -185,7 +184,7 @@ def _fit(garment: FloatArray) -> UInt8Array:
     rows, columns = garment.shape
     scale = HEIGHT / max(rows, columns)
     size = max(1, round(columns * scale)), max(1, round(rows * scale))
-    # Measured on enlarged test pictures: as accurate as Lanczos, more so than the other filters or with sharpening.
+    # Measured on enlarged test images: as accurate as Lanczos, more so than the other filters or with sharpening.
     small = np.asarray(Image.fromarray(garment).resize(size, Image.Resampling.BOX))
     if small.max() > 0:
         small = small * max(1, _PEAK / small.max())

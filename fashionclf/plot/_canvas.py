@@ -1,4 +1,4 @@
-"""What all drawings share: a place to draw on, colours, and small formats."""
+"""What all plots share: figures and axes, colours, number formats."""
 
 import textwrap
 import weakref
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-# Okabe and Ito (2008), less black and yellow, which vanish on dark and on white paper
+# Okabe and Ito (2008), without black and yellow, which are invisible on a dark or a white background
 BLUE: Final = "#0072B2"
 ORANGE: Final = "#E69F00"
 GREEN: Final = "#009E73"
@@ -31,7 +31,7 @@ _MISSING: Final = "fashionclf.plot needs matplotlib: run `pip install 'fashioncl
 
 
 def place_for_one(ax: "Axes | None", width: float, height: float) -> "Axes":
-    """Return the axes to draw in: those given, or those of a new figure of so many inches."""
+    """Return the axes to plot in: those given, or those of a new figure of this size in inches."""
     try:
         from matplotlib.axes import Axes
     except ImportError as error:
@@ -46,7 +46,7 @@ def place_for_one(ax: "Axes | None", width: float, height: float) -> "Axes":
 def place_for_many(
     figure: "Figure | SubFigure | None", width: float, height: float, layout: Any = "constrained"
 ) -> "Figure | SubFigure":
-    """Return the figure to draw in: the one given, or a new one of so many inches."""
+    """Return the figure to plot in: the one given, or a new one of this size in inches."""
     try:
         from matplotlib.figure import Figure, SubFigure
     except ImportError as error:
@@ -68,15 +68,15 @@ def _open_figure(width: float, height: float, layout: Any) -> "Figure":
     with plt.rc_context({"figure.max_open_warning": 0} if "inline" in plt.get_backend() else {}):
         figure = plt.figure(figsize=(width, height), layout=layout, FigureClass=NotebookFigure)
     if plt.get_backend().lower() in _NO_WINDOWS:
-        _let_go_of_the_last(figure)
+        _release_last_figure(figure)
     return figure
 
 
-def _let_go_of_the_last(figure: "Figure") -> None:
+def _release_last_figure(figure: "Figure") -> None:
     """Keep one figure in pyplot, for `plt.savefig`: without windows nobody could close the others.
 
-    Whoever has a figure that pyplot let go of can still save it. A notebook, whose backend is another, shows and closes
-    all figures of a cell.
+    A figure that pyplot has released can still be saved. A notebook uses another backend, which shows and closes all
+    figures of a cell.
     """
     import matplotlib.pyplot as plt
 
@@ -92,9 +92,9 @@ def whole(figure: "Figure | SubFigure") -> "Figure":
     return figure.figure
 
 
-def draw_picture(ax: "Axes", picture: NDArray[Any]) -> None:
-    """Draw a picture, uint8 0..255 or floats in [0, 1], as it is: grey from black to white, or in colour."""
-    ax.imshow(picture, cmap="gray", vmin=0, vmax=255 if picture.dtype == np.uint8 else 1)
+def show_image(ax: "Axes", image: NDArray[Any]) -> None:
+    """Plot an image, uint8 0..255 or floats in [0, 1], as it is: grey from black to white, or in colour."""
+    ax.imshow(image, cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
     ax.set_xticks([])
     ax.set_yticks([])
 
@@ -115,12 +115,12 @@ def percent_tick(share: float, _position: float | None = None) -> str:
 
 
 def wrapped(text: str, columns: int) -> str:
-    """Break a text into lines of at most so many columns, of which an East Asian character takes two."""
+    """Break a text into lines of at most `columns` columns; an East Asian character takes two."""
     return "\n".join(textwrap.wrap(text, _characters(text, columns))) or text
 
 
 def shortened(text: str, columns: int) -> str:
-    """Cut a text off after so many columns, of which an East Asian character takes two."""
+    """Cut off a text after `columns` columns; an East Asian character takes two."""
     count = _characters(text, columns)
     return text if len(text) <= count else text[: max(1, count - 1)] + "…"
 
@@ -131,7 +131,7 @@ def _characters(text: str, columns: int) -> int:
 
 
 def verdict_colour(right: bool, text_colour: Any) -> str:
-    """Return the colour of a right or wrong answer: blue or vermillion, brighter ones where text is light on dark."""
+    """Return the colour of a right or wrong prediction: blue or vermillion, brighter on a dark background."""
     from matplotlib.colors import to_rgba
 
     if dark_or_light(to_rgba(text_colour)) == "black":

@@ -1,4 +1,4 @@
-"""Bars and dots: how often each class occurs, what a model says about one picture, how models compare."""
+"""Plots of class counts, of one prediction, and of the accuracies of several models."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +10,7 @@ from fashionclf._images import HEIGHT, WIDTH, check_one_image, shape_of
 from fashionclf._types import ClassNames, ImagesLike, LabelsLike
 from fashionclf._validation import check_class_names, check_count, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
-from fashionclf.plot._canvas import BLUE, SKY, draw_picture, percent, percent_tick, place_for_one, wrapped
+from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, show_image, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
 from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset
 from fashionclf.predictions import Prediction, Predictions, rank_labels
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _NAME_COLUMNS: Final = 28
-_FEWEST_ROWS: Final = 3  # of the bars of a prediction, so that its picture has a place
+_FEWEST_ROWS: Final = 3  # of the bars of a prediction, so that its image has a place
 
 
 def class_distribution(
     labels: LabelsLike | Split, class_names: ClassNames | None = None, *, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw the number of pictures of each class as bars.
+    """Plot the number of images of each class as bars.
 
     Args:
         labels: Integers `(n,)` from 0, one-hot rows `(n, num_classes)`, or a `Split`.
         class_names: Names to show. None takes those of the split, else Fashion-MNIST's.
-        ax: Where to draw; None opens a figure.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
         The axes, with one bar for each class, the first one on top.
@@ -60,7 +60,7 @@ def class_distribution(
     ax.bar_label(bars, [f"{count:,}" for count in counts], padding=3)
     _name_rows(ax, names_to_show(names))
     ax.margins(x=0.16)  # room for the counts
-    ax.set(xlabel="pictures", title=f"{len(numbers):,} pictures, {len(names)} classes")
+    ax.set(xlabel="images", title=f"{len(numbers):,} images, {len(names)} classes")
     return ax
 
 
@@ -72,20 +72,20 @@ def prediction(
     class_names: ClassNames | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw the most probable classes of one picture as bars, with the picture in the corner that they leave free.
+    """Plot the most probable classes of one image as bars, with the image in the free corner.
 
     Args:
-        prediction: A `Prediction`, or `Predictions` of one picture.
-        image: The picture, in any form that `prepare_images` takes.
-        k: The most classes to draw.
-        class_names: Names to show in place of the prediction's own.
-        ax: Where to draw; None opens a figure.
+        prediction: A `Prediction`, or `Predictions` of one image.
+        image: The image, in any form that `prepare_images` takes.
+        k: The maximum number of classes to plot.
+        class_names: Names to show instead of the prediction's own.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
-        The axes of the bars. The picture is an inset of it.
+        The axes of the bars. The image is an inset of it.
 
     Raises:
-        ValueError: If there is not one picture, `k` is below 1, or the names do not fit.
+        ValueError: If there is not one image, `k` is below 1, or the names do not fit.
         TypeError: If an argument has the wrong type.
         ImportError: If matplotlib is missing.
 
@@ -97,22 +97,22 @@ def prediction(
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['Bag', 'Coat']
     """
-    answer = _check_prediction(prediction)
-    names = answer.class_names if class_names is None else check_class_names(class_names, len(answer.class_names))
-    labels = rank_labels(answer.probabilities)[: check_count(k, "k")]
-    picture = None if image is None else check_one_image(image, "image")
+    predicted = _check_prediction(prediction)
+    names = predicted.class_names if class_names is None else check_class_names(class_names, len(predicted.class_names))
+    labels = rank_labels(predicted.probabilities)[: check_count(k, "k")]
+    image = None if image is None else check_one_image(image, "image")
     rows = max(_FEWEST_ROWS, len(labels))
     ax = place_for_one(ax, 6.5, 0.9 + max(0.4 * rows, _height(names[label] for label in labels)))
     shown = names_to_show(names)
-    shares = answer.probabilities[labels].astype(float)
+    shares = predicted.probabilities[labels].astype(float)
     bars = ax.barh(range(len(labels)), shares, color=[BLUE] + [SKY] * (len(labels) - 1))
     ax.bar_label(bars, [percent(share) for share in shares], padding=3)
     _name_rows(ax, [shown[label] for label in labels])
     ax.set(xlim=(0, 1.14), xticks=np.linspace(0, 1, 6), ylim=(rows - 0.4, -0.6), xlabel="probability")
-    if picture is not None:
+    if image is not None:
         # every bar but the first is at most half as long as the axis, and so leaves the corner free
         inset = ax.inset_axes((0.63, 0.04, 0.35, 0.92 - 1 / rows), anchor="SE")
-        draw_picture(inset, picture.reshape(HEIGHT, WIDTH))
+        show_image(inset, image.reshape(HEIGHT, WIDTH))
     return ax
 
 
@@ -121,14 +121,14 @@ def comparison(
     *,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw the accuracies of several models, each as a dot with its figure.
+    """Plot the accuracies of several models, each as a dot with its value.
 
-    A model with several accuracies, of different seeds or folds, gets a dot for each of them and a stroke for their
-    mean; the text is their mean and standard deviation.
+    A model with several accuracies (of seeds or folds) gets a dot for each and a line for their mean. The text is their
+    mean and standard deviation.
 
     Args:
         results: By name of the model: an accuracy from 0 to 1, several of them, or an `EvaluationReport` (or several).
-        ax: Where to draw; None opens a figure.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
         The axes, the first model on top.

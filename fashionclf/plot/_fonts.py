@@ -1,6 +1,6 @@
-"""Text in any script: a font for each text, and the class names as they can be shown.
+"""Fonts for class names in any script.
 
-Matplotlib's own font has no Korean, and its settings are the caller's: the font is chosen for each text alone.
+Matplotlib's own font has no Korean, and its settings belong to the caller. So the font is chosen for each text.
 """
 
 import contextlib

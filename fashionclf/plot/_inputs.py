@@ -1,4 +1,4 @@
-"""What several drawings take: labels of a split, predictions in their forms, arrays by name."""
+"""What several plots take: labels of a split, predictions in their forms, arrays by name."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -31,7 +31,7 @@ def names_for(num_classes: int) -> tuple[str, ...]:
 
 
 def check_names(class_names: ClassNames | None, own: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names to show: those given in place of a report's own, as many."""
+    """Return the names to show: those given instead of a report's own, the same number."""
     return own if class_names is None else check_class_names(class_names, len(own))
 
 

@@ -1,4 +1,4 @@
-"""What goes on inside a model: feature maps, kernels, and where it looked. Takes what `fashionclf.explain` returns."""
+"""Plots of feature maps, kernels and Grad-CAM heat maps, as `fashionclf.explain` returns them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fashionclf._images import HEIGHT, WIDTH, check_one_image
 from fashionclf._types import ImagesLike
 from fashionclf._validation import check_count
-from fashionclf.plot._canvas import draw_picture, place_for_many, place_for_one, shortened, whole
+from fashionclf.plot._canvas import place_for_many, place_for_one, shortened, show_image, whole
 from fashionclf.plot._fonts import text_style
 from fashionclf.plot._inputs import check_array, check_mapping
 
@@ -23,14 +23,14 @@ _GAP: Final = 2  # pixels between tiles of about 28
 
 
 def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | SubFigure | None" = None) -> "Figure":
-    """Draw what each layer extracts from one picture: its channels side by side, the brighter the stronger.
+    """Plot the feature maps of each layer: its channels side by side; brighter is stronger.
 
-    The channels of a layer share one scale, drawn beside them: a dark one does not respond.
+    The channels of a layer share one colour scale. A dark channel does not respond.
 
     Args:
         maps: By name of the layer: floats `(height, width, channels)`.
-        limit: The most channels to draw of each layer: the first ones.
-        figure: Where to draw; None opens a figure.
+        limit: The maximum number of channels to plot of each layer: the first ones.
+        figure: Where to plot; None opens a new figure.
 
     Returns:
         The figure, with one axes for each layer and one for its scale.
@@ -68,16 +68,16 @@ def kernels(
     input_limit: int = 4,
     figure: "Figure | SubFigure | None" = None,
 ) -> "Figure":
-    """Draw the filters of convolutions: red weights are positive, blue ones negative, white ones zero.
+    """Plot the filters of convolutions: red weights are positive, blue ones negative, white ones zero.
 
     A layer that reads one channel shows its filters one after the other. Otherwise each column is a filter and each
     row one of the channels that it reads.
 
     Args:
         kernels: Floats `(height, width, in, filters)`, or such arrays by name of the layer.
-        limit: The most filters to draw of each layer: the first ones.
-        input_limit: The most input channels to draw of each layer: the first ones.
-        figure: Where to draw; None opens a figure.
+        limit: The maximum number of filters to plot of each layer: the first ones.
+        input_limit: The maximum number of input channels to plot of each layer: the first ones.
+        figure: Where to plot; None opens a new figure.
 
     Returns:
         The figure, with one axes for each layer and one for its scale.
@@ -116,15 +116,15 @@ def kernels(
 
 
 def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "Axes":
-    """Draw where a classifier looked: the brighter a region of the picture glows, the more it spoke for the class.
+    """Plot a Grad-CAM heat map over its image: brighter regions contributed more to the class.
 
     Args:
-        image: One picture in any form that `prepare_images` takes.
+        image: One image in any form that `prepare_images` takes.
         heatmap: Floats `(28, 28)` in [0, 1], as `fashionclf.explain.grad_cam` returns them.
-        ax: Where to draw; None opens a figure.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
-        The axes, with the picture and the heat map over it. A heat map of zeros is said to be one.
+        The axes, with the image and the heat map over it. A heat map of zeros is labelled as such.
 
     Raises:
         ValueError: If the image is not one, or the heat map is not as described.
@@ -138,7 +138,7 @@ def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "A
         >>> len(ax.images)
         2
     """
-    picture = check_one_image(image, "image")
+    image = check_one_image(image, "image")
     heat = check_array(heatmap, "heatmap", ("28", "28"))
     if heat.shape != (HEIGHT, WIDTH) or heat.min() < 0 or heat.max() > 1:
         raise ValueError(
@@ -146,10 +146,10 @@ def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "A
             "in [0, 1]."
         )
     ax = place_for_one(ax, 3.4, 3.4)
-    draw_picture(ax, picture.reshape(HEIGHT, WIDTH))
-    ax.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)  # cold regions leave the picture as it is
+    show_image(ax, image.reshape(HEIGHT, WIDTH))
+    ax.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)  # cold regions leave the image as it is
     if not heat.any():
-        ax.set_xlabel("nothing speaks\nfor the class")  # or it would look like a picture alone
+        ax.set_xlabel("no evidence\nfor the class")  # or it would look like an image alone
     return ax
 
 
@@ -159,7 +159,7 @@ def _part(count: int, limit: int, what: str) -> str:
 
 
 def _mosaic(tiles: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
-    """Return tiles `(n, height, width)` in rows as one picture, NaN between them."""
+    """Return tiles `(n, height, width)` in rows as one image, NaN between them."""
     count, height, width = tiles.shape
     zoom = max(1, 28 // width)  # the gap between small tiles would be as wide as their pixels
     height, width = height * zoom, width * zoom
@@ -174,7 +174,7 @@ def _mosaic(tiles: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
 def _draw_panels(
     panels: list[tuple[str, NDArray[np.float64]]], figure: Any, *, colours: str, centred: bool = False
 ) -> "Figure":
-    """Draw a titled mosaic for each layer, one below the other, each with its scale."""
+    """Plot a titled mosaic for each layer, one below the other, each with its scale."""
     heights = [7.2 * sheet.shape[0] / sheet.shape[1] for _, sheet in panels]
     place = place_for_many(figure, 8, sum(heights) + 0.45 * len(panels), "compressed")
     from matplotlib import colormaps

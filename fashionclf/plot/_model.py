@@ -21,7 +21,7 @@ _READABLE: Final = 0.4  # of the size at which Graphviz draws: a deep model beco
 
 
 def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None" = None) -> "Axes":
-    """Draw a model's layers with their activations and the shapes that go in and out.
+    """Plot a model's layers with their activations and the shapes that go in and out.
 
     Needs pydot and Graphviz: `pip install 'fashionclf[diagram]'`, and Graphviz from the system's package manager
     or https://graphviz.org/download.
@@ -29,7 +29,7 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
     Args:
         model: A `Trainer` or a `keras.Model` that is built.
         path: Also write the diagram to this file, whose name ends in `.png`, `.svg` or `.pdf`.
-        ax: Where to draw; None opens a figure.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
         The axes with the diagram.
@@ -45,7 +45,7 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
         >>> ax = fc.plot.model_diagram(fc.Trainer.from_preset("cnn_dropout"))
         >>> ax.figure.savefig("cnn_dropout.png")  # doctest: +SKIP
     """
-    import keras  # loads TensorFlow, which no other drawing needs
+    import keras  # loads TensorFlow, which no other plot needs
 
     network = model if isinstance(model, keras.Model) else getattr(model, "model", None)  # that of a Trainer
     if not isinstance(network, keras.Model):
@@ -89,10 +89,10 @@ def _check_graphviz() -> None:
 def _draw_file(file: Path, ax: "Axes | None") -> "Axes":
     from matplotlib.image import imread
 
-    picture = imread(file)
-    height, width = (side / _DOTS_PER_INCH for side in picture.shape[:2])
+    image = imread(file)
+    height, width = (side / _DOTS_PER_INCH for side in image.shape[:2])
     scale = min(1.0, _WIDEST / width, max(_HIGH / height, _READABLE))
     ax = place_for_one(ax, scale * width, scale * height)
-    ax.imshow(picture, interpolation="antialiased", interpolation_stage="rgba")
+    ax.imshow(image, interpolation="antialiased", interpolation_stage="rgba")
     ax.set_axis_off()
     return ax

@@ -1,4 +1,4 @@
-"""An `EvaluationReport` as pictures: which classes are confused, and what the probabilities are worth."""
+"""Plots of an `EvaluationReport`: the confusion matrix and the reliability diagram."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,20 +27,20 @@ def confusion_matrix(
     class_names: ClassNames | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw how many pictures of each class were taken for which.
+    """Plot the number of images by true and predicted class.
 
-    Shades grow with the square root of the number, so that mistakes show beside the many right answers.
+    Shades follow the square root of the number, so mistakes are visible beside the many correct predictions.
 
     Args:
         report: An `EvaluationReport`, or a pair `(labels, predictions)`: true labels, and `Predictions`,
-            probabilities `(n, num_classes)` or predicted labels `(n,)` for the same pictures.
+            probabilities `(n, num_classes)` or predicted labels `(n,)` for the same images.
         normalize: None for counts; `"true"` for percentages of each true class, `"predicted"` for
             percentages of each predicted class.
-        class_names: Names to show in place of the report's own.
-        ax: Where to draw; None opens a figure.
+        class_names: Names to show instead of the report's own.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
-        The axes. Above 30 classes shades alone are drawn, with a scale.
+        The axes. Above 30 classes there are only shades, with a colour scale.
 
     Raises:
         ValueError: If `normalize` is unknown, labels and predictions do not fit, or the names do not.
@@ -67,19 +67,19 @@ def confusion_matrix(
     _draw_cells(ax, values, "{:,.0f}" if normalize is None else "{:.1f}")
     _name_both_axes(ax, names_to_show(names))
     unit = "" if normalize is None else f", in % of each {normalize} class"
-    ax.set_title(f"accuracy {percent(checked.accuracy)} on {len(checked.labels):,} pictures{unit}", fontsize="medium")
+    ax.set_title(f"accuracy {percent(checked.accuracy)} on {len(checked.labels):,} images{unit}", fontsize="medium")
     return ax
 
 
 def reliability_diagram(report: EvaluationReport, *, ax: "Axes | None" = None) -> "Axes":
-    """Draw how often answers of a given probability are right: on the diagonal where probabilities mean what they say.
+    """Plot accuracy by predicted probability: calibrated probabilities lie on the diagonal (Guo et al., 2017).
 
     Args:
         report: An `EvaluationReport`.
-        ax: Where to draw; None opens a figure.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
-        The axes, with one bar for each interval that has answers, their number above it.
+        The axes, with one bar for each bin that has predictions, and their number above it.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -111,7 +111,7 @@ def reliability_diagram(report: EvaluationReport, *, ax: "Axes | None" = None) -
     ax.text(0, 1.015, "answers:", va="bottom", fontsize=7)
     for middle, interval in zip(middles, used, strict=True):
         ax.text(middle, 1.015, f"{interval.count:,}", ha="center", va="bottom", fontsize=7, rotation=45)
-    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the answer", ylabel="share that is right")
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted probability", ylabel="accuracy")
     ax.legend(loc="upper left")
     ax.set_title(f"expected calibration error {report.expected_calibration_error:.3f}", fontsize="medium", pad=24)
     return ax
@@ -133,11 +133,11 @@ def _as_report(report: Any, class_names: ClassNames | None) -> EvaluationReport:
 def _certain(labels: LabelsLike, predicted: LabelsLike, class_names: ClassNames | None) -> NDArray[np.float32]:
     """Return predicted labels as rows with one probability of 1."""
     count = None if class_names is None else len(class_names)
-    answers = integer_labels(check_labels(predicted, num_classes=count, name="predictions"))
+    checked = integer_labels(check_labels(predicted, num_classes=count, name="predictions"))
     if count is None:
-        highest = max(int(answers.max()), int(integer_labels(check_labels(labels)).max()))
+        highest = max(int(checked.max()), int(integer_labels(check_labels(labels)).max()))
         count = len(names_for(highest + 1))
-    return np.eye(count, dtype=np.float32)[answers]
+    return np.eye(count, dtype=np.float32)[checked]
 
 
 def _normalized(matrix: IntArray, normalize: str | None) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""How accuracy falls as pictures move: drawings of a `ShiftRobustness`."""
+"""Plots of a `ShiftRobustness`: accuracy on shifted images."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -18,11 +18,11 @@ _MOST_CELLS: Final = 15  # displacements in a row whose figures can still be rea
 
 
 def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", *, ax: "Axes | None" = None) -> "Axes":
-    """Draw the mean accuracy on pictures by the distance they moved.
+    """Plot the mean accuracy by the size of the shift.
 
     Args:
         result: What `fashionclf.shift_robustness` measured, or several by name.
-        ax: Where to draw; None opens a figure.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
         The axes, with one line for each classifier.
@@ -54,7 +54,7 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
     ax.set_xticks(np.arange(max(len(one.curve) for one in results.values())))
     ax.yaxis.set_major_formatter(percent_tick)
     ax.grid(alpha=0.3)
-    ax.set(xlabel="pixels moved, in the direction moved further", ylabel="mean accuracy")
+    ax.set(xlabel="shift in pixels (the larger of the two directions)", ylabel="mean accuracy")
     if several:
         for text in ax.legend(lines, [wrapped(name, 30) for name in results]).get_texts():
             text.set(**text_style(text.get_text()))
@@ -62,11 +62,11 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
 
 
 def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
-    """Draw the accuracy on pictures by where they moved: a cell for each displacement, none in the middle.
+    """Plot the accuracy for each displacement; no shift is in the middle.
 
     Args:
         result: What `fashionclf.shift_robustness` measured.
-        ax: Where to draw; None opens a figure.
+        ax: Where to plot; None opens a new figure.
 
     Returns:
         The axes, with the accuracy in percent in each cell, or a scale of colours above 15 cells in a row.

@@ -1,4 +1,4 @@
-"""What happens to a photograph on its way to a model, step by step."""
+"""Plots of the preprocessing of a photograph."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf.photographs import PreprocessingSteps
-from fashionclf.plot._canvas import VERMILLION, draw_picture, place_for_many, whole, wrapped
+from fashionclf.plot._canvas import VERMILLION, place_for_many, show_image, whole, wrapped
 from fashionclf.plot._fonts import text_style
 from fashionclf.plot._inputs import check_mapping, read_array
 
@@ -21,48 +21,48 @@ _COLUMNS: Final = 5
 def preprocessing_steps(
     steps: PreprocessingSteps | Mapping[str, Any], *, figure: "Figure | SubFigure | None" = None
 ) -> "Figure":
-    """Draw the steps by which a photograph became what a model sees, side by side, each with its name and size.
+    """Plot the preprocessing steps of a photograph side by side, each with its name and size.
 
     Args:
         steps: What `fashionclf.photographs.preprocessing_steps` returns: the part that was cut out is framed, and
-            doubts stand below. Or any pictures by name, in order: grey ones `(height, width)` or `(height, width, 1)`,
+            doubts stand below. Or any images by name, in order: grey ones `(height, width)` or `(height, width, 1)`,
             or colour ones `(height, width, 3)` or `(height, width, 4)`; integers 0..255, floats in [0, 1], or bools.
-        figure: Where to draw; None opens a figure.
+        figure: Where to plot; None opens a new figure.
 
     Returns:
         The figure, with one axes for each step.
 
     Raises:
-        ValueError: If there is no step, or one is not such a picture.
-        TypeError: If `steps` is neither, or a picture does not hold numbers.
+        ValueError: If there is no step, or one is not such an image.
+        TypeError: If `steps` is neither, or an image does not hold numbers.
         ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
         >>> photograph = np.zeros((300, 200, 3), dtype="uint8")
-        >>> pictures = {"as taken": photograph, "grey": photograph[..., 0]}
-        >>> drawn = preprocessing_steps(pictures, figure=Figure())
+        >>> images = {"as taken": photograph, "grey": photograph[..., 0]}
+        >>> drawn = preprocessing_steps(images, figure=Figure())
         >>> drawn.axes[0].get_xlabel()
         '300x200'
     """
     record = steps if isinstance(steps, PreprocessingSteps) else None
-    named = check_mapping(steps, "steps", "pictures") if record is None else _named(record)
-    pictures = {name: _check_picture(picture, f"steps[{name!r}]") for name, picture in named.items()}
-    columns = min(_COLUMNS, len(pictures))
-    rows = math.ceil(len(pictures) / columns)
-    titles = [wrapped(f"{i}. {name}" if len(pictures) > 1 else name, 22) for i, name in enumerate(pictures, start=1)]
+    named = check_mapping(steps, "steps", "images") if record is None else _named(record)
+    images = {name: _check_image(image, f"steps[{name!r}]") for name, image in named.items()}
+    columns = min(_COLUMNS, len(images))
+    rows = math.ceil(len(images) / columns)
+    titles = [wrapped(f"{i}. {name}" if len(images) > 1 else name, 22) for i, name in enumerate(images, start=1)]
     doubts = wrapped("doubtful: " + "; ".join(record.doubts), 24 * columns) if record and record.doubts else ""
     height = 2.2 + 0.17 * max(len(title.splitlines()) for title in titles)
     place = place_for_many(figure, max(columns * 1.8, 2.6), rows * height + 0.2 * len(doubts.splitlines()))
-    for i, (title, picture) in enumerate(zip(titles, pictures.values(), strict=True), start=1):
+    for i, (title, image) in enumerate(zip(titles, images.values(), strict=True), start=1):
         ax = place.add_subplot(rows, columns, i)
-        draw_picture(ax, picture)
+        show_image(ax, image)
         if record and i == 1:
             _frame(ax, record.box)
         ax.set_anchor("N")  # so that titles stand in line
         ax.set_title(title, fontsize=9, **text_style(title))
-        ax.set_xlabel(f"{picture.shape[0]}x{picture.shape[1]}", fontsize=8)
+        ax.set_xlabel(f"{image.shape[0]}x{image.shape[1]}", fontsize=8)
     if doubts:
         place.supxlabel(doubts, fontsize=9)
     return whole(place)
@@ -77,8 +77,8 @@ def _named(steps: PreprocessingSteps) -> dict[str, NDArray[Any]]:
     }
 
 
-def _check_picture(picture: Any, name: str) -> NDArray[Any]:
-    array = read_array(picture, name)
+def _check_image(image: Any, name: str) -> NDArray[Any]:
+    array = read_array(image, name)
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,), (4,)) or not array.size:
         raise ValueError(f"`{name}` has shape {array.shape}, expected (height, width), or that with 1, 3 or 4 colours.")
     top = 255 if array.dtype.kind in "ui" else 1

@@ -1,4 +1,4 @@
-"""How a training went: loss and metrics, epoch by epoch."""
+"""Plots of a training run: loss and metrics by epoch."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -24,13 +24,13 @@ _NAME_COLUMNS: Final = 30
 def history(
     history: Any, *, metrics: str | Iterable[str] | None = None, figure: "Figure | SubFigure | None" = None
 ) -> "Figure":
-    """Draw loss and metrics by epoch: training dashed, validation solid.
+    """Plot loss and metrics by epoch: training dashed, validation solid.
 
     Args:
         history: What `fit` returned (a Keras `History`), its dictionary from metric to one number per epoch, or several
             of either by name, to compare them.
-        metrics: Which to draw, such as `["loss", "accuracy"]`. None draws all, the loss first.
-        figure: Where to draw; None opens a figure.
+        metrics: Which to draw, such as `["loss", "accuracy"]`. None plots all, the loss first.
+        figure: Where to plot; None opens a new figure.
 
     Returns:
         The figure, with one axes for each metric.
@@ -63,16 +63,16 @@ def history(
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """The numbers of one training by metric, each float64 `(epochs,)`, and the numbers of the epochs."""
+    """The values of one training run by metric, each float64 `(epochs,)`, and the numbers of the epochs."""
 
     values: dict[str, NDArray[np.float64]]
     epochs: NDArray[np.int64]
 
 
 def _as_runs(history: Any) -> dict[str, _Run]:
-    """Return one training (under the name "") or several by name."""
+    """Return one training run (under the name "") or several by name."""
     if isinstance(history, Mapping) and any(isinstance(v, Mapping) or hasattr(v, "history") for v in history.values()):
-        named = check_mapping(history, "history", "trainings")
+        named = check_mapping(history, "history", "training runs")
         return {name: _as_run(run, f"history[{name!r}]") for name, run in named.items()}
     return {"": _as_run(history, "history")}
 
@@ -85,7 +85,7 @@ def _as_run(run: Any, name: str) -> _Run:
             f"Received: {type(run).__name__}"
         )
     if not any(map(np.size, numbers.values())):
-        raise ValueError(f"`{name}` holds no epoch: draw it after `fit`.")
+        raise ValueError(f"`{name}` holds no epoch: plot it after `fit`.")
     curves = check_mapping(numbers, name, "numbers, one per epoch")
     values = {metric: _check_curve(curve, f"{name}[{metric!r}]") for metric, curve in curves.items()}
     lengths = {len(curve) for curve in values.values()}
@@ -140,7 +140,7 @@ def _draw_metric(ax: "Axes", runs: dict[str, _Run], metric: str) -> None:
 
 
 def _style(index: int, prefix: str, num_runs: int) -> dict[str, Any]:
-    """Return the style of a line: one training alone has a colour for each part of the data, several one each."""
+    """Return the style of a line: the parts of a single training run differ in colour, and so do several runs."""
     return {**series_style(index if num_runs > 1 else int(not prefix)), "linestyle": "-" if prefix else "--"}
 
 

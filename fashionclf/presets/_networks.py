@@ -11,13 +11,13 @@ from fashionclf._types import FloatArray
 from fashionclf.models import dense_model
 from fashionclf.models._blocks import CHANNELS_LAST, dropout_layers, glorot, layer_seeds, output_layer, sequential
 
-_MOMENTUM: Final = 0.9  # of batch normalisation: short training has few steps to average over,
+_MOMENTUM: Final = 0.9  # of batch normalisation: a short training run has few steps to average over,
 
 
-_FAST_MOMENTUM: Final = 0.8  # and three epochs fewer still
+_FAST_MOMENTUM: Final = 0.8  # and three epochs have even fewer
 
 
-# Of the pixels of training pictures in [0, 1]:
+# Of the pixels of training images in [0, 1]:
 _MEAN: Final = 0.286
 
 
@@ -39,11 +39,11 @@ def rowwise_model(units: Sequence[int], *, seed: int | None, name: str) -> keras
 def fast_model(
     filters: tuple[int, int] = (32, 64), *, units: int = 128, num_classes: int = 10, seed: int | None, name: str
 ) -> keras.Model:
-    """Build a convolutional classifier for short training on a processor.
+    """Build a convolutional classifier for a short training run on a CPU.
 
-    The first layer sees most pixels and would cost most. Here it is fixed: filters that decorrelate 5x5 patches, each
-    with its negative, at every second pixel, so that nothing has to be computed backwards through it (after
-    Coates and Ng, 2012, and Jordan, arXiv:2404.00498).
+    The first layer sees the most pixels and would be the slowest to train. Here its filters are fixed: they
+    decorrelate 5x5 patches (whitening), each with its negative, at every second pixel. So no gradient is computed for
+    it. After Coates and Ng, 2012, and Jordan, arXiv:2404.00498.
     """
     seeds = layer_seeds(seed)
     first = keras.layers.Conv2D(
@@ -91,8 +91,9 @@ def accurate_model(
 ) -> keras.Model:
     """Build a residual convolutional classifier for hours of training, with blocks at 28x28, 14x14 and 7x7 pixels.
 
-    Residual blocks after He et al., arXiv:1512.03385. In the end each map is weighted by place and summed, which
-    tells a collar from a hem, as a mean over all places would not, at a tenth of the size of a dense layer.
+    Residual blocks after He et al., arXiv:1512.03385. At the end each map is multiplied by a weight for each position
+    and summed. This distinguishes a collar from a hem, which a mean over all positions cannot do. It is a tenth as
+    large as a dense layer.
     """
     seeds = layer_seeds(seed)
     image = keras.Input(IMAGE_SHAPE, name="image")
@@ -114,11 +115,11 @@ def accurate_model(
 
 
 def whitening_filters(size: int, count: int) -> FloatArray:
-    """Return the filters that decorrelate patches of pictures and give each direction the same power.
+    """Return the filters that decorrelate patches of images and give each direction the same power.
 
     Patches are modelled by a Markov chain along each axis: the correlation of two pixels falls by a constant factor
     with each step between them. The principal directions of that are products of those along each axis, close to the
-    cosines of JPEG. Its constants are measured on training pictures of Fashion-MNIST; see docs/performance.md for
+    cosines of JPEG. Its constants are measured on training images of Fashion-MNIST; see docs/performance.md for
     the comparison with the directions measured themselves.
 
     Args:
@@ -130,7 +131,7 @@ def whitening_filters(size: int, count: int) -> FloatArray:
     """
     distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
     axes = [np.linalg.eigh(correlation**distance) for correlation in _CORRELATIONS]
-    # the sign of an eigenvector is the library's whim
+    # the sign of an eigenvector is arbitrary and differs between libraries
     rows, columns = (directions * np.sign(directions[0]) for _, directions in axes)
     pairs = np.einsum("ai,bj->abij", rows, columns).reshape(size, size, -1)
     power = _VARIANCE * np.outer(axes[0][0], axes[1][0]).ravel() + _MEAN**2 * pairs.sum(axis=(0, 1)) ** 2
@@ -141,7 +142,7 @@ def whitening_filters(size: int, count: int) -> FloatArray:
 def _pooled_convolution(
     filters: int, seeds: Iterator[int], name: str, *, momentum: float, pool: bool = True
 ) -> list[keras.Layer]:
-    """Return a 3x3 convolution pooled before it is normalised, which leaves a quarter of the values to go through."""
+    """Return a 3x3 convolution that is pooled before it is normalised: a quarter of the values is left to normalise."""
     convolution = keras.layers.Conv2D(
         filters,
         3,
@@ -156,7 +157,7 @@ def _pooled_convolution(
 
 
 def _residual_block(x: Any, filters: int, seeds: Iterator[int], name: str) -> Any:
-    """Add to maps what two convolutions make of them."""
+    """Add to maps the result of two convolutions of them."""
     first = _pooled_convolution(filters, seeds, f"{name}_conv_1", momentum=_MOMENTUM, pool=False)
     second = _pooled_convolution(filters, seeds, f"{name}_conv_2", momentum=_MOMENTUM, pool=False)
     *body, activation = [*first, *second]

@@ -17,7 +17,7 @@ from fashionclf.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Preset:
-    """A named system: its model, its recipe, and the figures reported for it.
+    """A named system: its model, its recipe, and the metrics reported for it.
 
     Attributes:
         name: What `Trainer.from_preset` takes.
@@ -26,9 +26,9 @@ class Preset:
         parameters: Number of weights and biases.
         recipe: How it is trained.
         dataset: The data set it is for, a name that `load_data` takes.
-        judged_on: Where the reported figures come from: `"validation"` (the 12,000 pictures of the documents'
+        judged_on: What the reported metrics were measured on: `"validation"` (the 12,000 images of the documents'
             split), `"test"`, or `"train"` (the running figures of the last epoch).
-        reported: Figures the source reports, `"accuracy"` and `"loss"`; empty where it gives none.
+        reported: Metrics that the source reports, `"accuracy"` and `"loss"`; empty if it reports none.
         source: Where the system comes from.
 
     Example:
@@ -45,7 +45,7 @@ class Preset:
     parameters: int
     recipe: Recipe
     dataset: str = "fashion_mnist"
-    judged_on: str
+    evaluated_on: str
     reported: Mapping[str, float] = field(default_factory=dict)
     source: str = "tutorials"
 
@@ -57,7 +57,7 @@ class Preset:
 
     @property
     def pretrained(self) -> PretrainedWeights | None:
-        """What is known of the weights that `Trainer.from_preset(name, pretrained=True)` loads; None without any."""
+        """The weights that `Trainer.from_preset(name, pretrained=True)` loads; None if there are none."""
         return pretrained_weights().get(self.name)
 
 
@@ -71,7 +71,7 @@ _PRESETS: Final = (
         build=lambda seed: dense_model(units=(), seed=seed, name="softmax"),
         parameters=7_850,
         recipe=_RMSPROP,
-        judged_on="validation",
+        evaluated_on="validation",
         reported={"accuracy": 0.8496, "loss": 0.4499},
     ),
     Preset(
@@ -80,7 +80,7 @@ _PRESETS: Final = (
         build=lambda seed: dense_model(units=(100,), seed=seed, name="dense_100"),
         parameters=79_510,
         recipe=_RMSPROP,
-        judged_on="validation",
+        evaluated_on="validation",
     ),
     Preset(
         name="dense_200",
@@ -88,7 +88,7 @@ _PRESETS: Final = (
         build=lambda seed: dense_model(units=(200,), seed=seed, name="dense_200"),
         parameters=159_010,
         recipe=_RMSPROP,
-        judged_on="validation",
+        evaluated_on="validation",
         reported={"accuracy": 0.8758, "loss": 0.3675},
     ),
     Preset(
@@ -97,7 +97,7 @@ _PRESETS: Final = (
         build=lambda seed: dense_model(units=(200, 100), seed=seed, name="dense_200_100"),
         parameters=178_110,
         recipe=_RMSPROP,
-        judged_on="validation",
+        evaluated_on="validation",
         reported={"accuracy": 0.8625, "loss": 0.3976},
     ),
     Preset(
@@ -107,7 +107,7 @@ _PRESETS: Final = (
         parameters=218_058,
         recipe=Recipe(epochs=10, precision="float32"),
         dataset="mnist",
-        judged_on="test",
+        evaluated_on="test",
     ),
     Preset(
         name="dense_rowwise",
@@ -115,7 +115,7 @@ _PRESETS: Final = (
         build=lambda seed: rowwise_model(units=(128, 64), seed=seed, name="dense_rowwise"),
         parameters=29_898,
         recipe=Recipe(epochs=5, precision="float32"),
-        judged_on="train",
+        evaluated_on="train",
         reported={"accuracy": 0.8659, "loss": 0.3817},
     ),
     Preset(
@@ -124,7 +124,7 @@ _PRESETS: Final = (
         build=lambda seed: cnn_model(filters=(32,), units=(64,), dropout=0.0, seed=seed, name="cnn_small"),
         parameters=402_442,
         recipe=Recipe(epochs=5, precision="float32"),
-        judged_on="test",
+        evaluated_on="test",
         reported={"accuracy": 0.9089, "loss": 0.2617},
     ),
     Preset(
@@ -133,7 +133,7 @@ _PRESETS: Final = (
         build=lambda seed: cnn_model(seed=seed, name="cnn_dropout"),
         parameters=333_526,
         recipe=Recipe(epochs=20, early_stopping=2, validation_split=0.2, precision="float32"),
-        judged_on="validation",
+        evaluated_on="validation",
         reported={"accuracy": 0.9202, "loss": 0.2157},
     ),
     Preset(
@@ -150,7 +150,7 @@ _PRESETS: Final = (
             batch_size=480,
             label_smoothing=0.1,
         ),
-        judged_on="validation",
+        evaluated_on="validation",
         source="fashionclf: made for a short time to accuracy, see docs/performance.md",
     ),
     Preset(
@@ -169,7 +169,7 @@ _PRESETS: Final = (
             label_smoothing=0.1,
             augmentation=Augmentation(horizontal_flip=True, max_shift=0),
         ),
-        judged_on="test",
+        evaluated_on="test",
         source="fashionclf: made for two minutes of training on two cores, see docs/performance.md",
     ),
     Preset(
@@ -189,7 +189,7 @@ _PRESETS: Final = (
             cutmix=0.5,
             augmentation=Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25),
         ),
-        judged_on="test",
+        evaluated_on="test",
         source="fashionclf: made for its pretrained weights, see docs/model_cards/cnn_accurate.md",
     ),
 )
@@ -218,7 +218,7 @@ def list_presets(*, pretrained: bool = False) -> list[str]:
 
 
 def get_preset(name: str) -> Preset:
-    """Return the table entry of a preset: its recipe, its data set, what is reported for it.
+    """Return a preset: its recipe, its data set, the metrics reported for it.
 
     Args:
         name: One of `list_presets()`.

@@ -23,19 +23,19 @@ _REPAIR: Final = "Install it again: `pip install --force-reinstall --no-deps fas
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainedWeights:
-    """What is known of one file of weights.
+    """The metadata of one file of weights.
 
     Attributes:
         preset: The preset that the weights are for.
         file: Its name in `fashionclf/pretrained/`.
         sha256: Of its content, in hexadecimal.
-        flip_averaged: Whether the classifier answers with the mean over a picture and its mirror image, as
-            `flip_averaged` builds it.
-        trained_on: The pictures that it learnt from, in words.
-        seed: Of the training.
-        temperature: By which the last layer was divided so that probabilities are calibrated; above 1 where training
-            had left them too high.
-        metrics: Measured on the 10,000 test pictures: `"accuracy"`, `"log_loss"` and `"expected_calibration_error"`.
+        flip_averaged: Whether the classifier uses test-time augmentation: the mean over an image and the flipped image
+            (`flip_averaged`).
+        trained_on: The training images, in words.
+        seed: Of the training run.
+        temperature: Of temperature scaling: the last layer was divided by it to calibrate the probabilities; above 1
+            if they were too high.
+        metrics: Measured on the 10,000 test images: `"accuracy"`, `"log_loss"` and `"expected_calibration_error"`.
         card: The model card, a file in the project's `docs/`.
 
     Example:

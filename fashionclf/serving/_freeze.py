@@ -14,7 +14,7 @@ from fashionclf.serving._litert import FrozenPredictor, _litert
 def freeze(
     model: keras.Model, image_shape: tuple[int, ...], class_names: tuple[str, ...], num_threads: int
 ) -> FrozenPredictor:
-    """Translate a model to LiteRT's format, its weights now constants."""
+    """Convert a model to LiteRT's format, with its weights as constants."""
     _litert()  # before the work of translating
     with _root_logger_as_it_is(), tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
         model.export(folder, format="tf_saved_model", verbose=False)
@@ -22,7 +22,7 @@ def freeze(
             content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
         except Exception as error:  # the converter raises a bare Exception's child that TensorFlow does not export
             reason = str(error).strip().splitlines()[0]
-            raise ValueError(f"LiteRT has no form for this model, use `predict` instead: {reason}") from error
+            raise ValueError(f"LiteRT cannot run this model, use `predict` instead: {reason}") from error
     return FrozenPredictor(content, image_shape, class_names, num_threads)
 
 

@@ -8,15 +8,15 @@ from typing_extensions import override
 
 from fashionclf._images import IMAGE_SHAPE
 from fashionclf._types import FloatArray, ImagesLike
-from fashionclf.photographs._input import as_pictures
+from fashionclf.photographs._input import prepare_input
 from fashionclf.predictions import Predictions, probabilities_of
 
 
 class FrozenPredictor:
-    """A classifier frozen for serving one picture at a time, on LiteRT: `Trainer.compile_predictor` makes it.
+    """A frozen classifier for inference on one image at a time, on LiteRT. `Trainer.compile_predictor` makes it.
 
-    It keeps the weights of that moment; training the Trainer further does not change it. An answer takes a small
-    part of a millisecond and no TensorFlow. Threads may share it; each gets an interpreter of its own.
+    It keeps its weights; training the Trainer further does not change it. A prediction takes a fraction of a
+    millisecond and does not use TensorFlow. Threads may share it; each gets its own interpreter.
 
     Attributes:
         class_names: One name per class.
@@ -40,7 +40,7 @@ class FrozenPredictor:
         self._content = content
         self._num_threads = num_threads
         self._local = threading.local()
-        self._run(np.zeros((1, *IMAGE_SHAPE), np.float32))  # a missing runtime shows here, not at the first picture
+        self._run(np.zeros((1, *IMAGE_SHAPE), np.float32))  # a missing runtime raises here, not at the first prediction
 
     def predict(self, x: ImagesLike) -> Predictions:
         """Return class names with probabilities, as `Trainer.predict` does.
@@ -49,17 +49,17 @@ class FrozenPredictor:
             x: Images or photographs, as `Trainer.predict`. Many are computed one after the other.
 
         Returns:
-            `Predictions`, a sequence of one `Prediction` per picture.
+            `Predictions`, a sequence of one `Prediction` per image.
 
         Raises:
-            ValueError: If the images are not right, or a file is not a picture or damaged.
+            ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
         """
-        pictures, doubts = as_pictures(x)
-        probabilities = self._run_all(pictures.images)
-        return Predictions(probabilities, self.class_names, sources=pictures.names, doubts=doubts)
+        images, doubts = prepare_input(x)
+        probabilities = self._run_all(images.images)
+        return Predictions(probabilities, self.class_names, sources=images.names, doubts=doubts)
 
     def predict_proba(self, x: ImagesLike) -> FloatArray:
         """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
@@ -68,12 +68,12 @@ class FrozenPredictor:
             x: Images or photographs, as `predict`.
 
         Raises:
-            ValueError: If the images are not right, or a file is not a picture or damaged.
+            ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
         """
-        return self._run_all(as_pictures(x)[0].images)
+        return self._run_all(prepare_input(x)[0].images)
 
     def _run_all(self, images: FloatArray) -> FloatArray:
         if len(images) == 1:
@@ -87,7 +87,7 @@ class FrozenPredictor:
         return probabilities_of(interpreter.get_tensor(target))
 
     def _interpreter(self) -> Any:
-        """Return this thread's interpreter with its input and output: LiteRT's may not be shared."""
+        """Return this thread's interpreter with its input and output: threads may not share one."""
         if not hasattr(self._local, "parts"):
             interpreter = _litert().Interpreter(model_content=self._content, num_threads=self._num_threads)
             (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -98,7 +98,7 @@ class FrozenPredictor:
 
     @override
     def __reduce__(self) -> Any:
-        """Pickle what it was made from, as other processes need it: interpreters stay where they are."""
+        """Pickle the content; another process makes its own interpreter from it."""
         return FrozenPredictor, (self._content, self._shape[1:], self.class_names, self._num_threads)
 
     @override

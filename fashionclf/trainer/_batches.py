@@ -1,7 +1,7 @@
 """Training batches, made by numpy from the raw pixels: shuffled, augmented, scaled.
 
-What a batch holds depends on the seed, the epoch and its place in it alone, so that a training repeats bit for
-bit, whatever the order in which threads make the batches, and goes on unchanged after an interruption.
+A batch depends only on the seed, the epoch and its position in the epoch. So a training run is repeatable bit for bit,
+whatever thread makes a batch first, and it continues unchanged after an interruption.
 """
 
 import functools
@@ -27,7 +27,7 @@ class BatchSource:
     """Batches of checked images with their targets and weights.
 
     Attributes:
-        epoch: The epoch, from 0, whose batches are asked for; whoever runs the epochs sets it.
+        epoch: The current epoch, from 0; a callback sets it.
         steps_per_epoch: Number of batches.
     """
 

@@ -29,7 +29,7 @@ class BestCheckpoint(keras.callbacks.Callback):
 
 
 class StopAtDivergence(keras.callbacks.Callback):
-    """Stop as soon as the loss is NaN or infinite, and say so: no later step can mend it."""
+    """Stop with a warning as soon as the loss is NaN or infinite: later steps cannot recover."""
 
     @override
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -38,7 +38,7 @@ class StopAtDivergence(keras.callbacks.Callback):
         if not np.isfinite(loss):
             self.model.stop_training = True
             warnings.warn(
-                f"Training has diverged: the loss is {loss:g}, and training stops here. Build the model anew and "
+                f"Training has diverged: the loss is {loss:g}, and training stops here. Build a new model and "
                 "train it with a lower learning rate.",
                 RuntimeWarning,
                 stacklevel=stack_level(),
@@ -46,7 +46,7 @@ class StopAtDivergence(keras.callbacks.Callback):
 
 
 class EpochCounter(keras.callbacks.Callback):
-    """Tell the source of batches which epoch begins; Keras's own `BackupAndRestore` may begin with a later one."""
+    """Tell the source of batches which epoch starts; with Keras's `BackupAndRestore` it may be a later one."""
 
     def __init__(self, source: BatchSource) -> None:
         super().__init__()

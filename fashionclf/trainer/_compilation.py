@@ -1,4 +1,4 @@
-"""What a model is compiled with: loss, metrics and optimizer, and the targets to suit them."""
+"""What a model is compiled with: loss, metrics and optimizer, and the matching form of the labels."""
 
 import weakref
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ from fashionclf.trainer._targets import (
 
 
 class _Evaluated(keras.Model):
-    """A model with another compilation than its own, which stays as it is.
+    """A wrapper that evaluates a model with another compilation; the model's own compilation does not change.
 
     Args:
         model: The model whose layers are evaluated.
@@ -43,7 +43,7 @@ class _Evaluated(keras.Model):
 
 
 class Compilation:
-    """The loss, metrics and optimizer that a Trainer gives its model. A model that the caller compiles keeps its own.
+    """The loss, metrics and optimizer that a Trainer gives its model. A model that the caller compiled keeps its own.
 
     Args:
         model: The model.
@@ -93,11 +93,11 @@ class Compilation:
 
     @property
     def is_default(self) -> bool:
-        """Whether nothing was asked for, as must be for a model that comes compiled."""
+        """Whether all options are the defaults, as they must be for a model that is already compiled."""
         return self._auto and self._metrics == ("accuracy",) and self.given is None
 
     def loss_for(self, labels: IntArray | FloatArray, recipe: Recipe) -> Any:
-        """Return the loss to train on these labels with: `"auto"` reads it off the output layer and the labels."""
+        """Return the loss for these labels: `"auto"` chooses it by the output layer and the labels."""
         if not self.by_trainer:
             return self._model.loss
         if not self._auto:
@@ -128,7 +128,7 @@ class Compilation:
     def compile(self, loss: Any, recipe: Recipe, total_steps: int) -> None:
         """Compile the model, unless the caller has, or nothing has changed since the last time.
 
-        With a constant rate, a further fit goes on with the optimizer's state; a schedule starts afresh.
+        With a constant learning rate, another fit continues with the optimizer's state; a schedule starts again.
         """
         if not self.by_trainer:
             return
@@ -146,7 +146,7 @@ class Compilation:
         self._evaluator = None
 
     def _optimizer_for(self, recipe: Recipe, total_steps: int) -> keras.optimizers.Optimizer:
-        """Return the optimizer in use if it fits, begun anew where it follows a schedule; else another."""
+        """Return the current optimizer if it can be used again, reset if it follows a schedule; else a new one."""
         variables = self._model.trainable_variables
         purpose = purpose_of(variables, recipe, total_steps, self.given)
         if self._optimizer is not None and self._optimizer_of == purpose:
@@ -154,7 +154,7 @@ class Compilation:
                 return self._optimizer
             if self._beginning is not None:
                 for variable, value in zip(self._optimizer.variables, self._beginning, strict=True):
-                    variable.assign(value)  # begun anew: another optimizer would have to be traced again
+                    variable.assign(value)  # reset: a new optimizer would have to be traced again
                 return self._optimizer
         if self.given is None:
             self._optimizer = make_optimizer(recipe, total_steps)

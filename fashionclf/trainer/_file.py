@@ -1,6 +1,6 @@
 """Classifier files: a Keras `.keras` file with one extra member, which Keras ignores.
 
-The member `fashionclf.json` carries class names, recipe and versions. Keras's own `model.save` would drop it.
+The member `fashionclf.json` holds class names, recipe and versions. Keras's own `model.save` would drop it.
 """
 
 import io
@@ -23,7 +23,7 @@ MEMBER: Final = "fashionclf.json"
 FORMAT: Final = 2
 
 
-# Members that a format added, with what they are in a file of an older one.
+# Members that a later format added, with their values in an older file.
 _ADDED: Final[Mapping[str, Any]] = {"renamed_from": None}
 
 

@@ -23,18 +23,18 @@ def tf_dataset(source: BatchSource) -> Iterator[tf.data.Dataset]:
     """Give the batches of one epoch as a data set, as long as the context lasts."""
     signature = [tf.TensorSpec((None, *source.image_shape), tf.float32)]
     signature += [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in source.arrays]
-    # TensorFlow keeps the function for ever, so what it reaches must be let go of.
+    # TensorFlow keeps the function for ever, so the reference to the images is cleared at the end.
     sources = [source]
 
     def load(step: Any) -> tuple[Any, ...]:
         batch = tf.numpy_function(lambda number: sources[0].batch(int(number)), [step], [s.dtype for s in signature])
         return tuple(tf.ensure_shape(part, spec.shape) for part, spec in zip(batch, signature, strict=True))
 
-    # AutoGraph has nothing to convert here, and where it fails, as on Python 3.13, it keeps hold of the pictures.
+    # AutoGraph has nothing to convert here, and when it fails, as on Python 3.13, it keeps a reference to the images.
     load_as_is = tf.autograph.experimental.do_not_convert(load)
     steps = tf.data.Dataset.range(source.steps_per_epoch)
     options = tf.data.Options()
-    # Nothing here is left to tuning, and its thread can hold up the end of every epoch for half a minute.
+    # Nothing here needs autotuning, and its thread can delay the end of every epoch by half a minute.
     options.autotune.enabled = False
     try:
         yield steps.map(load_as_is, num_parallel_calls=2, deterministic=True).prefetch(4).with_options(options)
@@ -43,7 +43,7 @@ def tf_dataset(source: BatchSource) -> Iterator[tf.data.Dataset]:
 
 
 def _seed_dropout(model: keras.Model, seed: int) -> None:
-    """Start the random generators of dropout (and its kind) from `seed`, each with a number of its own."""
+    """Seed the random generators of dropout and similar layers, each with its own number."""
     for i, state in enumerate(seed_states(model)):
         first = np.random.SeedSequence((seed, i)).generate_state(1)[0]
         state.assign(np.array([first, 0], dtype=state.dtype))
@@ -54,13 +54,13 @@ def _grouped_steps(
     model: keras.Model, callbacks: Iterable[keras.callbacks.Callback], steps_per_epoch: int
 ) -> Iterator[None]:
     """Let TensorFlow run several steps before it returns to Python, unless a callback wants to see every batch."""
-    # Divergence may as well be seen after a group.
+    # Divergence may be noticed after a group.
     watched = any(_watches_batches(callback) for callback in callbacks if type(callback) is not StopAtDivergence)
     replicas = model.distribute_strategy.num_replicas_in_sync  # Keras cannot group the steps of several
     if watched or replicas > 1 or model.steps_per_execution != 1:
         yield
         return
-    # A last group that is not full costs seconds once, more than groups save in a short training.
+    # A last group that is not full costs seconds of tracing, more than groups save in a short training run.
     model.steps_per_execution = max(n for n in range(1, _MAX_GROUP + 1) if steps_per_epoch % n == 0)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Checks that a model takes our pictures and gives probabilities, and the shape in which it wants them."""
+"""Checks that a model takes 28x28 images and gives probabilities."""
 
 from typing import Any, Final
 
@@ -14,30 +14,30 @@ from fashionclf.models._trace import pixel_range
 _INPUTS: Final = (IMAGE_SHAPE, (HEIGHT, WIDTH), (NUM_PIXELS,))
 
 
-_LEAST_RANGE: Final = 1 / 50  # between what pixels in [0, 1] span, and what they do divided by 127.5 or 255
+_LEAST_RANGE: Final = 1 / 50  # between the range of pixels in [0, 1] and their range once divided by 127.5 or 255
 
 
 _EXPECTED_INPUT: Final = "one float input (None, 28, 28, 1), (None, 28, 28) or (None, 784)"
 
 
 def check_model(model: Any) -> tuple[tuple[int, ...], int]:
-    """Return the shape in which a model takes one picture, and its number of output units.
+    """Return the input shape of a model for one image, and its number of output units.
 
-    The model is tried on a picture, which builds one that was not built yet.
+    The model is called once, which builds it if necessary.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: {model!r}")
     shape = _input_shape(model)
-    picture = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
+    image = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
     try:
-        outputs = model(picture, training=False)
+        outputs = model(image, training=False)
     except Exception as error:
-        raise ValueError(f"`model` cannot be applied to a picture of shape {shape}: {error}") from error
+        raise ValueError(f"`model` cannot be applied to an image of shape {shape}: {error}") from error
     if not hasattr(outputs, "shape") or len(outputs.shape) != 2:
         found = getattr(outputs, "shape", type(outputs).__name__)
         raise ValueError(
-            f"`model` gives output {found} for one picture {(1, *shape)}, expected one output (1, num_classes). If it "
-            f"takes pictures in another shape, start it with `keras.Input({_INPUTS[-1]})` or its kind."
+            f"`model` gives output {found} for one image {(1, *shape)}, expected one output (1, num_classes). If it "
+            f"takes images in another shape, start it with `keras.Input({_INPUTS[-1]})` or another of these shapes."
         )
     _check_precision(model)
     _check_scaling(model, shape)
@@ -71,7 +71,7 @@ def _fits(shape: tuple[int | None, ...], image: tuple[int, ...]) -> bool:
 def _check_scaling(model: keras.Model, shape: tuple[int, ...]) -> None:
     """Refuse a model that divides pixels by 255: it gets them in [0, 1], and would see nearly black images.
 
-    Measured where the pixels reach the first layer with weights, whatever stands before it: `Rescaling`, an adapted
+    Measured at the input of the first layer with weights, after any layers before it: `Rescaling`, an adapted
     `Normalization`, a division.
     """
     reach = pixel_range(model, shape)
@@ -94,7 +94,7 @@ def _check_precision(model: keras.Model) -> None:
 
 
 def _check_probabilities(model: keras.Model, outputs: FloatArray) -> None:
-    """Refuse logits: the file that a plain Keras user opens must compute probabilities itself."""
+    """Refuse logits: the saved file must give probabilities in plain Keras too."""
     units = outputs.shape[1]
     expected = "sigmoid" if units == 1 else "softmax"
     activation = getattr(last_layer(model), "activation", None)
@@ -102,5 +102,5 @@ def _check_probabilities(model: keras.Model, outputs: FloatArray) -> None:
     plausible = outputs.min() >= 0 and (outputs.max() <= 1 if units == 1 else abs(outputs.sum() - 1) < 1e-3)
     if not plausible or (units == 1 and activation not in (None, keras.activations.sigmoid)):
         raise ValueError(
-            f"`model` ends in {units} units that are no probabilities. Give the last layer `activation={expected!r}`."
+            f"`model` ends in {units} units that are not probabilities. Give the last layer `activation={expected!r}`."
         )

@@ -13,8 +13,8 @@ class ModelState:
     """What all Trainers of one model share.
 
     Attributes:
-        computing: Held while a training step makes the layers compute otherwise, and by whoever must not see that.
-        fitting: Held by the one `fit` that may run.
+        computing: Held while a training step changes how the layers compute, and by all code that must not see this.
+        fitting: Held by the `fit` that is running.
         compiled_by: The `Compilation` of the Trainer that compiled the model last, held weakly; None if no Trainer did.
         compilation: What `compilation_of` gave then. Another value means that the caller has compiled the model since.
     """

@@ -8,7 +8,7 @@ import keras
 
 from fashionclf.recipe import OPTIMIZERS, Recipe
 
-_WARM_UP: Final = 0.25  # share of one-cycle's steps in which the learning rate rises
+_WARM_UP: Final = 0.25  # share of the steps of one-cycle in which the learning rate rises
 
 
 _FIRST_RATE: Final = 1 / 25  # one-cycle's first learning rate, as a share of its peak

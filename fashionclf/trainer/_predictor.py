@@ -15,14 +15,14 @@ from fashionclf.trainer._process import check_process
 class CompiledPredictor:
     """Probabilities of a model through one cached TensorFlow function.
 
-    Calling a concrete function skips what costs `model.predict` its 50 ms a call: a new data set, callbacks
-    and progress bar. It reads the model's variables, so training in between is seen. Safe to share between threads.
+    Calling a concrete function avoids the 50 ms that `model.predict` spends on a new data set, callbacks and a
+    progress bar. It reads the model's variables, so it follows further training. Threads may share it.
     """
 
     def __init__(self, model: keras.Model, image_shape: tuple[int, ...], lock: AbstractContextManager[Any]) -> None:
         self._model = model
         self._image_shape = image_shape
-        self._lock = lock  # held while the model is traced: training traces it to compute otherwise
+        self._lock = lock  # held while the model is traced: a training step changes how it computes
         self._function: Any = None
 
     def __call__(self, images: FloatArray, batch_size: int) -> FloatArray:

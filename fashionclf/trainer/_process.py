@@ -1,4 +1,4 @@
-"""Which process may use TensorFlow: the one that did first, not one that was forked from it."""
+"""Only the process that first used TensorFlow may use it, not a process forked from it."""
 
 import os
 from typing import Final
@@ -7,7 +7,7 @@ _OWNER: Final[list[int]] = []
 
 
 def check_process() -> None:
-    """Refuse to compute in a forked child: TensorFlow's threads are not copied, and waiting for them never ends.
+    """Refuse to compute in a forked child: TensorFlow's threads are not copied, so it would wait for them for ever.
 
     Raises:
         RuntimeError: If another process has used a Trainer before this one was forked from it.

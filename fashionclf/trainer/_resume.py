@@ -33,7 +33,7 @@ class SavedState(NamedTuple):
 
 
 class TrainingState(keras.callbacks.Callback):
-    """Keep the state of a fit in one file, so that the same call after an interruption ends as it would have.
+    """Keep the state of a fit in one file, so the same call after an interruption gives the same result.
 
     The file holds weights, optimizer, dropout seeds, history and early stopping after the last whole epoch. It
     is written in one step, and removed when the fit is complete.
@@ -58,7 +58,7 @@ class TrainingState(keras.callbacks.Callback):
 
     @property
     def first_epoch(self) -> int:
-        """The epoch, counted from 0, with which the fit goes on."""
+        """The epoch, counted from 0, with which the fit continues."""
         return 0 if self._saved is None else int(self._saved.values["next_epoch"])
 
     @override
@@ -149,7 +149,7 @@ def read_state(path: Path) -> SavedState | None:
     if found != _FORMAT:
         raise ValueError(
             f"{str(path)!r} holds the state of a fit in format {found!r}; this version of fashionclf reads format "
-            f"{_FORMAT}. Go on with the version that wrote it, or delete it to start over."
+            f"{_FORMAT}. Continue with the version that wrote it, or delete it to start over."
         )
     missing = {"run", "next_epoch", "history"} - values.keys()
     if missing or "seed" not in values["run"]:

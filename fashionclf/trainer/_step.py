@@ -1,7 +1,7 @@
-"""What only training computes differently: bfloat16 arithmetic, faster kernels, smoothed labels.
+"""What only training computes differently: mixed precision (bfloat16), faster kernels, smoothed labels.
 
-A model is float32, and its labels are what they are, for validation, checkpoints, callbacks and metrics alike. Only the
-training function sees anything else, and only while it runs. So nothing that serves training reaches a saved file.
+Validation, checkpoints, callbacks and metrics always use the float32 model and the original labels. Only the training
+function computes differently, and only while it runs. So none of this gets into a saved file.
 """
 
 import contextlib
@@ -106,7 +106,7 @@ def training_step(model: keras.Model, traced: TracedSteps, *, precision: str, la
 
 @contextlib.contextmanager
 def _in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
-    """Compute in bfloat16 with float32 weights (Micikevicius et al., arXiv:1710.03740)."""
+    """Compute in mixed precision: bfloat16 with float32 weights (Micikevicius et al., arXiv:1710.03740)."""
     policies = [layer.dtype_policy for layer in layers]
     try:
         for layer in layers:
@@ -119,7 +119,7 @@ def _in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _calling(faster: dict[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
-    """Let layers compute by another function what their own `call` does."""
+    """Replace the `call` of layers by faster functions."""
     with contextlib.ExitStack() as stack:
         for layer, call in faster.items():
             stack.enter_context(replaced(layer, "call", functools.partial(call, layer)))
@@ -135,7 +135,7 @@ def _faster_call(layer: keras.Layer) -> Callable[..., Any] | None:
 def _fused_normalisation(
     layer: keras.layers.BatchNormalization, inputs: Any, training: Any = None, mask: Any = None
 ) -> Any:
-    """Do what the layer's own `call` does, moving averages included, by a fused kernel that takes half the time."""
+    """Compute the same as the layer's own `call`, with moving averages, by a fused kernel in half the time."""
     if training is not True or mask is not None:
         return type(layer).call(layer, inputs, training=training, mask=mask)
     mean, variance = layer.moving_mean.value, layer.moving_variance.value
@@ -152,7 +152,7 @@ def _fused_normalisation(
 
 
 def _can_be_fused(layer: keras.Layer) -> bool:
-    """Tell whether the kernel does the same: pictures, channels last, the layer's own class, and being trained."""
+    """Tell whether the kernel computes the same: images, channels last, exactly this class, and trainable."""
     return (
         type(layer) is keras.layers.BatchNormalization
         and layer.built
@@ -165,7 +165,7 @@ def _can_be_fused(layer: keras.Layer) -> bool:
 
 
 def _sum_by_place(layer: keras.layers.DepthwiseConv2D, inputs: Any) -> Any:
-    """Convolve maps with filters of their own size, by a weighted sum: the gradient of a convolution is slower."""
+    """Convolve maps with filters of the same size by a weighted sum: the gradient of a convolution is slower."""
     if inputs.shape[1:3] != layer.kernel_size:
         return type(layer).call(layer, inputs)
     weights = tf.cast(layer.kernel.value[..., 0], tf.float32)
@@ -188,7 +188,7 @@ def _is_plain_depthwise(layer: keras.Layer) -> bool:
 
 @contextlib.contextmanager
 def _smoothed_labels(model: keras.Model, amount: float) -> Iterator[None]:
-    """Show the loss, though not the metrics, one-hot or binary targets with `amount` spread over all classes."""
+    """Spread `amount` of each target over all classes, for the loss but not for metrics (Szegedy et al., 2016)."""
     if not amount:
         yield
         return

@@ -71,7 +71,7 @@ def _name(identifier: Any) -> str:
 
 
 def check_known(identifier: Any, name: str, module: Any) -> None:
-    """Check that Keras understands the name of a loss or metric, which it would only tell when training starts."""
+    """Check that Keras knows the name of a loss or metric; Keras itself checks it only when training starts."""
     if isinstance(identifier, str) and not (name == "metric" and identifier in ("accuracy", "acc")):
         try:
             module.get(identifier)

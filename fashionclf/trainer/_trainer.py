@@ -19,7 +19,7 @@ from fashionclf.labels import CLASS_NAMES, match_labels
 from fashionclf.labels import class_names as class_names_of
 from fashionclf.models import flip_averaged
 from fashionclf.models._graph import named_variables
-from fashionclf.photographs._input import as_pictures
+from fashionclf.photographs._input import prepare_input
 from fashionclf.predictions import Predictions
 from fashionclf.presets import Preset, get_preset, list_presets
 from fashionclf.recipe import Recipe
@@ -40,12 +40,12 @@ from fashionclf.trainer._step import TracedSteps
 
 
 class Trainer:
-    """A model with all that it takes to train it, judge it, use it and keep it.
+    """Fit, evaluate, predict, save and load a classifier.
 
     Args:
-        model: Any float32 `keras.Model` with one input of pictures `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
-            and one output of probabilities: softmax, or one sigmoid unit for two classes. It is tried on a picture,
-            which builds it if it was not built. A model that is compiled already keeps its compilation.
+        model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
+            and one output of probabilities: softmax, or one sigmoid unit for two classes. It is called once, which
+            builds it if necessary. A model that is already compiled keeps its compilation.
         class_names: One name per class. None takes those of the `Split` it is fitted on, else those of
             its preset, else Fashion-MNIST's ten if the model has ten classes. The labels of a `Split` are matched with
             them by name.
@@ -54,13 +54,13 @@ class Trainer:
             labels: one sigmoid unit → binary, integers → sparse categorical, one-hot → categorical
             cross-entropy.
         metrics: Names or instances of Keras metrics.
-        recipe: How to train; see `Recipe`. What `fit` is told takes precedence.
+        recipe: How to train; see `Recipe`. Arguments of `fit` take precedence.
 
     Attributes:
         model: The `keras.Model`, always in float32. It cannot be exchanged: build another Trainer.
         num_classes: Number of classes, at least 2.
         recipe: The recipe in use; it can be set.
-        class_names: One name per class, or None as long as nothing tells them; they can be set.
+        class_names: One name per class, or None as long as they are unknown; they can be set.
 
     Raises:
         ValueError: If the model does not fit, a name is unknown or a count wrong, or a compiled model is given
@@ -98,8 +98,10 @@ class Trainer:
         self._check_compilation()
         self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
         self._names_given = class_names is not None
-        self._renamed_from: tuple[str, ...] | None = None  # what a Split, or this Trainer once, called the classes
-        self._knows_classes = False  # whether the weights have learnt what the class names say
+        self._renamed_from: tuple[str, ...] | None = (
+            None  # earlier names of the classes: those of a Split, or before a renaming
+        )
+        self._knows_classes = False  # whether the weights were trained for these class names
         self._locks = state_of(model)
         self._traced = TracedSteps()
         self._predictor = CompiledPredictor(model, self._image_shape, self._locks.computing)
@@ -125,11 +127,11 @@ class Trainer:
         Args:
             name: Of the preset.
             pretrained: Load the weights that this project trained, for the presets in
-                `list_presets(pretrained=True)`; `get_preset(name).pretrained` tells about them. They are verified.
-                Fitting them further by the preset's recipe would begin with its high learning rate: set
-                `trainer.recipe` to one of your own first.
+                `list_presets(pretrained=True)`; `get_preset(name).pretrained` describes them. Their checksum is
+                verified. To train them further, first set `trainer.recipe` to your own: the preset's recipe starts
+                with a high learning rate.
             class_names: Ten names in place of the preset's.
-            seed: Of the initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
+            seed: Seed of the initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
 
         Raises:
             ValueError: If there is no such preset, it has no trained weights, its weights are damaged, or the names
@@ -222,32 +224,33 @@ class Trainer:
         resume: PathLike | None = None,
         verbose: int | str = "auto",
     ) -> keras.callbacks.History:
-        """Train the model. What is left out comes from the recipe.
+        """Train the model. Options that are left out come from the recipe.
 
-        Fitting again goes on from the current weights, with a fresh schedule.
+        Fitting again continues from the current weights, with a new learning-rate schedule.
 
         Args:
             x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
-            epochs: Passes over the training pictures.
-            batch_size: Pictures per step.
+            epochs: Number of passes over the training images.
+            batch_size: Images per step.
             validation_data: `(x, y)`, `(x, y, sample_weight)` or a `Split`, evaluated after every epoch.
-            validation_split: Share, from 0 up to 1, of the pictures to set aside for validation instead, stratified
-                and shuffled. 0 turns a recipe's off.
+            validation_split: Share, from 0 up to 1, of the images to hold out for validation instead, stratified and
+                shuffled. 0 turns a recipe's off.
             early_stopping: Stop after this many epochs without a better validation loss, and restore the best
                 weights. False turns a recipe's off.
             checkpoint: `.keras` file to save the classifier to after every epoch with the best validation loss so far.
             callbacks: Keras callbacks.
             augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
-            precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. The model is float32 again afterwards.
+            precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. `"bfloat16"` is mixed precision; the model
+                is float32 again afterwards.
             class_weight: Weight by label or class name, 1 for those left out, or `"balanced"`.
-            sample_weight: `(n,)`, one weight of at least 0 per training picture.
+            sample_weight: `(n,)`, one weight of at least 0 per training image.
             seed: Of the validation split, shuffling, augmentation and dropout, from 0 to 2**32 - 1. The same seed
                 gives the same weights bit for bit on one machine with the same versions. None draws fresh entropy.
-            resume: File (`.npz`) in which to keep the state of the fit after every epoch. If it exists, an
-                interrupted fit goes on there and ends as it would have without the interruption, provided that
-                everything else is as before (the model built anew with its seed, or any weights: they are
-                replaced). The state of callbacks passed in `callbacks` is not kept. Removed in the end.
+            resume: File (`.npz`) for the state of the fit, written after every epoch and removed at the end. If it
+                exists, the interrupted fit continues from there and gives the same result as without the interruption.
+                Pass the same arguments and a model of the same structure; its weights are replaced. The state of your
+                own `callbacks` is not kept.
             verbose: Keras's `"auto"`, 0 (silent), 1 (progress bar) or 2 (a line per epoch).
 
         Returns:
@@ -262,7 +265,7 @@ class Trainer:
                 forked from one that used TensorFlow.
 
         Warns:
-            RuntimeWarning: If the loss becomes NaN or infinite, where training stops.
+            RuntimeWarning: If the loss becomes NaN or infinite; training stops then.
 
         Example:
             >>> import fashionclf as fc, numpy as np
@@ -296,14 +299,14 @@ class Trainer:
         training, validation = training_and_validation(data, validation_data, options, self.num_classes, known)
         training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
         plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self.save)
-        # Whatever can be wrong has been checked; only from here on does the trainer change.
+        # All checks are done. The trainer changes only from here on.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
             self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
             return run_fit(self.model, plan, self._traced)
 
     def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-        """Return the class names once fitted on images, and what else their classes are called.
+        """Return the class names after fitting on `x`, and the earlier names of the same classes.
 
         Those of a `Split` replace a preset's, but not those given. Given names rename a Split's, label by label, unless
         they have some in common: those must be the same classes.
@@ -321,7 +324,7 @@ class Trainer:
             return own, renamed_from
         return check_class_names(theirs, self.num_classes), None
 
-    # -- judging and using ------------------------------------------------------------------------
+    # -- evaluating and predicting ------------------------------------------------------------------------
 
     def evaluate(
         self,
@@ -331,14 +334,14 @@ class Trainer:
         batch_size: int = EVALUATION_BATCH,
         sample_weight: Any = None,
     ) -> dict[str, float]:
-        """Return the loss and the metrics on labelled pictures.
+        """Return the loss and the metrics on labelled images.
 
         Args:
             x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
-            batch_size: Pictures per step.
-            sample_weight: `(n,)`, one weight of at least 0 per picture, for the loss. As everywhere in Keras,
-                metrics count all pictures alike.
+            batch_size: Images per step.
+            sample_weight: `(n,)`, one weight of at least 0 per image, for the loss. As in Keras, metrics do not use
+                them.
 
         Returns:
             A dictionary such as `{"loss": 0.23, "accuracy": 0.918}`.
@@ -377,18 +380,18 @@ class Trainer:
     def report(
         self, x: ImagesLike | Split, y: LabelsLike | None = None, *, batch_size: int = EVALUATION_BATCH
     ) -> EvaluationReport:
-        """Return all figures on labelled pictures: by class, by mistake, and what the probabilities are worth.
+        """Return the metrics on labelled images: overall, by class, the most frequent mistakes, and calibration.
 
         Args:
             x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
-            batch_size: Pictures computed at a time; bounds the memory used.
+            batch_size: Images computed at a time; bounds the memory used.
 
         Returns:
             An `EvaluationReport`; print it.
 
         Raises:
-            ValueError: If values are out of range, lengths differ, or nothing has told the class names.
+            ValueError: If values are out of range, lengths differ, or the class names are unknown.
             TypeError: If an argument has the wrong type.
 
         Example:
@@ -407,13 +410,13 @@ class Trainer:
         """Return class names with probabilities.
 
         Args:
-            x: Images in any form that `prepare_images` takes, a single one giving one prediction. Or photographs, read
+            x: Images in any form that `prepare_images` takes, a single image gives one prediction. Or photographs, read
                 as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, an array
                 `(h, w, 3)` or `(h, w, 4)` of colours, or a list.
-            batch_size: Pictures computed at a time; bounds the memory used.
+            batch_size: Images computed at a time; bounds the memory used.
 
         Returns:
-            `Predictions`, a sequence of one `Prediction` per picture. Those of a folder come in natural order.
+            `Predictions`, a sequence of one `Prediction` per image. Those of a folder come in natural order.
 
         Raises:
             ValueError: If the images are not right, a file is not an image or damaged, nothing has told the class
@@ -432,19 +435,19 @@ class Trainer:
             >>> images, labels = fc.load_data("synthetic").test
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
             >>> trainer.predict(images[:2])
-            <Predictions for 2 pictures, 10 classes>
+            <Predictions for 2 images, 10 classes>
         """
         names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
-        pictures, doubts = as_pictures(x)
-        probabilities = self._predictor(pictures.images, batch_size)
-        return Predictions(probabilities, names, sources=pictures.names, doubts=doubts)
+        images, doubts = prepare_input(x)
+        probabilities = self._predictor(images.images, batch_size)
+        return Predictions(probabilities, names, sources=images.names, doubts=doubts)
 
     def predict_proba(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
         """Return probabilities alone, as scikit-learn's classifiers do.
 
         Args:
             x: Images or photographs, as `predict`.
-            batch_size: Pictures computed at a time; bounds the memory used.
+            batch_size: Images computed at a time; bounds the memory used.
 
         Returns:
             A float32 array `(n, num_classes)` in [0, 1], each row summing to 1.
@@ -457,17 +460,17 @@ class Trainer:
             ImportError: If a photograph is to be read and pillow is missing.
         """
         batch_size = check_count(batch_size, "batch_size")
-        return self._predictor(as_pictures(x)[0].images, batch_size)
+        return self._predictor(prepare_input(x)[0].images, batch_size)
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
-        """Freeze the classifier as it is now into a predictor for serving one picture at a time.
+        """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
-        It answers several times faster than `predict` does for a single picture; for many at once `predict` is the
-        faster one. Needs LiteRT: `pip install 'fashionclf[litert]'`.
+        For a single image it is several times faster than `predict`. For many images at once `predict` is faster.
+        Needs LiteRT: `pip install 'fashionclf[litert]'`.
 
         Args:
-            num_threads: Threads for one picture. None takes two, where the processor has as many: more only wait
-                for each other on pictures this small.
+            num_threads: Threads for one image. None uses two, if the processor has two: more are not faster on images
+                this small.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
@@ -508,9 +511,9 @@ class Trainer:
         """Write the classifier to one `.keras` file, in float32, replacing an older one in one step.
 
         Plain `keras.models.load_model` opens it without fashionclf, and it then computes what `predict_proba`
-        does (for a single sigmoid unit: the second column). Class names, recipe and versions ride in an extra
-        member of the file. To train it further in plain Keras, compile it anew: the learning rate of a schedule has
-        come to its end.
+        does (for a single sigmoid unit: the second column). Class names, recipe and versions are stored in an extra
+        member of the file. To train it further in plain Keras, compile it again: a learning-rate schedule is at its
+        end.
 
         Args:
             path: A file name ending in `.keras`, in a folder that exists.
@@ -545,11 +548,11 @@ class Trainer:
 
         Args:
             path: A `.keras` file.
-            class_names: In place of the saved ones; needed for a file that plain Keras wrote.
+            class_names: Replace the saved ones; needed for a file that plain Keras wrote.
             custom_objects: Classes and functions by name, for a model with layers, losses or metrics of your own.
 
         Returns:
-            A Trainer that predicts exactly what the saved one did, and can be fitted further.
+            A Trainer that gives the same predictions as the saved one and can be trained further.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -600,7 +603,7 @@ def _check_backend() -> None:
 
 
 def _with_weights(model: keras.Model, preset: Preset) -> keras.Model:
-    """Return the model of a preset with its trained weights, as the classifier that they were released for."""
+    """Return the model of a preset with its pretrained weights, with test-time augmentation where they use it."""
     weights = preset.pretrained
     if weights is None:
         raise ValueError(

@@ -119,7 +119,7 @@ def batches(rounds=3):
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-# -- (b): one picture -----------------------------------------------------------------------------
+# -- (b): one image -----------------------------------------------------------------------------
 
 
 def latency(calls=300, rounds=5):
@@ -197,11 +197,11 @@ def onnx_predictor(ready):
     return lambda: session.run(None, {"x": channels_first})
 
 
-# -- (c): many pictures ---------------------------------------------------------------------------
+# -- (c): many images ---------------------------------------------------------------------------
 
 
 def throughput(rounds=5):
-    """Time whole passes over 10,000 and 60,000 pictures, taking turns; the median of the rounds."""
+    """Time whole passes over 10,000 and 60,000 images, taking turns; the median of the rounds."""
     import tensorflow as tf
 
     import fashionclf as fc
@@ -253,8 +253,8 @@ def start(rounds=5):
             "fashionclf.load_data": ("import fashionclf", "fashionclf.load_data()"),
             "keras.datasets.fashion_mnist": ("import keras", "keras.datasets.fashion_mnist.load_data()"),
             "pretrained cnn_accurate and its first prediction": (
-                "import tensorflow, numpy as np; picture = np.zeros((28, 28), 'uint8')",
-                "import fashionclf as fc; fc.Trainer.from_preset('cnn_accurate', pretrained=True).predict(picture)",
+                "import tensorflow, numpy as np; image = np.zeros((28, 28), 'uint8')",
+                "import fashionclf as fc; fc.Trainer.from_preset('cnn_accurate', pretrained=True).predict(image)",
             ),
         }
         times = {name: [] for name in codes}
@@ -324,7 +324,7 @@ def page(results):
         "`python tests/benchmarks/run.py` measured each of these tables side by side in one run. Read the ratios: "
         "seconds depend on the machine.",
         "",
-        "![Seconds to validation accuracy 0.915, and milliseconds for one picture](benchmarks.png)",
+        "![Seconds to validation accuracy 0.915, and milliseconds for one image](benchmarks.png)",
         "",
     ]
     writers = {
@@ -361,7 +361,7 @@ def training_lines(results):
     lines = [
         "## Training",
         "",
-        "Each training runs in a process of its own; its clock starts with TensorFlow imported and raw pictures in "
+        "Each training runs in a process of its own; its clock starts with TensorFlow imported and raw images in "
         "memory, and counts preparation, tracing and every evaluation.",
         "",
         "| | seed | seconds to validation accuracy 0.915 | seconds in all | final validation accuracy "
@@ -392,7 +392,7 @@ def training_lines(results):
         f"recipe's 8 epochs, and reaches **{median(balanced, 'test_accuracy'):.4f}** on the test split (median).",
         f"- Peak memory: `cnn_fast` **{median(fast, 'peak_mib') / median(plain, 'peak_mib'):.2f}**, `cnn_balanced` "
         f"**{median(balanced, 'peak_mib') / median(plain, 'peak_mib'):.2f}** of plain Keras's, "
-        "whose scaled pictures are float64 as in the tutorials.",
+        "whose scaled images are float64 as in the tutorials.",
     ]
 
 
@@ -401,7 +401,7 @@ def number(value):
 
 
 def batches_lines(results):
-    lines = ["## Batches of one epoch, 48,000 pictures", "", "| augmentation | seconds of one core |", "|---|---:|"]
+    lines = ["## Batches of one epoch, 48,000 images", "", "| augmentation | seconds of one core |", "|---|---:|"]
     return [
         *lines,
         *(f"| {name} | {seconds:.3f} |" for name, seconds in results.items()),
@@ -412,7 +412,7 @@ def batches_lines(results):
 
 def latency_lines(results):
     lines = [
-        "## One picture, `cnn_dropout`",
+        "## One image, `cnn_dropout`",
         "",
         "| way | p50, ms | p99, ms | p50 of `model.predict` / this |",
         "|---|---:|---:|---:|",
@@ -427,7 +427,7 @@ def latency_lines(results):
 
 def throughput_lines(results):
     lines = [
-        "## Many pictures, `cnn_dropout`",
+        "## Many images, `cnn_dropout`",
         "",
         "| way | 10,000, s | 60,000, s | of the bare function (10,000) |",
         "|---|---:|---:|---:|",
@@ -462,7 +462,7 @@ def refit_lines(results):
 
 
 def plot(results, path):
-    """Draw time to accuracy and single-picture latency as bars."""
+    """Draw time to accuracy and single-image latency as bars."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -486,7 +486,7 @@ def plot(results, path):
             names, values, color=["#0072B2" if "redictor" in n or "Trainer" in n else "#999999" for n in names]
         )
         right.bar_label(bars, [f"{value:.2f} ms" for value in values], padding=3)
-        right.set(xscale="log", title="One picture (median)", xlabel="milliseconds")
+        right.set(xscale="log", title="One image (median)", xlabel="milliseconds")
         right.set_xlim(right=max(values) * 8)
         right.invert_yaxis()
     figure.savefig(path, dpi=110)

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/training.py plain|fast|balanced SEED
 
-The clock starts when TensorFlow is imported and the raw pictures are in memory. Preparing the data, building,
+The clock starts when TensorFlow is imported and the raw images are in memory. Preparing the data, building,
 tracing, training and every evaluation count.
 """
 
@@ -76,7 +76,7 @@ def fast(images, labels, seed):
 
 
 def balanced(images, labels, seed):
-    """Train the preset `cnn_balanced` by its recipe, on all 60,000 pictures: it is judged on the test split, once."""
+    """Train the preset `cnn_balanced` by its recipe, on all 60,000 images: it is evaluated on the test split, once."""
     clock = Clock()
     trainer = fc.Trainer.from_preset("cnn_balanced", seed=seed)
     trainer.fit(images, labels, callbacks=[clock], seed=seed, verbose=0)

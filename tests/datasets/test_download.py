@@ -38,14 +38,14 @@ ALL = sorted(CONTENT)
 class Web:
     """A pretended internet: `answers[mirror]` gives the content of a file or raises."""
 
-    def __init__(self, **answers):
-        self.answers = {A: answers["a"], B: answers["b"]}
+    def __init__(self, **predicted):
+        self.predicted = {A: predicted["a"], B: predicted["b"]}
         self.asked = []
 
     def __call__(self, url, path):
         self.asked.append(url)
         path.write_bytes(b"a part of it")  # what an interrupted transfer would leave
-        path.write_bytes(self.answers[url[: len(A)]](path.name))
+        path.write_bytes(self.predicted[url[: len(A)]](path.name))
 
 
 def good(name):
@@ -117,7 +117,7 @@ def test_an_interrupt_leaves_nothing(web, tmp_path, error):
         return good(name)
 
     web(interrupted, interrupted)
-    with pytest.raises((KeyboardInterrupt, SystemExit, MemoryError)):
+    with pytest.raises((KeyboardInterrupt, SystemExit, MemoryError, _download.MirrorError)):
         _download.download(SOURCE, tmp_path / "tiny")
     assert everything_under(tmp_path) == []
 

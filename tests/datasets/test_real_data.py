@@ -1,4 +1,4 @@
-"""What the library promises on the real pictures. Slow: trains for minutes, once for all tests."""
+"""What the library promises on the real images. Slow: trains for minutes, once for all tests."""
 
 import keras
 import numpy as np
@@ -55,7 +55,7 @@ def test_the_saved_file_is_plain_keras(cnn_dropout, dataset, tmp_path):
 
 
 def test_logistic_regression_in_scikit_learn(dataset):
-    """On a fifth of the pictures, for time; docs/systems.md has the whole."""
+    """On a fifth of the images, for time; docs/systems.md has the whole."""
     from sklearn.linear_model import SGDClassifier
 
     classifier = SGDClassifier(loss="log_loss", max_iter=5, random_state=42, tol=None)
@@ -64,7 +64,7 @@ def test_logistic_regression_in_scikit_learn(dataset):
     assert scores.mean() > 0.78
 
 
-def test_softmax_regression_generalises_to_test_pictures(dataset):
+def test_softmax_regression_generalises_to_test_images(dataset):
     trainer = fc.Trainer.from_preset("softmax", seed=0)
     trainer.fit(dataset.train, seed=0, verbose=0)
     assert trainer.evaluate(dataset.test)["accuracy"] > 0.82

@@ -25,12 +25,12 @@ def test_it_has_fashion_mnist_s_shapes_dtypes_and_classes(dataset):
     assert x_train.flags.writeable
 
 
-def test_every_picture_shows_something_and_no_two_are_alike(dataset):
+def test_every_image_shows_something_and_no_two_are_alike(dataset):
     (x_train, _), (x_test, _) = dataset
     covered = (x_train > 20).mean(axis=(1, 2))
     assert covered.min() > 0.02
     assert covered.max() < 0.98
-    assert len({picture.tobytes() for picture in (*x_train, *x_test)}) == 70_000
+    assert len({image.tobytes() for image in (*x_train, *x_test)}) == 70_000
 
 
 def test_the_order_is_shuffled(dataset):

@@ -20,10 +20,10 @@ class TestCalibrate:
     def test_it_finds_how_much_too_sure_a_classifier_is(self, garments):
         x, y = garments[0][300:], garments[1][300:]
         plain, sharp = self.make(garments), self.make(garments, 3.0)
-        answers = sharp.predict(x).labels
+        predicted = sharp.predict(x).labels
         before = sharp.report(x, y)
         assert fc.calibrate(sharp, x, y) == pytest.approx(3 * fc.calibrate(plain, x, y), rel=3e-3)
-        np.testing.assert_array_equal(sharp.predict(x).labels, answers)
+        np.testing.assert_array_equal(sharp.predict(x).labels, predicted)
         np.testing.assert_allclose(sharp.predict_proba(x), plain.predict_proba(x), atol=1e-3)
         assert sharp.report(x, y).log_loss < before.log_loss
 
@@ -52,8 +52,8 @@ class TestCalibrate:
         image = keras.Input((28, 28, 1))
         flat = keras.layers.Flatten()(image)
         gate = keras.layers.Dense(784, activation="sigmoid", kernel_initializer="zeros")(flat)
-        answer = keras.layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(0))
-        trainer = fc.Trainer(keras.Model(image, answer(keras.layers.Multiply()([flat, gate]))))
+        predicted = keras.layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(0))
+        trainer = fc.Trainer(keras.Model(image, predicted(keras.layers.Multiply()([flat, gate]))))
         before = trainer.predict_proba(garments[0])
         temperature = fc.calibrate(trainer, *garments)
         expected = before ** (1 / temperature)

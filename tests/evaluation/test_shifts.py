@@ -7,7 +7,7 @@ import fashionclf as fc
 
 
 class TestShiftRobustness:
-    def test_it_is_the_accuracy_on_moved_pictures(self, fitted, garments):
+    def test_it_is_the_accuracy_on_moved_images(self, fitted, garments):
         images, labels = garments[0][:60], garments[1][:60]
         result = fc.shift_robustness(fitted, images, labels, max_shift=2)
         assert result.accuracies.shape == (5, 5)

@@ -12,7 +12,7 @@ PICTURE_INPUT = keras.Input((28, 28, 1))
 
 
 def values(model, name):
-    """What a layer gives for the picture, by a model that ends there: (height, width, channels)."""
+    """What a layer gives for the image, by a model that ends there: (height, width, channels)."""
     return keras.Model(model.inputs[0], model.get_layer(name).output)(SCALED[np.newaxis, ..., np.newaxis])[0]
 
 
@@ -25,11 +25,11 @@ def test_maps_are_the_convolution_computed_by_hand(shape):
     np.testing.assert_allclose(maps["conv"], MAPS, atol=1e-5)
 
 
-def test_one_picture_in_every_form(averaging, every_form):
+def test_one_image_in_every_form(averaging, every_form):
     expected = feature_maps(averaging, every_form["float32"][0])["conv"]
     for form, images in every_form.items():
-        for picture in (images[0], images[:1]):
-            np.testing.assert_allclose(feature_maps(averaging, picture)["conv"], expected, atol=1e-6, err_msg=form)
+        for image in (images[0], images[:1]):
+            np.testing.assert_allclose(feature_maps(averaging, image)["conv"], expected, atol=1e-6, err_msg=form)
 
 
 def test_maps_are_taken_behind_the_activation(fitted):

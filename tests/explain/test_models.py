@@ -48,15 +48,15 @@ def test_flip_averaged_adds_what_both_looks_saw():
     np.testing.assert_array_equal(kernels(trainer)["conv"], KERNEL)
 
 
-def test_the_mirrored_picture_has_the_mirrored_map(fitted, garments, tmp_path):
+def test_the_mirrored_image_has_the_mirrored_map(fitted, garments, tmp_path):
     trainer = fc.Trainer(fc.flip_averaged(fitted.model))
     trainer.save(tmp_path / "twice.keras")
     for each in (trainer, fc.Trainer.load(tmp_path / "twice.keras")):
-        for picture in garments[0][:3]:
-            heat, again = grad_cam(each, picture), grad_cam(each, picture[:, ::-1])
+        for image in garments[0][:3]:
+            heat, again = grad_cam(each, image), grad_cam(each, image[:, ::-1])
             np.testing.assert_allclose(again, heat[:, ::-1], atol=1e-5)
             assert heat.max() == 1
-    assert np.abs(heat - grad_cam(fitted, picture)).max() > 0.01
+    assert np.abs(heat - grad_cam(fitted, image)).max() > 0.01
 
 
 def test_deeper_nesting_and_a_mirror_inside_change_nothing(averaging):
@@ -76,8 +76,8 @@ def test_deeper_nesting_and_a_mirror_inside_change_nothing(averaging):
 def test_names_that_repeat_get_their_path():
     image = keras.Input((28, 28, 1))
     members = [fc.cnn_model((4,), units=(), dropout=0, seed=i, name=name) for i, name in enumerate(["left", "right"])]
-    answer = layers.Average()([member(image) for member in members])
-    trainer = fc.Trainer(keras.Model(image, answer))
+    predicted = layers.Average()([member(image) for member in members])
+    trainer = fc.Trainer(keras.Model(image, predicted))
     maps = feature_maps(trainer, PICTURE)
     assert list(maps) == list(kernels(trainer)) == ["left/conv_1", "right/conv_1"]
     alone = fc.Trainer(members[0])

@@ -38,7 +38,7 @@ def test_dense_options_give_probabilities(flatten, activation):
 
 
 @pytest.mark.parametrize("kernel_size", [1, 5, (3, 5), 2])
-def test_kernel_sizes_keep_the_picture(kernel_size):
+def test_kernel_sizes_keep_the_image(kernel_size):
     model = fc.cnn_model((2, 2, 2, 2), kernel_size=kernel_size, units=(), dropout=0.0)
     assert model.output_shape == (None, 10)
     assert model.get_layer("conv_1").output.shape == (None, 28, 28, 2)
@@ -108,7 +108,7 @@ class TestFlipAveraged:
         assert fc.flip_averaged(model, name="both").name == "both"
         assert [id(weight) for weight in averaged.weights] == [id(weight) for weight in model.weights]
 
-    def test_a_model_of_pictures_without_channel(self, garments):
+    def test_a_model_of_images_without_channel(self, garments):
         layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
         averaged = fc.Trainer(fc.flip_averaged(keras.Sequential([keras.Input((28, 28)), *layers])))
         images = garments[0][:5]

@@ -9,8 +9,8 @@ from PIL import Image
 from samples.photographs import encoded
 
 from fashionclf.photographs import load_image
-from fashionclf.photographs._folder import pictures_in
-from fashionclf.photographs._input import read_pictures
+from fashionclf.photographs._folder import photographs_in
+from fashionclf.photographs._input import read_input
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def folder(tmp_path, garments):
     for number in (10, 9, 1):
         Image.fromarray(garments[0][number]).save(tmp_path / f"photo{number}.PNG")
     (tmp_path / ".hidden.png").write_bytes(b"")
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "sub.png").mkdir()
     return tmp_path
 
@@ -26,8 +26,8 @@ def folder(tmp_path, garments):
 class TestReadPictures:
     def test_arrays_pass_untouched(self, every_form):
         for images in every_form.values():
-            assert read_pictures(images) == (images, None, None) if isinstance(images, list | tuple) else True
-            assert read_pictures(images).images is images
+            assert read_input(images) == (images, None, None) if isinstance(images, list | tuple) else True
+            assert read_input(images).images is images
 
     def test_arrays_need_no_pillow(self):
         code = (
@@ -37,31 +37,31 @@ class TestReadPictures:
         )
         subprocess.run([sys.executable, "-c", code], check=True)
 
-    def test_one_picture(self, folder, garments):
+    def test_one_image(self, folder, garments):
         for source in (folder / "photo9.PNG", str(folder / "photo9.PNG")):
-            pictures = read_pictures(source)
-            np.testing.assert_array_equal(pictures.images, garments[0][9:10])
-            assert pictures.names == (str(folder / "photo9.PNG"),)
+            images = read_input(source)
+            np.testing.assert_array_equal(images.images, garments[0][9:10])
+            assert images.names == (str(folder / "photo9.PNG"),)
 
     def test_a_folder_in_natural_order(self, folder, garments):
-        pictures = read_pictures(folder)
-        assert pictures.names == ("photo1.PNG", "photo9.PNG", "photo10.PNG")
-        np.testing.assert_array_equal(pictures.images, garments[0][[1, 9, 10]])
+        images = read_input(folder)
+        assert images.names == ("photo1.PNG", "photo9.PNG", "photo10.PNG")
+        np.testing.assert_array_equal(images.images, garments[0][[1, 9, 10]])
 
     def test_names_in_natural_order(self, tmp_path):
         names = ["1.png", "02.png", "3 b.png", "3a.png", "A2.jpg", "a10.jpg", "b.gif", "x1y2.png", "x1y10.png"]
         for name in reversed(names):
             (tmp_path / name).touch()
-        assert [path.name for path in pictures_in(tmp_path)] == names
+        assert [path.name for path in photographs_in(tmp_path)] == names
 
     def test_lists(self, folder, garments):
         image = garments[0][1]
         mixed = [str(folder / "photo9.PNG"), Image.fromarray(image), image, encoded(Image.fromarray(image))]
         for given_ in (mixed, tuple(mixed)):
-            pictures = read_pictures(given_)
-            np.testing.assert_array_equal(np.stack(pictures.images), garments[0][[9, 1, 1, 1]])
-            assert pictures.names[0].endswith("photo9.PNG")
-            assert pictures.names[2] == "x[2]"
+            images = read_input(given_)
+            np.testing.assert_array_equal(np.stack(images.images), garments[0][[9, 1, 1, 1]])
+            assert images.names[0].endswith("photo9.PNG")
+            assert images.names[2] == "x[2]"
 
     @pytest.mark.parametrize(
         ("x", "error", "message"),
@@ -75,14 +75,14 @@ class TestReadPictures:
     )
     def test_mistakes(self, x, error, message):
         with pytest.raises(error, match=message):
-            read_pictures(x)
+            read_input(x)
 
-    @pytest.mark.parametrize("read", [read_pictures, load_image])
+    @pytest.mark.parametrize("read", [read_input, load_image])
     def test_the_content_of_a_file_is_no_path(self, read):
         with pytest.raises(ValueError, match=r"not a possible path.*BytesIO") as caught:
             read("iVBORw0KGgo" * 500)
         assert len(str(caught.value)) < 250
 
-    def test_a_folder_without_pictures(self, tmp_path):
-        with pytest.raises(ValueError, match=r"has no pictures: expected files ending in \.bmp"):
-            read_pictures(tmp_path)
+    def test_a_folder_without_images(self, tmp_path):
+        with pytest.raises(ValueError, match=r"has no images: expected files ending in \.bmp"):
+            read_input(tmp_path)

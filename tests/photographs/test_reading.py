@@ -13,8 +13,8 @@ from PIL import Image
 from samples.photographs import FORMATS, difference, draw, encoded
 
 from fashionclf.photographs import load_image, preprocessing_steps
-from fashionclf.photographs._input import read_pictures
-from fashionclf.photographs._reading import read_picture
+from fashionclf.photographs._input import read_input
+from fashionclf.photographs._reading import read_photograph
 
 WRONG = {
     "bytes": (b"\x89PNG", TypeError, r"io\.BytesIO"),
@@ -24,15 +24,15 @@ WRONG = {
     "text file": (io.StringIO("x"), TypeError, "'rb'"),
     "empty name": ("", ValueError, "empty string"),
     "null in the name": ("a\0.png", ValueError, "path"),
-    "missing": ("no/such/picture.png", FileNotFoundError, "no/such/picture.png"),
-    "empty file": (io.BytesIO(), ValueError, "empty or not a picture"),
-    "not a picture": (io.BytesIO(b"GIF of a cat"), ValueError, r"empty or not a picture \(BMP, "),
+    "missing": ("no/such/image.png", FileNotFoundError, "no/such/image.png"),
+    "empty file": (io.BytesIO(), ValueError, "empty or not an image"),
+    "not an image": (io.BytesIO(b"GIF of a cat"), ValueError, r"empty or not an image \(BMP, "),
     "closed": (lambda: closed_file(), ValueError, "closed"),
     "empty array": (np.zeros((0, 5), np.uint8), ValueError, r"shape \(0, 5\)"),
     "empty image": (Image.new("L", (0, 4)), ValueError, "0 x 4 pixels"),
-    "one axis": (np.zeros(784, np.uint8), ValueError, r"shape \(784,\), expected one picture"),
+    "one axis": (np.zeros(784, np.uint8), ValueError, r"shape \(784,\), expected one image"),
     "scalar": (np.float64(0.5), ValueError, r"shape \(\)"),
-    "many": (np.zeros((5, 28, 28), np.uint8), ValueError, r"shape \(5, 28, 28\), expected one picture: \(h, w\)"),
+    "many": (np.zeros((5, 28, 28), np.uint8), ValueError, r"shape \(5, 28, 28\), expected one image: \(h, w\)"),
     "two channels": (np.zeros((8, 8, 2), np.uint8), ValueError, r"\(h, w, 3\) for colour"),
     "NaN": (np.full((9, 9), np.nan), ValueError, "NaN"),
     "floats to 255": (np.full((9, 9), 255.0), ValueError, "divide by 255"),
@@ -64,7 +64,7 @@ def test_truncated_files(kind, share, tmp_path):
     content = encoded(draw(100), kind).getvalue()
     path = tmp_path / "part"
     path.write_bytes(content[: max(12, int(len(content) * share))])
-    with pytest.raises(ValueError, match=r"part' is (damaged or truncated|empty or not a picture)"):
+    with pytest.raises(ValueError, match=r"part' is (damaged or truncated|empty or not an image)"):
         load_image(path)
 
 
@@ -86,9 +86,9 @@ def test_decompression_bombs(monkeypatch, limit):
 
 
 def test_folders_and_foreign_formats(tmp_path):
-    with pytest.raises(ValueError, match="is a folder, expected one picture"):
+    with pytest.raises(ValueError, match="is a folder, expected one image"):
         load_image(tmp_path)
-    with pytest.raises(ValueError, match="not a picture"):
+    with pytest.raises(ValueError, match="not an image"):
         load_image(encoded(draw(), "PPM"))
 
 
@@ -98,20 +98,20 @@ def test_without_pillow_one_sentence_says_what_to_install(monkeypatch, garments)
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match=r"pip install 'fashionclf\[images\]'"):
         load_image("boot.png")
-    assert read_pictures(garments[0]).images is garments[0]
+    assert read_input(garments[0]).images is garments[0]
 
 
 def test_sources_are_left_alone(tmp_path):
-    picture = draw()
-    before = picture.copy()
-    load_image(picture)
-    assert picture == before
+    image = draw()
+    before = image.copy()
+    load_image(image)
+    assert image == before
     path = tmp_path / "boot.png"
-    picture.save(path)
+    image.save(path)
     with Image.open(path) as opened:
         load_image(opened)
-        assert opened.size == picture.size
-        assert np.array_equal(opened, picture)
+        assert opened.size == image.size
+        assert np.array_equal(opened, image)
     load_image(path)
     gc.collect()  # a file left open would warn here, and warnings are errors
     path.unlink()
@@ -126,5 +126,5 @@ def test_a_file_object_is_read_from_its_start(boot):
 
 def test_large_photographs_are_made_smaller(boot):
     file = encoded(draw(2400, margin=500), "JPEG")
-    assert max(read_picture(file).colours.shape) == 512
+    assert max(read_photograph(file).colours.shape) == 512
     assert difference(load_image(file), boot) < 5

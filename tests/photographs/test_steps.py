@@ -12,7 +12,7 @@ from samples.photographs import FORMATS, difference, draw, encoded
 
 from fashionclf.photographs import DoubtfulImageWarning, load_image, preprocessing_steps
 
-PICTURES = arrays.arrays(
+IMAGES = arrays.arrays(
     st.sampled_from([np.uint8, np.int64]),
     st.tuples(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 3, 4])),
     elements=st.integers(0, 255),
@@ -21,7 +21,7 @@ PICTURES = arrays.arrays(
 
 @pytest.fixture(scope="module")
 def bright(garments):
-    """Twenty drawn pictures without dark grey, which nobody can tell from the black around it."""
+    """Twenty drawn images without dark grey, which nobody can tell from the black around it."""
     images = garments[0][:20]
     return np.where(images < 48, 0, images).astype(np.uint8)
 
@@ -31,9 +31,9 @@ def noisy():
 
 
 def nearly_blank():
-    picture = np.full((200, 200), 250, np.uint8)
-    picture[50:150, 50:150] = 230
-    return picture
+    image = np.full((200, 200), 250, np.uint8)
+    image[50:150, 50:150] = 230
+    return image
 
 
 DOUBTFUL = {
@@ -51,7 +51,7 @@ DOUBTFUL = {
 
 
 def photograph(image, rng, *, margin):
-    """Enlarge a data set picture and save it as a JPEG of dark ink on light, tinted paper, with plain paper around."""
+    """Enlarge a data set image and save it as a JPEG of dark ink on light, tinted paper, with plain paper around."""
     side = int(rng.integers(200, 901))
     filters = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
     large = np.asarray(Image.fromarray(image).resize((side, side), filters[rng.integers(4)]), np.float32) / 255
@@ -65,7 +65,7 @@ def photograph(image, rng, *, margin):
 
 @pytest.fixture(scope="module")
 def photographs(real_data):
-    """A thousand test pictures as a model sees them after they were photographed, as they were, and their labels."""
+    """A thousand test images as a model sees them after they were photographed, as they were, and their labels."""
     import fashionclf as fc
 
     test = fc.load_data("fashion_mnist", data_dir=real_data).test
@@ -73,7 +73,7 @@ def photographs(real_data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DoubtfulImageWarning)
         seen = [
-            load_image(photograph(image, np.random.default_rng(i), margin=i % 2 == 0))  # half fill the picture
+            load_image(photograph(image, np.random.default_rng(i), margin=i % 2 == 0))  # half fill the image
             for i, image in enumerate(test.images[chosen])
         ]
     return np.stack(seen), test.images[chosen], test.labels[chosen]
@@ -83,11 +83,11 @@ class TestReadyPictures:
     @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "I;16"])
     def test_files_come_through_unchanged(self, garments, mode, tmp_path):
         for image in garments[0][:20]:
-            path = tmp_path / "picture.png"
-            picture = Image.fromarray(image)
+            path = tmp_path / "image.png"
+            file = Image.fromarray(image)
             if mode == "I;16":
-                picture = Image.fromarray(image.astype(np.uint16) * 257)
-            picture.convert(mode).save(path)
+                file = Image.fromarray(image.astype(np.uint16) * 257)
+            file.convert(mode).save(path)
             np.testing.assert_array_equal(load_image(path), image)
 
     def test_arrays_come_through_unchanged(self, garments):
@@ -155,22 +155,22 @@ class TestPhotographs:
         "mode", ["1", "L", "LA", "La", "P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"]
     )
     def test_colour_modes(self, boot, mode):
-        picture = draw().quantize(64) if mode in ("P", "PA") else draw()
-        picture = picture.convert({"La": "LA", "RGBa": "RGBA"}.get(mode, mode)).convert(mode)
-        assert difference(load_image(picture), boot) < (40 if mode == "1" else 5)
+        image = draw().quantize(64) if mode in ("P", "PA") else draw()
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}.get(mode, mode)).convert(mode)
+        assert difference(load_image(image), boot) < (40 if mode == "1" else 5)
 
     @pytest.mark.parametrize(("mode", "top"), [("I;16", 65535), ("I;16B", 65535), ("I", 65535), ("F", 255), ("F", 1)])
     def test_deep_grey(self, boot, mode, top):
         grey = np.asarray(draw().convert("L"), np.float64) * (top / 255)
         kind = {"I;16": "<u2", "I;16B": ">u2", "I": "<i4", "F": "<f4"}[mode]
-        picture = Image.frombytes(mode, grey.shape[::-1], grey.astype(kind).tobytes())
-        assert difference(load_image(picture), boot) < 5
+        image = Image.frombytes(mode, grey.shape[::-1], grey.astype(kind).tobytes())
+        assert difference(load_image(image), boot) < 5
 
     @pytest.mark.parametrize("mode", ["I;16", "I"])
     def test_deep_grey_of_eight_bits(self, boot, mode):
         grey = np.asarray(draw().convert("L"))
-        picture = Image.frombytes(mode, grey.shape[::-1], grey.astype("<u2" if mode == "I;16" else "<i4").tobytes())
-        assert difference(load_image(picture), boot) < 5
+        image = Image.frombytes(mode, grey.shape[::-1], grey.astype("<u2" if mode == "I;16" else "<i4").tobytes())
+        assert difference(load_image(image), boot) < 5
 
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_exif_orientation(self, boot, orientation):
@@ -200,21 +200,21 @@ class TestPhotographs:
     @pytest.mark.parametrize("turn", range(4))
     @pytest.mark.parametrize("kind", ["from one side", "falling off to the corners"])
     def test_uneven_light(self, boot, turn, kind):
-        picture = np.asarray(draw(), np.float64)
+        image = np.asarray(draw(), np.float64)
         down, across = np.linspace(-1, 1, 480)[:, np.newaxis], np.linspace(-1, 1, 420)
         side = (down, across, -down, -across)[turn]
         light = 0.82 + 0.18 * side + 0 * down * across
         if kind == "falling off to the corners":
             light = 1 - (0.05 + 0.03 * turn) * (down**2 + across**2)
-        steps = preprocessing_steps(np.rint(picture * light[..., np.newaxis]).astype(np.uint8))
+        steps = preprocessing_steps(np.rint(image * light[..., np.newaxis]).astype(np.uint8))
         assert not steps.doubts
         assert difference(steps.image, boot) < 6
 
     def test_noise_and_specks(self, boot):
         rng = np.random.default_rng(0)
-        picture = np.asarray(draw(), np.float64) + rng.normal(0, 4, (480, 420, 3))
-        picture[rng.integers(0, 480, 30), rng.integers(0, 420, 30)] = 0
-        steps = preprocessing_steps(picture.clip(0, 255).astype(np.uint8))
+        image = np.asarray(draw(), np.float64) + rng.normal(0, 4, (480, 420, 3))
+        image[rng.integers(0, 480, 30), rng.integers(0, 420, 30)] = 0
+        steps = preprocessing_steps(image.clip(0, 255).astype(np.uint8))
         assert not steps.doubts
         assert difference(steps.image, boot) < 5
 
@@ -237,9 +237,9 @@ class TestPhotographs:
 
     @pytest.mark.parametrize(("height", "width"), [(40, 400), (400, 40), (1, 900), (900, 1), (300, 299)])
     def test_proportions_are_kept(self, height, width):
-        picture = np.full((1000, 1000), 255, np.uint8)
-        picture[10 : 10 + height, 20 : 20 + width] = 0
-        image = load_image(picture) if min(height, width) > 4 else preprocessing_steps(picture).image
+        photograph = np.full((1000, 1000), 255, np.uint8)
+        photograph[10 : 10 + height, 20 : 20 + width] = 0
+        image = load_image(photograph) if min(height, width) > 4 else preprocessing_steps(photograph).image
         if image.any():
             rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
             assert max(len(rows), len(columns)) == 28
@@ -264,48 +264,48 @@ class TestPhotographs:
             assert difference(load_image(file), boot) < 5
 
     @settings(deadline=None)
-    @given(PICTURES)
-    def test_any_array_gives_an_image_and_stays_as_it_is(self, picture):
-        before = picture.copy()
-        picture.flags.writeable = False
-        steps = preprocessing_steps(picture)
-        np.testing.assert_array_equal(picture, before)
+    @given(IMAGES)
+    def test_any_array_gives_an_image_and_stays_as_it_is(self, image):
+        before = image.copy()
+        image.flags.writeable = False
+        steps = preprocessing_steps(image)
+        np.testing.assert_array_equal(image, before)
         assert steps.image.shape == (28, 28)
         assert steps.image.dtype == steps.original.dtype == steps.garment.dtype == np.uint8
-        assert steps.original.shape == steps.mask.shape == picture.shape[:2]
+        assert steps.original.shape == steps.mask.shape == image.shape[:2]
         left, top, right, bottom = steps.box
-        assert 0 <= left < right <= picture.shape[1]
-        assert 0 <= top < bottom <= picture.shape[0]
+        assert 0 <= left < right <= image.shape[1]
+        assert 0 <= top < bottom <= image.shape[0]
         assert steps.garment.shape == (bottom - top, right - left)
 
     @settings(deadline=None)
     @given(arrays.arrays(np.uint8, st.tuples(st.integers(4, 20), st.integers(4, 20)), elements=st.integers(40, 255)))
     def test_a_negative_gives_the_same_image(self, garment):
-        picture = np.pad(garment, 8)
-        positive, negative = preprocessing_steps(picture), preprocessing_steps(255 - picture)
+        image = np.pad(garment, 8)
+        positive, negative = preprocessing_steps(image), preprocessing_steps(255 - image)
         assert positive.box == negative.box
         assert np.abs(positive.image.astype(int) - negative.image).max() <= 1  # a half may be rounded either way
 
     def test_steps_are_those_of_load_image(self, boot):
-        picture = draw()
-        steps = preprocessing_steps(picture)
+        image = draw()
+        steps = preprocessing_steps(image)
         np.testing.assert_array_equal(steps.image, boot)
         assert steps.inverted
         assert all(abs(a - b) <= 2 for a, b in zip(steps.box, (60, 60, 360, 360), strict=True))
         assert steps.mask[:50].sum() == 0
         assert steps.mask[340, 100:300].all()
-        np.testing.assert_array_equal(steps.original, np.asarray(picture.convert("L")))
+        np.testing.assert_array_equal(steps.original, np.asarray(image.convert("L")))
 
 
 @pytest.mark.parametrize("case", DOUBTFUL)
-def test_doubtful_pictures_are_said_to_be_doubtful(case):
-    picture, message = DOUBTFUL[case]
+def test_doubtful_images_are_said_to_be_doubtful(case):
+    photograph, message = DOUBTFUL[case]
     with pytest.warns(DoubtfulImageWarning, match=message) as caught:
-        image = load_image(picture)
+        image = load_image(photograph)
     assert image.shape == (28, 28)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    assert preprocessing_steps(picture).doubts  # without a warning
+    assert preprocessing_steps(photograph).doubts  # without a warning
 
 
 def test_a_doubt_names_the_file(tmp_path):
@@ -315,7 +315,7 @@ def test_a_doubt_names_the_file(tmp_path):
 
 
 @pytest.mark.slow
-def test_pictures_of_the_data_set_come_through_unchanged(real_data):
+def test_images_of_the_data_set_come_through_unchanged(real_data):
     import fashionclf as fc
 
     for image in fc.load_data("fashion_mnist", data_dir=real_data).test.images:

@@ -10,8 +10,8 @@ import matplotlib.pyplot as plt
 from matplotlib import font_manager
 from samples.plots import (
     DRAWINGS,
+    IMAGES,
     LABELS,
-    PICTURES,
     PREDICTIONS,
     REPORT,
     y_names,
@@ -33,7 +33,7 @@ def test_korean_names_get_a_font_that_has_them(monkeypatch):
     ax = plot.confusion_matrix(REPORT, class_names=KOREAN)
     assert y_names(ax) == list(KOREAN)
     assert ax.get_yticklabels()[0].get_fontfamily() == [*mpl.rcParams["font.family"], "A Korean Font"]
-    figure = plot.images(PICTURES, LABELS, predictions=PREDICTIONS, class_names=KOREAN)
+    figure = plot.images(IMAGES, LABELS, predictions=PREDICTIONS, class_names=KOREAN)
     assert figure.axes[0].get_title() == "✓ 티셔츠 70.0%"
     assert "A Korean Font" in figure.axes[0].title.get_fontfamily()
 
@@ -43,7 +43,7 @@ def test_without_such_a_font_numbers_are_shown_and_one_warning_given(no_korean_f
         ax = plot.class_distribution(LABELS, [*KOREAN[:2], "Coat"])
     assert len(warned) == 1
     assert y_names(ax) == ["class 0", "class 1", "Coat"]
-    assert plot.images(PICTURES, LABELS, class_names=KOREAN).axes[0].get_title() == "class 0"  # without a warning
+    assert plot.images(IMAGES, LABELS, class_names=KOREAN).axes[0].get_title() == "class 0"  # without a warning
     ax.figure.canvas.draw()
 
 

@@ -8,10 +8,10 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from samples.plots import (
+    IMAGES,
     LABELS,
     LONG,
     NAMES,
-    PICTURES,
     PREDICTIONS,
     REPORT,
     ROWS,
@@ -24,13 +24,13 @@ from fashionclf import plot
 
 
 def test_images_with_labels():
-    figure = plot.images(PICTURES, LABELS, class_names=NAMES, columns=3)
+    figure = plot.images(IMAGES, LABELS, class_names=NAMES, columns=3)
     assert [ax.get_title() for ax in figure.axes] == [NAMES[label] for label in LABELS]
-    assert np.array_equal(figure.axes[4].images[0].get_array(), PICTURES[4])
+    assert np.array_equal(figure.axes[4].images[0].get_array(), IMAGES[4])
 
 
 def test_images_mark_right_and_wrong():
-    figure = plot.images(PICTURES, LABELS, predictions=PREDICTIONS)
+    figure = plot.images(IMAGES, LABELS, predictions=PREDICTIONS)
     right, wrong = figure.axes[0], figure.axes[2]
     assert right.get_title() == "✓ Shirt 70.0%"
     assert wrong.get_title() == "✗ Shirt 60.0%\ntrue: Coat"
@@ -40,46 +40,46 @@ def test_images_mark_right_and_wrong():
 
 
 def test_images_without_labels_are_neither_right_nor_wrong():
-    figure = plot.images(PICTURES, predictions=ROWS, class_names=NAMES)
+    figure = plot.images(IMAGES, predictions=ROWS, class_names=NAMES)
     assert figure.axes[2].get_title() == "Shirt 60.0%"
-    assert plot.images(PICTURES).axes[0].get_title() == ""
+    assert plot.images(IMAGES).axes[0].get_title() == ""
 
 
 def test_images_with_bars():
-    figure = plot.images(PICTURES, LABELS, predictions=PREDICTIONS, bars=True)
+    figure = plot.images(IMAGES, LABELS, predictions=PREDICTIONS, bars=True)
     assert len(figure.axes) == 12
-    bars = figure.axes[5]  # below the third picture
+    bars = figure.axes[5]  # below the third image
     assert [bar.get_width() for bar in bars.patches] == pytest.approx([0.6, 0.3, 0.1])
     assert texts(bars) == ["Shirt", "60.0%", "Coat", "30.0%", "Bag", "10.0%"]
 
 
 def test_images_take_every_form(every_form):
     expected = every_form["uint8 (n, 28, 28)"] / 255
-    for form, pictures in every_form.items():
-        for ax, picture in zip(plot.images(pictures, limit=2, figure=Figure()).axes, expected[:2], strict=True):
-            image = ax.images[0]
-            assert np.allclose(image.norm(image.get_array()), picture, atol=1e-6), form
+    for form, images in every_form.items():
+        for ax, pixels in zip(plot.images(images, limit=2, figure=Figure()).axes, expected[:2], strict=True):
+            shown = ax.images[0]
+            assert np.allclose(shown.norm(shown.get_array()), pixels, atol=1e-6), form
 
 
-def test_images_of_a_split_or_one_picture():
-    split = fc.Split(PICTURES, LABELS, class_names=NAMES)
+def test_images_of_a_split_or_one_image():
+    split = fc.Split(IMAGES, LABELS, class_names=NAMES)
     assert plot.images(split).axes[1].get_title() == "Bag"
     assert plot.images(split, class_names=LONG[::-1]).axes[0].get_title().split() == LONG[2].split()
-    assert len(plot.images(PICTURES[0], [9]).axes) == 1
-    assert plot.images(PICTURES[0], [9]).axes[0].get_title() == "Ankle boot"
+    assert len(plot.images(IMAGES[0], [9]).axes) == 1
+    assert plot.images(IMAGES[0], [9]).axes[0].get_title() == "Ankle boot"
 
 
 def test_more_images_than_the_limit_are_said_to_be():
-    figure = plot.images(np.tile(PICTURES, (5, 1, 1)))
+    figure = plot.images(np.tile(IMAGES, (5, 1, 1)))
     assert len(figure.axes) == 25
-    assert figure.get_supxlabel() == "the first 25 of 30 pictures"
-    assert plot.images(PICTURES).get_supxlabel() == ""
+    assert figure.get_supxlabel() == "the first 25 of 30 images"
+    assert plot.images(IMAGES).get_supxlabel() == ""
 
 
 def test_images_on_dark_paper_have_bright_marks():
     with plt.style.context("dark_background"):
-        dark = plot.images(PICTURES, LABELS, predictions=PREDICTIONS).axes[0].title.get_color()
-    assert dark != plot.images(PICTURES, LABELS, predictions=PREDICTIONS).axes[0].title.get_color()
+        dark = plot.images(IMAGES, LABELS, predictions=PREDICTIONS).axes[0].title.get_color()
+    assert dark != plot.images(IMAGES, LABELS, predictions=PREDICTIONS).axes[0].title.get_color()
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_images_on_dark_paper_have_bright_marks():
         ({"predictions": PREDICTIONS[:2]}, ValueError, "2 predictions but 6 images"),
         ({"predictions": [[0.1, 0.2], [0.3]]}, TypeError, "`probabilities` must be an array of numbers"),
         ({"predictions": PREDICTIONS, "class_names": ["a"]}, ValueError, "1 names but there are 3 classes"),
-        ({"x": PICTURES / 1.0}, ValueError, "divide by 255"),
-        ({"x": fc.Split(PICTURES, LABELS), "labels": LABELS}, ValueError, "brings its own labels"),
+        ({"x": IMAGES / 1.0}, ValueError, "divide by 255"),
+        ({"x": fc.Split(IMAGES, LABELS), "labels": LABELS}, ValueError, "brings its own labels"),
         (
-            {"x": fc.Dataset("tiny", *[fc.Split(PICTURES, LABELS, class_names=NAMES)] * 2)},
+            {"x": fc.Dataset("tiny", *[fc.Split(IMAGES, LABELS, class_names=NAMES)] * 2)},
             TypeError,
             "pass one of its splits",
         ),
@@ -104,12 +104,12 @@ def test_images_on_dark_paper_have_bright_marks():
 )
 def test_wrong_images(arguments, error, message):
     with pytest.raises(error, match=message):
-        plot.images(**{"x": PICTURES, **arguments})
+        plot.images(**{"x": IMAGES, **arguments})
     assert not plt.get_fignums()
 
 
 def test_class_distribution():
-    ax = plot.class_distribution(fc.Split(PICTURES, [0, 1, 1, 1, 2, 2], class_names=NAMES))
+    ax = plot.class_distribution(fc.Split(IMAGES, [0, 1, 1, 1, 2, 2], class_names=NAMES))
     assert [bar.get_width() for bar in ax.patches] == [1, 3, 2]
     assert texts(ax) == ["1", "3", "2"]
     assert y_names(ax) == list(NAMES)
@@ -121,10 +121,10 @@ def test_class_distribution():
 
 
 def test_prediction():
-    ax = plot.prediction(PREDICTIONS[2], PICTURES[2], k=2)
+    ax = plot.prediction(PREDICTIONS[2], IMAGES[2], k=2)
     assert y_names(ax) == ["Shirt", "Coat"]
     assert texts(ax) == ["60.0%", "30.0%"]
-    assert np.array_equal(ax.child_axes[0].images[0].get_array(), PICTURES[2])
+    assert np.array_equal(ax.child_axes[0].images[0].get_array(), IMAGES[2])
     assert y_names(plot.prediction(PREDICTIONS[:1])) == list(NAMES)
     assert not plot.prediction(PREDICTIONS[0]).child_axes
 
@@ -134,7 +134,7 @@ def test_prediction():
     [
         ((PREDICTIONS,), ValueError, "holds 6 predictions"),
         ((ROWS[0],), TypeError, "must be a Prediction"),
-        ((PREDICTIONS[0], PICTURES), ValueError, "holds 6 images"),
+        ((PREDICTIONS[0], IMAGES), ValueError, "holds 6 images"),
     ],
 )
 def test_wrong_prediction(arguments, error, message):
@@ -185,7 +185,7 @@ def test_confusion_matrix_of_labels_and_predictions():
     assert len(plot.confusion_matrix(([11], [3])).texts) == 144
 
 
-def test_a_class_without_pictures_is_all_zero():
+def test_a_class_without_images_is_all_zero():
     ax = plot.confusion_matrix(([0, 0], [0, 0]), class_names=["a", "b"], normalize="true")
     assert texts(ax) == ["100.0", "0.0", "0.0", "0.0"]
 

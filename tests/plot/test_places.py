@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from samples.plots import (
     DRAWINGS,
+    IMAGES,
     LABELS,
     LONG,
     NAMES,
     ONE_AXES,
-    PICTURES,
     SEVERAL_AXES,
     y_names,
 )
@@ -100,7 +100,7 @@ def test_a_wrong_place_is_refused_and_no_figure_opened(name):
 
 
 def test_a_notebook_shows_a_figure_once(monkeypatch):
-    figure = plot.images(PICTURES)
+    figure = plot.images(IMAGES)
     monkeypatch.setattr(mpl, "get_backend", lambda: "inline")
     with pytest.raises(NotImplementedError):  # which tells IPython to show it in its own way
         figure._ipython_display_()
@@ -108,7 +108,7 @@ def test_a_notebook_shows_a_figure_once(monkeypatch):
 
 
 def test_a_window_stays_open(monkeypatch):
-    figure = plot.images(PICTURES)
+    figure = plot.images(IMAGES)
     with pytest.raises(NotImplementedError):
         figure._ipython_display_()
     assert plt.fignum_exists(figure.number)
@@ -130,7 +130,7 @@ def test_a_dollar_is_a_dollar():
     [
         lambda: plot.class_distribution([0, 20_000]),
         lambda: plot.confusion_matrix(([0], [100_000])),
-        lambda: plot.images(PICTURES[:1], [20_000_000]),
+        lambda: plot.images(IMAGES[:1], [20_000_000]),
     ],
 )
 def test_a_label_that_is_none_is_refused(call):

@@ -11,14 +11,14 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from samples.plots import (
-    PICTURES,
+    IMAGES,
 )
 
 from fashionclf import plot
 from fashionclf.photographs import preprocessing_steps
 from fashionclf.plot import _model
 
-STEPS = {"photograph": np.zeros((40, 30, 3)), "mask": np.eye(20, dtype=bool), "grey": PICTURES[0, ..., np.newaxis]}
+STEPS = {"photograph": np.zeros((40, 30, 3)), "mask": np.eye(20, dtype=bool), "grey": IMAGES[0, ..., np.newaxis]}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_steps_by_name():
     figure = plot.preprocessing_steps(STEPS)
     assert [ax.get_title() for ax in figure.axes] == ["1. photograph", "2. mask", "3. grey"]
     assert [ax.get_xlabel() for ax in figure.axes] == ["40x30", "20x20", "28x28"]
-    assert np.allclose(figure.axes[2].images[0].get_array(), PICTURES[0] / 255)
+    assert np.allclose(figure.axes[2].images[0].get_array(), IMAGES[0] / 255)
 
 
 def test_steps_of_a_photograph():
@@ -66,7 +66,7 @@ def test_steps_of_a_photograph():
 
 
 @pytest.mark.parametrize(
-    ("picture", "error", "message"),
+    ("image", "error", "message"),
     [
         (np.zeros(784), ValueError, r"has shape \(784,\)"),
         (np.zeros((4, 4, 2)), ValueError, "1, 3 or 4 colours"),
@@ -76,9 +76,9 @@ def test_steps_of_a_photograph():
         (np.full((4, 4), "a"), TypeError, "must hold numbers"),
     ],
 )
-def test_wrong_steps(picture, error, message):
+def test_wrong_steps(image, error, message):
     with pytest.raises(error, match=message):
-        plot.preprocessing_steps({"grey": picture})
+        plot.preprocessing_steps({"grey": image})
 
 
 def test_model_diagram(graphviz, small_trainer, tmp_path):

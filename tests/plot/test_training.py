@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from samples.plots import (
     HEAT,
     HISTORY,
-    PICTURES,
+    IMAGES,
     shifts,
     texts,
 )
@@ -131,19 +131,19 @@ def test_kernels_are_centred_on_zero():
 
 
 def test_grad_cam():
-    ax = plot.grad_cam(PICTURES[0], HEAT)
+    ax = plot.grad_cam(IMAGES[0], HEAT)
     assert [image.get_array().shape for image in ax.images] == [(28, 28), (28, 28)]
     assert ax.get_xlabel() == ""
-    assert plot.grad_cam(PICTURES[0], np.zeros((28, 28))).get_xlabel() == "nothing speaks\nfor the class"
+    assert plot.grad_cam(IMAGES[0], np.zeros((28, 28))).get_xlabel() == "nothing speaks\nfor the class"
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: plot.grad_cam(PICTURES, HEAT), ValueError, "holds 6 images"),
-        (lambda: plot.grad_cam(PICTURES[0], HEAT[:14]), ValueError, r"shape \(14, 28\)"),
-        (lambda: plot.grad_cam(PICTURES[0], HEAT * 2), ValueError, "from 0 to 2"),
-        (lambda: plot.grad_cam(PICTURES[0], HEAT * np.nan), ValueError, "holds NaN"),
+        (lambda: plot.grad_cam(IMAGES, HEAT), ValueError, "holds 6 images"),
+        (lambda: plot.grad_cam(IMAGES[0], HEAT[:14]), ValueError, r"shape \(14, 28\)"),
+        (lambda: plot.grad_cam(IMAGES[0], HEAT * 2), ValueError, "from 0 to 2"),
+        (lambda: plot.grad_cam(IMAGES[0], HEAT * np.nan), ValueError, "holds NaN"),
         (lambda: plot.feature_maps(HEAT), TypeError, "must map names to arrays"),
         (lambda: plot.feature_maps({"a": HEAT}), ValueError, r"expected \(height, width, channels\)"),
         (lambda: plot.feature_maps({"a": HEAT[..., None]}, limit=0), ValueError, "`limit`"),

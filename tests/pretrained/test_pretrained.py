@@ -56,7 +56,7 @@ def test_packing_loses_nothing_of_weights_in_the_package(name):
 
 
 def test_it_knows_garments_it_has_never_seen(trainer, garments):
-    """The drawn pictures are another data set altogether, so chance is all that can be asked to be beaten by far."""
+    """The drawn images are another data set altogether, so chance is all that can be asked to be beaten by far."""
     images, labels = garments
     assert trainer.report(images, labels).accuracy > 0.3
 
@@ -158,7 +158,7 @@ def test_a_preset_without_its_arrays_is_refused(monkeypatch):
 
 
 @pytest.mark.slow
-def test_accuracy_and_calibration_on_the_real_test_pictures(trainer, name, real_data):
+def test_accuracy_and_calibration_on_the_real_test_images(trainer, name, real_data):
     report = trainer.report(fc.load_data("fashion_mnist", data_dir=real_data).test)
     metrics = fc.get_preset(name).pretrained.metrics
     assert report.accuracy == pytest.approx(metrics["accuracy"], abs=2e-4)
@@ -180,10 +180,10 @@ def test_the_wheel_works_outside_the_source_tree(tmp_path):
         "print(fc.Trainer.from_preset('cnn_accurate', pretrained=True).predict(np.zeros((28, 28), 'uint8'))[0])"
     )
     run = [sys.executable, "-c", code]
-    answer = subprocess.run(
+    predicted = subprocess.run(
         run, check=True, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}
     )
-    path, prediction = answer.stdout.splitlines()
+    path, prediction = predicted.stdout.splitlines()
     assert path.startswith(str(site))
     assert "%" in prediction
 

@@ -35,9 +35,9 @@ BAD_IMAGES = {
     "list with text": ([IMAGES[0], "b"], (TypeError, ValueError), "images|x"),
 }
 # What may be photographs as well takes text for a path.
-BAD_PICTURES = BAD_IMAGES | {
-    "text": ("shoe", FileNotFoundError, "no picture 'shoe'"),
-    "list with text": ([IMAGES[0], "b"], FileNotFoundError, "no picture 'b'"),
+BAD_PHOTOGRAPHS = BAD_IMAGES | {
+    "text": ("shoe", FileNotFoundError, "no image 'shoe'"),
+    "list with text": ([IMAGES[0], "b"], FileNotFoundError, "no image 'b'"),
     "bytes": (b"shoe", TypeError, "BytesIO"),
 }
 BAD_LABELS = {

@@ -19,7 +19,7 @@ layers = keras.layers
 
 
 def correlate(image, kernel):
-    """What a convolution with zeros around the picture computes: (height, width, filters)."""
+    """What a convolution with zeros around the image computes: (height, width, filters)."""
     padded = np.pad(image, 1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
     return np.einsum("yxhw,hwf->yxf", windows, kernel[:, :, 0])

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 FORMATS = {"BMP": {}, "GIF": {}, "JPEG": {"quality": 75}, "PNG": {}, "TIFF": {}, "WEBP": {"quality": 75}}
 
 
-# A boot as a polygon in a square of side 1: unlike its mirror images and rotations, and much darker below.
+# A boot as a polygon in a square of side 1: unlike its flipped images and rotations, and much darker below.
 SHAFT = [(0.05, 0), (0.5, 0), (0.55, 0.55), (0.05, 0.55)]
 
 

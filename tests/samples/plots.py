@@ -10,7 +10,7 @@ import fashionclf as fc
 from fashionclf import plot
 from fashionclf.report import evaluate_predictions
 
-PICTURES = np.random.RandomState(0).randint(0, 256, (6, 28, 28)).astype(np.uint8)
+IMAGES = np.random.RandomState(0).randint(0, 256, (6, 28, 28)).astype(np.uint8)
 
 
 LABELS = np.array([0, 1, 2, 0, 1, 2])
@@ -48,8 +48,8 @@ ONE_AXES = {
     "class_distribution": lambda names=NAMES, **place: plot.class_distribution(LABELS, names, **place),
     "comparison": lambda names=NAMES, **place: plot.comparison(dict.fromkeys(names, (0.8, 0.9, 0.91)), **place),
     "confusion_matrix": lambda names=NAMES, **place: plot.confusion_matrix(REPORT, class_names=names, **place),
-    "grad_cam": lambda names=NAMES, **place: plot.grad_cam(PICTURES[0], HEAT, **place),
-    "prediction": lambda names=NAMES, **place: plot.prediction(PREDICTIONS[0], PICTURES[0], class_names=names, **place),
+    "grad_cam": lambda names=NAMES, **place: plot.grad_cam(IMAGES[0], HEAT, **place),
+    "prediction": lambda names=NAMES, **place: plot.prediction(PREDICTIONS[0], IMAGES[0], class_names=names, **place),
     "reliability_diagram": lambda names=NAMES, **place: plot.reliability_diagram(REPORT, **place),
     "shift_map": lambda names=NAMES, **place: plot.shift_map(shifts(2), **place),
     "shift_robustness": lambda names=NAMES, **place: plot.shift_robustness(dict.fromkeys(names, shifts(2)), **place),
@@ -60,11 +60,11 @@ SEVERAL_AXES = {
     "feature_maps": lambda names=NAMES, **place: plot.feature_maps(dict.fromkeys(names, HEAT[..., None]), **place),
     "history": lambda names=NAMES, **place: plot.history(dict.fromkeys(names, HISTORY), **place),
     "images": lambda names=NAMES, **place: plot.images(
-        PICTURES, LABELS, predictions=PREDICTIONS, class_names=names, bars=True, **place
+        IMAGES, LABELS, predictions=PREDICTIONS, class_names=names, bars=True, **place
     ),
     "kernels": lambda names=NAMES, **place: plot.kernels(dict.fromkeys(names, np.ones((3, 3, 2, 4))), **place),
     "preprocessing_steps": lambda names=NAMES, **place: plot.preprocessing_steps(
-        dict.fromkeys(names, PICTURES[0]), **place
+        dict.fromkeys(names, IMAGES[0]), **place
     ),
 }
 

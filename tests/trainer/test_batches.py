@@ -18,7 +18,7 @@ def epoch(batches, number):
     return [batches.batch(step) for step in range(batches.steps_per_epoch)]
 
 
-def test_every_picture_once_an_epoch_in_another_order(garments):
+def test_every_image_once_an_epoch_in_another_order(garments):
     batches = source(garments)
     first, second = ([int(i) for _, targets in epoch(batches, number) for i in targets] for number in (0, 1))
     assert sorted(first) == sorted(second) == list(range(600))
@@ -26,13 +26,13 @@ def test_every_picture_once_an_epoch_in_another_order(garments):
     assert [len(targets) for _, targets in epoch(batches, 0)] == [64] * 9 + [24]
 
 
-def test_pictures_are_scaled_and_stay_with_their_targets_and_weights(garments):
+def test_images_are_scaled_and_stay_with_their_targets_and_weights(garments):
     images = fc.add_channel_axis(garments[0])
     weights = np.arange(600, dtype=np.float32)
     batches = BatchSource(images, np.arange(600), weights, batch_size=50, image_shape=(784,), seed=1)
-    pictures, targets, batch_weights = batches.batch(3)
-    assert pictures.dtype == np.float32
-    np.testing.assert_array_equal(pictures, fc.prepare_images(images[targets]).reshape(-1, 784))
+    batch, targets, batch_weights = batches.batch(3)
+    assert batch.dtype == np.float32
+    np.testing.assert_array_equal(batch, fc.prepare_images(images[targets]).reshape(-1, 784))
     np.testing.assert_array_equal(batch_weights, targets)
 
 
@@ -52,7 +52,7 @@ def test_a_batch_depends_on_seed_epoch_and_step_alone(garments, options):
 def test_augmentation_changes_from_epoch_to_epoch_and_never_the_original(garments):
     before = garments[0].copy()
     batches = source(garments, augmentation=fc.Augmentation(), batch_size=600)
-    first, second = (dict(zip(targets.tolist(), pictures, strict=True)) for ((pictures, targets),) in
+    first, second = (dict(zip(targets.tolist(), images, strict=True)) for ((images, targets),) in
                      (epoch(batches, 0), epoch(batches, 1)))  # fmt: skip
     assert any((first[i] != second[i]).any() for i in range(600))
     np.testing.assert_array_equal(garments[0], before)

@@ -146,8 +146,8 @@ def test_balanced_weights_are_scikit_learns(garments):
     from fashionclf._labelled import check_labelled
 
     labels = np.repeat([0, 1, 2], [10, 20, 30])
-    examples = check_labelled(garments[0][:60], labels, None, num_classes=3)
-    weights = examples.with_class_weight("balanced", None, 3).weights
+    data = check_labelled(garments[0][:60], labels, None, num_classes=3)
+    weights = data.with_class_weight("balanced", None, 3).weights
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)[labels]
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
 
@@ -204,7 +204,7 @@ def test_instances_of_optimizer_loss_and_metrics(garments, small_trainer):
     assert set(trainer.evaluate(*garments)) == {"loss", "accuracy", "top_3"}
 
 
-def test_nothing_keeps_the_pictures_alive(garments, small_trainer):
+def test_nothing_keeps_the_images_alive(garments, small_trainer):
     import gc
     import weakref
 

@@ -23,7 +23,7 @@ class TestPredict:
         expected = fitted.predict_proba(garments[0][:50])
         np.testing.assert_allclose(fitted.predict_proba(garments[0][:50], batch_size=batch_size), expected, atol=1e-6)
 
-    def test_one_picture(self, fitted, garments):
+    def test_one_image(self, fitted, garments):
         predictions = fitted.predict(garments[0][0])
         assert len(predictions) == 1
         assert predictions[0].class_name in fc.CLASS_NAMES

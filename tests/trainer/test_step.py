@@ -144,7 +144,7 @@ class TestSpeed:
             history = trainer.fit(*garments, epochs=2, validation_split=0.2, callbacks=callbacks, seed=0, verbose=0)
             results.append((history.history, trainer.model.get_weights()))
             assert trainer.model.steps_per_execution == 1
-        assert callbacks[0].seen == 2 * 15  # 480 pictures, 32 at a time
+        assert callbacks[0].seen == 2 * 15  # 480 images, 32 at a time
         for name, values in results[0][0].items():
             assert values == pytest.approx(results[1][0][name])
         for grouped, single in zip(results[0][1], results[1][1], strict=True):

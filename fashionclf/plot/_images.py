@@ -1,4 +1,4 @@
-"""Pictures in a grid, with their classes and what was predicted for them."""
+"""Images in a grid, with their classes and what was predicted for them."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from fashionclf._validation import check_class_names, check_count, check_flag, c
 from fashionclf.datasets import Split
 from fashionclf.plot._canvas import (
     SKY,
-    draw_picture,
     percent,
     place_for_many,
     shortened,
+    show_image,
     verdict_colour,
     whole,
     wrapped,
@@ -40,7 +40,7 @@ def images(
     bars: bool = False,
     figure: "Figure | SubFigure | None" = None,
 ) -> "Figure":
-    """Draw pictures in a grid, with their classes and what was predicted for them.
+    """Plot images in a grid, with their classes and what was predicted for them.
 
     With labels and predictions the right ones are framed in blue and marked ✓, the wrong ones framed in vermillion
     and marked ✗, with the true class below.
@@ -48,15 +48,15 @@ def images(
     Args:
         x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels and names.
         labels: True labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
-        predictions: `Predictions` for the same pictures, or an array of probabilities `(n, num_classes)`.
+        predictions: `Predictions` for the same images, or an array of probabilities `(n, num_classes)`.
         class_names: Names to show. None takes those of the predictions, else of the split, else Fashion-MNIST's.
-        columns: Pictures in a row.
-        limit: The most pictures to draw. Of more the first are drawn, and the figure says so.
-        bars: Also draw the three most probable classes of each picture as bars.
-        figure: Where to draw; None opens a figure.
+        columns: Images in a row.
+        limit: The maximum number of images to plot. If there are more, the first ones are shown and the figure says so.
+        bars: Also plot the three most probable classes of each image as bars.
+        figure: Where to plot; None opens a new figure.
 
     Returns:
-        The figure, with one axes for each picture and, with `bars`, another for its probabilities.
+        The figure, with one axes for each image and, with `bars`, another for its probabilities.
 
     Raises:
         ValueError: If values are out of range, lengths differ, or `bars` lack predictions.
@@ -77,7 +77,7 @@ def images(
     shown = min(len(gallery.images), limit)
     columns = min(columns, shown)
     rows = math.ceil(shown / columns)
-    size = min(1.75, _PAGE / columns) if shown > 1 else 2.6  # inches of a picture's side
+    size = min(1.75, _PAGE / columns) if shown > 1 else 2.6  # inches of an image's side
     font_size = max(6.0, min(9.0, 5.2 * size))
     place = place_for_many(figure, 1, 1, "compressed")
     names = names_to_show(gallery.names)
@@ -92,13 +92,13 @@ def images(
     for i, caption in enumerate(captions):
         row, column = len(heights) * (i // columns), i % columns
         ax = place.add_subplot(grid[row, column])
-        draw_picture(ax, gallery.images[i])
+        show_image(ax, gallery.images[i])
         _write_caption(ax, caption, font_size)
         if bars and gallery.predictions is not None:
             short = [shortened(name, columns_of_text - 3) for name in names]
             _draw_bars(place.add_subplot(grid[row + 1, column]), gallery.predictions[i], short, 0.8 * font_size)
     if shown < len(gallery.images):
-        place.supxlabel(f"the first {shown:,} of {len(gallery.images):,} pictures", fontsize="medium")
+        place.supxlabel(f"the first {shown:,} of {len(gallery.images):,} images", fontsize="medium")
     return whole(place)
 
 
@@ -107,7 +107,7 @@ def images(
 
 @dataclass(frozen=True, eq=False)
 class _Gallery:
-    """Checked pictures `(n, 28, 28)` with what is known of them."""
+    """Checked images `(n, 28, 28)` with their labels, predictions and names."""
 
     images: ImageArray
     labels: IntArray | None
@@ -117,7 +117,7 @@ class _Gallery:
 
 @dataclass(frozen=True)
 class _Caption:
-    """What stands above a picture, and whether the answer is right, if both it and the truth are known."""
+    """The text above an image, and whether the prediction is right (None if unknown)."""
 
     text: str
     right: bool | None = None
@@ -129,36 +129,36 @@ def _check_gallery(x: Any, labels: Any, predictions: Any, class_names: ClassName
     split_names = None
     if isinstance(x, Split):
         if labels is not None:
-            raise ValueError("`x` is a Split, which brings its own labels: leave `labels` out, or pass `x.images`.")
+            raise ValueError("`x` is a Split, which has its own labels: leave out `labels`, or pass `x.images`.")
         x, labels, split_names = x.images, x.labels, x.class_names
-    pictures = check_images(x, "x").reshape(-1, HEIGHT, WIDTH)
+    images = check_images(x, "x").reshape(-1, HEIGHT, WIDTH)
     if predictions is not None:
         predictions = as_predictions(predictions, names)
         names = predictions.class_names
-        if len(predictions) != len(pictures):
+        if len(predictions) != len(images):
             raise ValueError(
-                f"There are {len(predictions)} predictions but {len(pictures)} images. Pass one prediction per image."
+                f"There are {len(predictions)} predictions but {len(images)} images. Pass one prediction per image."
             )
     names = names or split_names
     if labels is not None:
-        checked = check_labels(labels, num_images=len(pictures), num_classes=None if names is None else len(names))
+        checked = check_labels(labels, num_images=len(images), num_classes=None if names is None else len(names))
         labels = integer_labels(checked)
         names = names or names_for(int(labels.max()) + 1)
-    return _Gallery(pictures, labels, predictions, names or ())
+    return _Gallery(images, labels, predictions, names or ())
 
 
-# -- drawing ----------------------------------------------------------------------------------------
+# -- plot ----------------------------------------------------------------------------------------
 
 
 def _caption(gallery: _Gallery, i: int, names: list[str], width: int) -> _Caption:
     true = None if gallery.labels is None else int(gallery.labels[i])
     if gallery.predictions is None:
         return _Caption("" if true is None else wrapped(names[true], width))
-    answer = gallery.predictions[i]
-    said = f"{names[answer.label]} {percent(answer.probability)}"
+    predicted = gallery.predictions[i]
+    said = f"{names[predicted.label]} {percent(predicted.probability)}"
     if true is None:
         return _Caption(wrapped(said, width))
-    if answer.label == true:
+    if predicted.label == true:
         return _Caption(wrapped(f"✓ {said}", width), right=True)
     return _Caption("\n".join([wrapped(f"✗ {said}", width), wrapped(f"true: {names[true]}", width)]), right=False)
 
@@ -171,12 +171,12 @@ def _write_caption(ax: "Axes", caption: _Caption, font_size: float) -> None:
         ax.spines[:].set(color=colour, linewidth=2)
 
 
-def _draw_bars(ax: "Axes", answer: Prediction, names: list[str], font_size: float) -> None:
-    """Draw the three most probable classes, their names on the bars."""
-    labels = rank_labels(answer.probabilities)[:3]
-    shares = answer.probabilities[labels]
+def _draw_bars(ax: "Axes", predicted: Prediction, names: list[str], font_size: float) -> None:
+    """Plot the three most probable classes, their names on the bars."""
+    labels = rank_labels(predicted.probabilities)[:3]
+    shares = predicted.probabilities[labels]
     ax.barh(range(len(labels)), shares, height=0.9, color=SKY, alpha=0.6)
-    # a text that the layout makes room for would shrink the picture
+    # a text that the layout makes room for would shrink the image
     style: dict[str, Any] = {"va": "center", "fontsize": font_size, "in_layout": False}
     for row, (label, share) in enumerate(zip(labels, shares, strict=True)):
         ax.text(0.02, row, names[label], **style, **text_style(names[label]))

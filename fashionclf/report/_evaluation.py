@@ -1,7 +1,7 @@
-"""The figures by which a classifier is judged on labelled pictures. Numpy only."""
+"""Evaluation reports: the metrics of a classifier on labelled images. Numpy only."""
 
 import functools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -12,69 +12,21 @@ from fashionclf._text import display_width, padded
 from fashionclf._types import ClassNames, IntArray, LabelsLike
 from fashionclf._validation import check_count, check_labels, integer_labels
 from fashionclf.predictions import Predictions, as_predictions, rank_labels
+from fashionclf.report._entries import CalibrationBin, Confusion
 
 _NUM_BINS: Final = 15  # of Guo et al.
 _SUM_TOLERANCE: Final = 0.01  # what float16, or two decimals in a table, leave of a sum of 1 over ten classes
 
 
-@dataclass(frozen=True)
-class Confusion:
-    """Pictures of one class that were taken for another.
-
-    Attributes:
-        class_name: The true class.
-        predicted: The class they were taken for.
-        count: How many.
-
-    Example:
-        >>> from fashionclf import evaluate_predictions
-        >>> probabilities = [[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]]
-        >>> report = evaluate_predictions([0, 0, 1], probabilities, class_names=["shirt", "bag"])
-        >>> report.most_confused(1)
-        [Confusion(class_name='shirt', predicted='bag', count=2)]
-    """
-
-    class_name: str
-    predicted: str
-    count: int
-
-
-@dataclass(frozen=True)
-class CalibrationBin:
-    """The answers whose probability lies in one interval, the lower bound left out.
-
-    Attributes:
-        low: Lower bound of the interval, from 0 to 1.
-        high: Upper bound.
-        count: Number of answers.
-        probability: Their mean probability, from 0 to 1; NaN without answers.
-        accuracy: The share of them that is right, from 0 to 1; NaN without answers.
-
-    Example:
-        >>> from fashionclf import evaluate_predictions
-        >>> probabilities = [[0.95, 0.05], [0.05, 0.95], [0.95, 0.05]]
-        >>> report = evaluate_predictions([0, 1, 1], probabilities)
-        >>> last = report.calibration_bins[-1]
-        >>> last.count, round(last.probability, 2), round(last.accuracy, 2)
-        (3, 0.95, 0.67)
-    """
-
-    low: float
-    high: float
-    count: int
-    probability: float
-    accuracy: float
-
-
 class EvaluationReport:
-    """How right a classifier is on labelled pictures, class by class, and how well it knows that itself.
+    """The metrics of a classifier on labelled images: overall, by class, and how well calibrated its probabilities are.
 
-    `Trainer.report` and `evaluate_predictions` make it. Printing one gives a table to read; figures are those of
-    scikit-learn's functions of the same names.
+    `Trainer.report` and `evaluate_predictions` make it. Print it for a table. The metrics agree with scikit-learn's
+    functions of the same names.
 
     Args:
         labels: True labels, integers `(n,)`.
-        predictions: What was predicted for the same pictures.
+        predictions: What was predicted for the same images.
 
     Attributes:
         labels: int64 `(n,)`.
@@ -109,11 +61,11 @@ class EvaluationReport:
 
     @functools.cached_property
     def accuracy(self) -> float:
-        """The share of pictures that got their own class, from 0 to 1."""
+        """The share of images that are classified correctly, from 0 to 1."""
         return float(self._correct.mean())
 
     def top_k_accuracy(self, k: int = 3) -> float:
-        """Return the share of pictures whose class is among the `k` most probable, from 0 to 1.
+        """Return the share of images whose class is among the `k` most probable, from 0 to 1.
 
         Of equally probable classes the lower label comes first, as in `Prediction.top`.
 
@@ -138,23 +90,23 @@ class EvaluationReport:
 
     @functools.cached_property
     def confusion_matrix(self) -> IntArray:
-        """Number of pictures by true class (rows) and predicted class (columns), int64 `(classes, classes)`."""
+        """Number of images by true class (rows) and predicted class (columns), int64 `(classes, classes)`."""
         size = len(self.class_names)
         return np.bincount(self.labels * size + self.predictions.labels, minlength=size**2).reshape(size, size)
 
     @property
     def support(self) -> IntArray:
-        """Number of pictures of each class, int64 `(classes,)`."""
+        """Number of images of each class, int64 `(classes,)`."""
         return np.asarray(self.confusion_matrix.sum(axis=1))
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """Of the pictures taken for a class, the share that is of it: float64 `(classes,)`, 0 where there are none."""
+        """For each class, the share of its predictions that are right: float64 `(classes,)`, 0 where there are none."""
         return _share(self.confusion_matrix.diagonal(), self.confusion_matrix.sum(axis=0))
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """Of the pictures of a class, the share that was found: float64 `(classes,)`, 0 where there are none."""
+        """For each class, the share of its images that are predicted as it: float64 `(classes,)`, 0 if it has none."""
         return _share(self.confusion_matrix.diagonal(), self.support)
 
     @property
@@ -181,11 +133,11 @@ class EvaluationReport:
             if mistakes[true, predicted]
         ]
 
-    # -- what the probabilities are worth -----------------------------------------------------------
+    # -- calibration -----------------------------------------------------------------------------
 
     @functools.cached_property
     def calibration_bins(self) -> tuple[CalibrationBin, ...]:
-        """The answers by their probability, in 15 intervals of equal width from 0 to 1: a reliability diagram."""
+        """The predictions in 15 bins of equal width by probability, for a reliability diagram (Guo et al., 2017)."""
         probability = self._probabilities.max(axis=1)
         place = np.clip(np.ceil(probability * _NUM_BINS).astype(np.int64) - 1, 0, _NUM_BINS - 1)
         count = np.bincount(place, minlength=_NUM_BINS)
@@ -199,21 +151,21 @@ class EvaluationReport:
 
     @property
     def expected_calibration_error(self) -> float:
-        """The mean distance between probability and accuracy over the bins, weighted by their answers.
+        """The mean difference between probability and accuracy over the bins, weighted by their counts.
 
-        From 0 (a probability of 80 % is right in 80 % of cases) to 1. Guo et al., arXiv:1706.04599.
+        From 0 (of the predictions with a probability of 80 %, 80 % are right) to 1. Guo et al., arXiv:1706.04599.
         """
         gaps = [part.count * abs(part.accuracy - part.probability) for part in self.calibration_bins if part.count]
         return sum(gaps) / len(self.labels)
 
     def confident_mistakes(self, k: int = 10) -> IntArray:
-        """Return the indices of the wrong answers with the highest probability, highest first.
+        """Return the indices of the misclassified images with the highest probability, highest first.
 
         Args:
             k: At least 1.
 
         Returns:
-            int64 indices into the pictures, at most `k` of them.
+            int64 indices into the images, at most `k` of them.
 
         Raises:
             ValueError: If `k` is below 1.
@@ -223,7 +175,7 @@ class EvaluationReport:
         order = np.argsort(-self._probabilities.max(axis=1)[wrong], kind="stable")
         return np.asarray(wrong[order[: check_count(k, "k")]])
 
-    # -- to read and to keep ------------------------------------------------------------------------
+    # -- output ---------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as JSON-ready values: plain numbers, strings, lists and dictionaries."""
@@ -251,20 +203,20 @@ class EvaluationReport:
     def __str__(self) -> str:
         width = max(14, *(display_width(name) for name in self.class_names))
         lines = [
-            f"{len(self.labels):,} pictures, {len(self.class_names)} classes",
+            f"{len(self.labels):,} images, {len(self.class_names)} classes",
             f"accuracy {self.accuracy:.4f} · top 3 {self.top_k_accuracy(3):.4f} · log loss {self.log_loss:.4f} · "
             f"calibration error {self.expected_calibration_error:.4f}",
             "",
-            " " * width + "  precision  recall      F1  pictures",
+            " " * width + "  precision  recall      F1    images",
         ]
         for name, p, r, f, n in zip(self.class_names, self.precision, self.recall, self.f1, self.support, strict=True):
             lines.append(f"{padded(name, width)}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {n:8,}")
-        confusions = [f"  {c.class_name} taken for {c.predicted}: {c.count:,}" for c in self.most_confused()]
+        confusions = [f"  {c.class_name} misclassified as {c.predicted}: {c.count:,}" for c in self.most_confused()]
         return "\n".join([*lines, *(["", "most confused", *confusions] if confusions else [])])
 
     @override
     def __repr__(self) -> str:
-        return f"<EvaluationReport on {len(self.labels):,} pictures: accuracy {self.accuracy:.4f}>"
+        return f"<EvaluationReport on {len(self.labels):,} images: accuracy {self.accuracy:.4f}>"
 
 
 def evaluate_predictions(
@@ -274,16 +226,16 @@ def evaluate_predictions(
 
     Args:
         labels: True labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
-        predictions: `Predictions` for the same pictures, or an array of probabilities `(n, num_classes)`, of whatever
+        predictions: `Predictions` for the same images, or an array of probabilities `(n, num_classes)` of any
             classifier.
         class_names: Names for an array of probabilities. None takes Fashion-MNIST's ten, or numbers where
-            there are not ten classes. `Predictions` have names of their own.
+            there are not ten classes. `Predictions` have their own names.
 
     Returns:
         An `EvaluationReport`.
 
     Raises:
-        ValueError: If values are out of range, lengths differ, there are no pictures, or names are given twice.
+        ValueError: If values are out of range, lengths differ, there are no images, or names are given twice.
         TypeError: If an argument has the wrong type.
 
     Example:
@@ -293,7 +245,7 @@ def evaluate_predictions(
         1.0
     """
     if isinstance(predictions, Predictions) and class_names is not None:
-        raise ValueError("`predictions` have class names of their own: leave out `class_names`.")
+        raise ValueError("`predictions` have their own class names: leave out `class_names`.")
     predictions = as_predictions(predictions, class_names)
     checked = check_labels(labels, num_classes=len(predictions.class_names))
     if len(checked) != len(predictions):

@@ -1,0 +1,9 @@
+"""Evaluation reports: the metrics of a classifier on labelled images. Numpy only."""
+
+from fashionclf.report._entries import CalibrationBin, Confusion
+from fashionclf.report._evaluation import EvaluationReport, evaluate_predictions
+
+__all__ = ["CalibrationBin", "Confusion", "EvaluationReport", "evaluate_predictions"]
+
+for _public in (CalibrationBin, Confusion, EvaluationReport, evaluate_predictions):
+    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module
