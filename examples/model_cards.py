@@ -1,9 +1,9 @@
-"""Measure the shipped weights on the test pictures and write their model cards: `docs/model_cards/*.md` and `.json`.
+"""Measure the shipped weights on the test images and write their model cards: `docs/model_cards/*.md` and `.json`.
 
     FASHIONCLF_DATA_DIR=... python examples/model_cards.py
 
-Nothing is chosen here. `--runs` is the folder in which `train_pretrained.py` left its trainings: the other seeds are
-measured beside the shipped one, and the two models of the tutorials, trained here if need be, on moved pictures.
+Nothing is chosen here. `--runs` is the folder in which `train_pretrained.py` left its training runs: the other seeds are
+measured beside the shipped one, and the two models of the tutorials, trained here if need be, on moved images.
 """
 
 import argparse
@@ -28,8 +28,8 @@ RESAMPLES = 1000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="*", help="which to measure (default: all that are shipped)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="trainings to measure (default 0 1 2)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of trainings (default ./runs)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training runs to measure (default 0 1 2)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of training runs (default ./runs)")
     arguments = parser.parse_args()
     dataset = fc.load_data("fashion_mnist")
     CARDS.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def note_metrics(preset: str, report: dict[str, Any]) -> None:
-    """Put the main figures beside the weights, for whoever asks `get_preset(name).pretrained`."""
+    """Put the main figures beside the weights, for `get_preset(name).pretrained`."""
     index = json.loads(INDEX.read_text(encoding="utf-8"))
     index[preset]["metrics"] = {
         name: round(report[name], 4) for name in ("accuracy", "log_loss", "expected_calibration_error")
@@ -105,7 +105,7 @@ def shift_figures(result: fc.ShiftRobustness) -> dict[str, Any]:
 
 
 def most_alike(dataset: fc.Dataset) -> list[tuple[int, int, float]]:
-    """Return the test pictures that are most like a training picture: both their numbers, and their correlation."""
+    """Return the test images that are most like a training image: both their numbers, and their correlation."""
     learnt, unseen = (standardised(part.images) for part in (dataset.train, dataset.test))
     found = []
     for start in range(0, len(unseen), 1000):
@@ -123,13 +123,13 @@ def standardised(images: Any) -> Any:
 
 
 def num_duplicates(dataset: fc.Dataset) -> int:
-    """Return how many test pictures are training pictures too, pixel for pixel."""
+    """Return how many test images are training images too, pixel for pixel."""
     learnt = {image.tobytes() for image in dataset.train.images}
     return sum(image.tobytes() in learnt for image in dataset.test.images)
 
 
 def bootstrap(report: fc.EvaluationReport, figure: Any) -> list[float]:
-    """Return the interval that holds 95 % of a figure's values on pictures drawn again with replacement."""
+    """Return the interval that holds 95 % of a figure's values on images drawn again with replacement."""
     rng = np.random.default_rng(0)
     count = len(report.labels)
     values = []
@@ -145,7 +145,7 @@ def noisy_accuracy(trainer: fc.Trainer, images: Any, labels: Any, level: float) 
 
 
 def flops(trainer: fc.Trainer) -> int:
-    """Return the floating-point operations for one picture, a multiplication and an addition counting as two."""
+    """Return the floating-point operations for one image, a multiplication and an addition counting as two."""
     signature = tf.TensorSpec((1, 28, 28, 1), tf.float32)
     graph = tf.function(lambda image: trainer.model(image, training=False)).get_concrete_function(signature).graph
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
@@ -168,7 +168,7 @@ import fashionclf as fc
 trainer = fc.Trainer.from_preset("{preset}", pretrained=True)
 ```
 
-Tells ten kinds of garments apart on 28x28 grey pictures. Test accuracy **{report["accuracy"]:.4f}** (95 % interval
+Tells ten kinds of garments apart on 28x28 grey images. Test accuracy **{report["accuracy"]:.4f}** (95 % interval
 {low:.4f} to {high:.4f}), expected calibration error **{report["expected_calibration_error"]:.4f}**.
 Written by `python examples/model_cards.py`; the figures are in [{preset}.json]({preset}.json) as well.
 
@@ -178,7 +178,7 @@ Written by `python examples/model_cards.py`; the figures are in [{preset}.json](
 | parameters | {figures["parameters"]:,} |
 | file | `fashionclf/pretrained/{weights.file}`, {figures["bytes"] / 1e6:.2f} MB, kernels in float16 |
 | sha256 | `{weights.sha256}` |
-| arithmetic for one picture | {figures["flops"] / 1e6:.1f} million floating-point operations{flip_cost(weights)} |
+| arithmetic for one image | {figures["flops"] / 1e6:.1f} million floating-point operations{flip_cost(weights)} |
 | top-3 accuracy, log loss | {report["top_3_accuracy"]:.4f}, {report["log_loss"]:.4f} |
 
 {training(preset, figures)}
@@ -189,30 +189,30 @@ Written by `python examples/model_cards.py`; the figures are in [{preset}.json](
 
 
 def flip_cost(weights: fc.PretrainedWeights) -> str:
-    return ", half of them for the mirror image" if weights.flip_averaged else ""
+    return ", half of them for the flipped image" if weights.flip_averaged else ""
 
 
 def training(preset: str, figures: dict[str, Any]) -> str:
     weights = fc.get_preset(preset).pretrained
     recipe = "\n".join(f"| `{name}` | `{value}` |" for name, value in fc.get_preset(preset).recipe.to_dict().items())
     alike = figures["most_alike"]
-    choice = ", the most accurate on the validation pictures (of equals, the one with the lower log loss)"
+    choice = ", the most accurate on the validation images (of equals, the one with the lower log loss)"
     return f"""## Data and training
 
 Learnt from {weights.trained_on} (Xiao et al., arXiv:1708.07747). The other 5,000,
 drawn with seed 42 and stratified, served to choose everything: the recipe, the seeds, the temperature. The test
-pictures were looked at once for this file of weights, for this card.
+images were looked at once for this file of weights, for this card.
 
 {spread(figures)}
 
 Shipped is seed {weights.seed}{choice if len(figures["seeds"]) > 1 else ""}.
 `python examples/train_pretrained.py {preset}` trains them.
 
-{figures["num_duplicates"]} test pictures are training pictures too, pixel for pixel. The ten that were found in the
+{figures["num_duplicates"]} test images are training images too, pixel for pixel. The ten that were found in the
 first release of the data ([issue 44](https://github.com/zalandoresearch/fashion-mnist/issues/44) there) have been
-replaced since, and `load_data` checks that it has the present release. The {len(alike)} test pictures most
-like a training picture (correlation of pixels {alike[-1][2]:.4f} to {alike[0][2]:.4f}) are, with the number of that
-picture: {", ".join(f"{number} ({learnt})" for number, learnt, _ in alike)}.
+replaced since, and `load_data` checks that it has the present release. The {len(alike)} test images most
+like a training image (correlation of pixels {alike[-1][2]:.4f} to {alike[0][2]:.4f}) are, with the number of that
+image: {", ".join(f"{number} ({learnt})" for number, learnt, _ in alike)}.
 Without them the accuracy is {figures["accuracy_without_most_alike"]:.4f}.
 
 | recipe | |
@@ -228,7 +228,7 @@ def spread(figures: dict[str, Any]) -> str:
         f"| {seed} | {on_test:.4f} | {on_validation:.4f} |"
         for seed, on_test, on_validation in zip(figures["seeds"], test, validation, strict=True)
     )
-    summary = "Only one seed is measured here, so how much they differ is not told."
+    summary = "Only one seed is measured here, so their variation is unknown."
     if len(test) > 1:
         summary = f"Test accuracy, mean ± standard deviation: **{np.mean(test):.4f} ± {np.std(test, ddof=1):.4f}**."
     return f"""The seeds of the recipe, before calibration and rounding to float16:
@@ -246,13 +246,13 @@ def accuracy_by_class(report: dict[str, Any]) -> str:
         for name, row in report["classes"].items()
     )
     confusions = "\n".join(
-        f"- {pair['class_name']} taken for {pair['predicted']}: {pair['count']}" for pair in report["most_confused"]
+        f"- {pair['class_name']} misclassified as {pair['predicted']}: {pair['count']}" for pair in report["most_confused"]
     )
     return f"""## Accuracy by class
 
-Recall is the accuracy on the pictures of a class, precision that of the answers naming it.
+Recall is the accuracy on the images of a class, precision that of the predictions naming it.
 
-| class | recall | precision | F1 | pictures |
+| class | recall | precision | F1 | images |
 |---|---:|---:|---:|---:|
 {rows}
 
@@ -273,11 +273,11 @@ def calibration(figures: dict[str, Any], weights: fc.PretrainedWeights) -> str:
     return f"""## Are its probabilities right?
 
 Expected calibration error (15 bins of equal width): **{figures["report"]["expected_calibration_error"]:.4f}**,
-with 95 % of {RESAMPLES:,} bootstrap samples between {low:.4f} and {high:.4f}. (A sample repeats pictures,
+with 95 % of {RESAMPLES:,} bootstrap samples between {low:.4f} and {high:.4f}. (A sample repeats images,
 which raises the error of a perfectly calibrated classifier too.) The temperature {weights.temperature:.3f} was
-fitted on the validation pictures and is part of the last layer's weights.
+fitted on the validation images and is part of the last layer's weights.
 
-| probability of the answer | answers | mean probability | accuracy |
+| predicted probability | predictions | mean probability | accuracy |
 |---|---:|---:|---:|
 {rows}
 """
@@ -295,11 +295,11 @@ def robustness(preset: str, figures: dict[str, Any]) -> str:
     vertical = f"{abs(down)} {'up' if down < 0 else 'down'}"
     horizontal = f"{abs(right)} {'left' if right < 0 else 'right'}"
     noise = "\n".join(f"| {level} | {accuracy:.4f} |" for level, accuracy in figures["noise"].items())
-    return f"""## Moved and noisy pictures
+    return f"""## Moved and noisy images
 
-Accuracy on test pictures moved by up to {MAX_SHIFT} pixels in each direction: {(2 * MAX_SHIFT + 1) ** 2} displacements;
+Accuracy on test images moved by up to {MAX_SHIFT} pixels in each direction: {(2 * MAX_SHIFT + 1) ** 2} displacements;
 zeros move in, and what crosses the border is lost. The mean over them is {100 * (own["unshifted"] - own["mean"]):.2f}
-points below the accuracy on unmoved pictures; the worst is {vertical} and {horizontal}.
+points below the accuracy on unmoved images; the worst is {vertical} and {horizontal}.
 Beside it the tutorials' dense and convolutional networks, trained on Fashion-MNIST by their own recipes:
 
 | model | unmoved | 1 pixel | 2 pixels | 3 pixels | mean | worst |
@@ -317,10 +317,10 @@ With Gaussian noise added to pixels in [0, 1]:
 def limits() -> str:
     return """## What it must not be used for
 
-- Anything about people. It has seen flat garments without wearers, in the pictures of one shop.
-- Pictures of anything else: it answers with one of its ten classes for a cat as well, often with a high probability.
+- Anything about people. It has seen flat garments without wearers, in the images of one shop.
+- Images of anything else: it predicts one of its ten classes for a cat as well, often with a high probability.
 - Decisions that matter to somebody, without a person who looks; see the accuracy by class above.
-- Pictures unlike its training pictures: several garments, worn, folded, rotated or cut off, with noise, on a
+- Images unlike its training images: several garments, worn, folded, rotated or cut off, with noise, on a
   background with things in it.
 """
 

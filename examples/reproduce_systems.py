@@ -3,8 +3,8 @@
     FASHIONCLF_DATA_DIR=... python examples/reproduce_systems.py
 
 needs scikit-learn (`pip install 'fashionclf[sklearn]'`) and takes about twenty minutes on two cores. It writes
-`docs/systems.md`, and after each training `docs/systems.json`, from which an interrupted run goes on (pass
-`--fresh` to train all of them anew).
+`docs/systems.md`, and after each training `docs/systems.json`, from which an interrupted run continues (pass
+`--fresh` to train all of them again).
 """
 
 import argparse
@@ -29,7 +29,7 @@ SGD = "SGDClassifier"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one training each (default 0 1 2)")
-    parser.add_argument("--fresh", action="store_true", help="train all systems anew")
+    parser.add_argument("--fresh", action="store_true", help="train all systems again")
     arguments = parser.parse_args()
 
     run = {"seeds": arguments.seeds, "versions": versions()}
@@ -70,16 +70,16 @@ def cross_validate_sgd() -> dict[str, Any]:
 
 
 def train(name: str, seed: int) -> dict[str, Any]:
-    """Train a preset as its document does, and return the figures of the split that the document judges it on."""
+    """Train a preset as its document does, and return the metrics of the split that the document evaluates it on."""
     preset = fc.get_preset(name)
     dataset = fc.load_data(preset.dataset)
     trainer = fc.Trainer.from_preset(name, seed=seed)
-    if preset.judged_on == "validation":
+    if preset.evaluated_on == "validation":
         x_fit, x_val, y_fit, y_val = fc.train_validation_split(*dataset.train, seed=SPLIT_SEED, stratify=False)
         history = trainer.fit(x_fit, y_fit, validation_data=(x_val, y_val), seed=seed, verbose=2)
         figures = trainer.evaluate(x_val, y_val)
         first = trainer.predict(x_val[:1])[0]
-    elif preset.judged_on == "test":
+    elif preset.evaluated_on == "test":
         history = trainer.fit(dataset.train, validation_data=dataset.test, seed=seed, verbose=2)
         figures = trainer.evaluate(dataset.test)
         first = trainer.predict(dataset.test.images[:1])[0]
@@ -112,7 +112,7 @@ def table(results: dict[str, Any]) -> str:
         f"{', '.join(f'{name} {number}' for name, number in run['versions'].items())}; float32. "
         "Seconds of one training include loading the data, and depend on the machine.",
         "",
-        "| system | layers | parameters | judged on | accuracy reported | measured | difference "
+        "| system | layers | parameters | evaluated on | accuracy reported | measured | difference "
         "| loss reported | measured | epochs | seconds |",
         "|---|---|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
@@ -122,11 +122,11 @@ def table(results: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            "A system is judged on validation by the 12,000 pictures of the documents' split "
+            "A system evaluated on validation uses the 12,000 images of the documents' split "
             "(`train_validation_split(..., seed=42, stratify=False)`), on train by the running figures of the last "
             "epoch.",
             "",
-            "`cnn_dropout` says of the first validation picture, a bag, seed by seed:",
+            "`cnn_dropout` says of the first validation image, a bag, seed by seed:",
             "",
             *[f"- {bag}" for bag in bags],
             "",
@@ -136,11 +136,11 @@ def table(results: dict[str, Any]) -> str:
 
 def row(name: str, trained: list[dict[str, Any]]) -> str:
     if name == SGD:
-        layers, parameters, judged_on = "logistic regression, one against the rest (scikit-learn)", 7_850, "5-fold"
+        layers, parameters, evaluated_on = "logistic regression, one against the rest (scikit-learn)", 7_850, "5-fold"
         reported: Any = {"accuracy": 0.8196}
     else:
         preset = fc.get_preset(name)
-        layers, parameters, judged_on = preset.description, trained[0]["parameters"], preset.judged_on
+        layers, parameters, evaluated_on = preset.description, trained[0]["parameters"], preset.evaluated_on
         reported = preset.reported
     mean = statistics.mean(figures["accuracy"] for figures in trained)
     difference = f"{100 * (mean - reported['accuracy']):+.2f} points" if reported else "–"
@@ -148,7 +148,7 @@ def row(name: str, trained: list[dict[str, Any]]) -> str:
         f"`{name}`",
         layers,
         f"{parameters:,}",
-        judged_on,
+        evaluated_on,
         number(reported.get("accuracy")),
         spread([figures["accuracy"] for figures in trained]),
         difference,

@@ -3,8 +3,8 @@
     FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py
 
 Each seed is trained by the preset's own recipe. Its state is kept in `--runs` after every epoch; after an interruption
-the same command goes on there. A seed of `cnn_accurate` takes two hours on two cores. Everything is chosen on 5,000 of
-the training pictures; the test pictures are not looked at here, but once for each file by `model_cards.py`, which
+the same command continues from there. A seed of `cnn_accurate` takes two hours on two cores. Everything is chosen on 5,000 of
+the training images; the test images are not looked at here, but once for each file by `model_cards.py`, which
 writes the model cards.
 """
 
@@ -25,7 +25,7 @@ FOLDER = Path(fc.__file__).parent / "pretrained"
 INDEX = FOLDER / "weights.json"
 NUM_VALIDATION = 5000
 SPLIT_SEED = 42
-TRAINED_ON = "55,000 of the 60,000 training pictures of Fashion-MNIST"
+TRAINED_ON = "55,000 of the 60,000 training images of Fashion-MNIST"
 PRESETS = ("cnn_fast", "cnn_accurate")
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="*", default=PRESETS, help="which to train (default: all that are shipped)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one training each (default 0 1 2)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of trainings (default ./runs)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of training runs (default ./runs)")
     arguments = parser.parse_args()
     arguments.runs.mkdir(parents=True, exist_ok=True)
     for preset in arguments.presets:
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def split() -> tuple[Any, Any, Any, Any]:
-    """Return training and validation pictures and labels, the same ones for all seeds."""
+    """Return training and validation images and labels, the same ones for all seeds."""
     images, labels = fc.load_data("fashion_mnist").train
     return fc.train_validation_split(images, labels, validation_size=NUM_VALIDATION, seed=SPLIT_SEED)
 
@@ -79,7 +79,7 @@ def learns_flips(preset: str) -> bool:
 
 
 def release(preset: str, seeds: list[int], runs: Path) -> None:
-    """Choose what is most accurate on the validation pictures, calibrate it and write its weights."""
+    """Choose what is most accurate on the validation images, calibrate it and write its weights."""
     _, x_val, _, y_val = split()
     reports = {seed: as_released(preset, seed, runs).report(x_val, y_val) for seed in seeds}
     chosen = max(seeds, key=lambda seed: (reports[seed].accuracy, -reports[seed].log_loss))

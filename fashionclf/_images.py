@@ -77,7 +77,7 @@ def as_numeric_array(images: ImagesLike, name: str) -> np.ndarray[Any, np.dtype[
 
 
 def check_pixels(array: np.ndarray[Any, np.dtype[Any]], name: str) -> ImageArray:
-    """Return pixel values as uint8 0..255 or float32 in [0, 1], whatever their shape."""
+    """Return pixel values as uint8 0..255 or float32 in [0, 1], of any shape."""
     if array.dtype == np.uint8:
         return array
     low, high = array.min(), array.max()

@@ -81,7 +81,7 @@ def is_builtin(value: Any) -> bool:
 def has_known_options(layer: keras.Layer) -> bool:
     """Tell whether a layer has only the options that the faster kernels were written for.
 
-    Relies on the keys of `get_config()`. With another key the layer computes as Keras wrote it.
+    Relies on the keys of `get_config()`. With another key the layer computes by Keras's own code.
     """
     unknown = layer.get_config().keys() - _KNOWN_OPTIONS[type(layer)]
     if unknown:
@@ -152,7 +152,7 @@ def logits_behind(probabilities: Any) -> Any:
 def lent_functions(model: keras.Model, functions: dict[str, Any]) -> Iterator[None]:
     """Lend a model the functions that were traced for it, then take them back into `functions`.
 
-    Relies on the attributes `train_function`, `test_function` and `predict_function`. Without them Keras traces anew.
+    Relies on the attributes `train_function`, `test_function` and `predict_function`. Without them Keras traces again.
     """
     before = {name: getattr(model, name) for name in _FUNCTIONS if hasattr(model, name)}
     for name in before:

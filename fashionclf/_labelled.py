@@ -54,7 +54,7 @@ def check_labelled(
     name: str = "x",
     known_names: Sequence[ClassNames] = (),
 ) -> LabelledImages:
-    """Check images, labels and weights together; `x` may be a `Split`, which brings its own labels.
+    """Check images, labels and weights together; `x` may be a `Split`, which has its own labels.
 
     Where `known_names` has lists of class names, the labels of a `Split` with names are matched with those by name.
     """

@@ -118,7 +118,7 @@ def read_idx(path: Path, file: IdxFile) -> UInt8Array:
     if filled < len(buffer):
         raise DamagedFileError(path, f"is truncated: it holds {filled:,} of {len(buffer):,} bytes")
     if surplus:
-        raise DamagedFileError(path, f"is too long: it goes on after the expected {len(buffer):,} bytes")
+        raise DamagedFileError(path, f"is too long: it continues after the expected {len(buffer):,} bytes")
     if digest.hexdigest() != file.sha256:
         raise DamagedFileError(path, _wrong_sum(digest.hexdigest(), file))
     return buffer[start:].reshape(file.shape)

@@ -11,7 +11,7 @@ Arrays: TypeAlias = tuple[UInt8Array, UInt8Array, UInt8Array, UInt8Array]
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One IDX file of unsigned bytes; `sha256` is of its content, whatever container that came in."""
+    """One IDX file of unsigned bytes; `sha256` is of its content, however the file is compressed."""
 
     name: str
     shape: tuple[int, ...]

@@ -33,7 +33,7 @@ def cross_validate(
     Args:
         model: Name of a preset; a function without arguments that builds a `Trainer`; or a scikit-learn
             classifier, which gets float32 rows `(n, 784)` in [0, 1].
-        x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+        x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
         y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
         folds: At least 2.
         seed: Shuffle before folding, and seed a preset's weights and the training, from 0 to 2**32 - 1. None folds

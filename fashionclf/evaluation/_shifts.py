@@ -73,7 +73,7 @@ def shift_robustness(
 
     Args:
         trainer: The classifier.
-        x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+        x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
         y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
         max_shift: Pixels, 0 to 27: `(2 * max_shift + 1) ** 2` displacements, including no shift.
 

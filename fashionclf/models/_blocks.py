@@ -13,7 +13,7 @@ ACTIVATIONS: Final = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "sigm
 """Names that `activation` takes; `"linear"` is none at all."""
 
 
-CHANNELS_LAST: Final = "channels_last"  # the images' form, whatever Keras's global setting is
+CHANNELS_LAST: Final = "channels_last"  # the images' form, also if Keras's global setting differs
 
 
 def sequential(layers: Sequence[keras.Layer], name: str) -> keras.Model:

@@ -30,7 +30,7 @@ _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in p
 class Scene(NamedTuple):
     """An image taken apart: all in levels 0..255, float32 `(h, w)`, but for the bool `mask`.
 
-    `noise` is the standard deviation of the background around what it was taken to be.
+    `noise` is the standard deviation of the background around the fitted background.
     """
 
     grey: FloatArray

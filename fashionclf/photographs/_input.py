@@ -37,7 +37,7 @@ def read_input(x: ImagesLike, name: str = "x") -> InputImages:
         name: Of the argument, for error messages.
 
     Returns:
-        `Images`. What was read is uint8 `(n, 28, 28)`, or a list of single images where arrays stood among the
+        `Images`. What was read is uint8 `(n, 28, 28)`, or a list of single images if there were arrays among the
         files. The images of a folder come in natural order, named by their file names.
 
     Raises:

@@ -83,7 +83,7 @@ def load_image(source: PhotographLike) -> UInt8Array:
         ImportError: If pillow is missing.
 
     Warns:
-        DoubtfulImageWarning: If no garment can be told from the background, or the background is not plain.
+        DoubtfulImageWarning: If no garment can be separated from the background, or the background is not plain.
 
     Example:
         >>> import numpy as np

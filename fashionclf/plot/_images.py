@@ -46,7 +46,7 @@ def images(
     and marked ✗, with the true class below.
 
     Args:
-        x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels and names.
+        x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels and names.
         labels: True labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
         predictions: `Predictions` for the same images, or an array of probabilities `(n, num_classes)`.
         class_names: Names to show. None takes those of the predictions, else of the split, else Fashion-MNIST's.

@@ -15,7 +15,7 @@ _MOST_UNNAMED: Final = 1000  # more would take minutes to draw, and are hardly l
 
 
 def refuse_dataset(value: object, name: str) -> None:
-    """Raise if a whole data set was given where one of its splits is meant."""
+    """Raise an error if a whole data set is passed instead of one of its splits."""
     if isinstance(value, Dataset):
         raise TypeError(f"`{name}` is a Dataset: pass one of its splits, `dataset.train` or `dataset.test`.")
 

@@ -106,6 +106,6 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
 
 
 def _check_result(result: Any) -> None:
-    # by what it has, not by its class: that one's module would load TensorFlow
+    # checked by its attributes: importing its class would load TensorFlow
     if not all(hasattr(result, name) for name in ("accuracies", "curve", "max_shift")):
         raise TypeError(f"`result` must be what fashionclf.shift_robustness returns. Received: {type(result).__name__}")

@@ -47,7 +47,7 @@ def fitting_of(model: keras.Model) -> Iterator[None]:
 
 
 def compilation_of(model: keras.Model) -> tuple[int, ...]:
-    """Return what tells one compilation of a model from another: `compile` makes the tracker of the loss anew.
+    """Return an identifier of a model's compilation: `compile` makes a new tracker of the loss.
 
     The objects live as long as the compilation does, so that their ids are not given to others in between.
     """

@@ -18,10 +18,10 @@ from fashionclf.trainer._resume import SavedState, read_state
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FitOptions:
-    """What `fit` was told, resolved with the recipe.
+    """The options of `fit`, resolved with the recipe.
 
     Attributes:
-        recipe: The Trainer's, with what `fit` was told in its place.
+        recipe: The Trainer's, with the arguments of `fit` in place of its fields.
         seed: The seed given, else that of an interrupted fit, else a fresh one.
         checkpoint: The file for the best classifier, or None.
         state_file: The file for the state of the fit, or None.
@@ -63,7 +63,7 @@ def resolve_options(
 
 
 def _changed_recipe(recipe: Recipe, *, early_stopping: Any, augment: Any, **given: Any) -> Recipe:
-    """Return the recipe with what `fit` was told in its place; False turns an option off."""
+    """Return the recipe with the arguments of `fit` in place of its fields; False turns an option off."""
     changes = {name: value for name, value in given.items() if value is not None}
     if early_stopping is not None:
         if early_stopping is True:

@@ -194,7 +194,7 @@ class Trainer:
 
     @property
     def _learnt_names(self) -> tuple[str, ...] | None:
-        """The class names that were told, or that the weights are assumed to have learnt."""
+        """The class names that were given, or those that the weights are assumed to have learnt."""
         return self.class_names if self._knows_classes else self._class_names
 
     @property
@@ -229,7 +229,7 @@ class Trainer:
         Fitting again continues from the current weights, with a new learning-rate schedule.
 
         Args:
-            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
             epochs: Number of passes over the training images.
             batch_size: Images per step.
@@ -337,7 +337,7 @@ class Trainer:
         """Return the loss and the metrics on labelled images.
 
         Args:
-            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
             batch_size: Images per step.
             sample_weight: `(n,)`, one weight of at least 0 per image, for the loss. As in Keras, metrics do not use
@@ -383,7 +383,7 @@ class Trainer:
         """Return the metrics on labelled images: overall, by class, the most frequent mistakes, and calibration.
 
         Args:
-            x: Images in any form that `prepare_images` takes, or a `Split`, which brings its labels.
+            x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
             batch_size: Images computed at a time; bounds the memory used.
 
@@ -419,8 +419,8 @@ class Trainer:
             `Predictions`, a sequence of one `Prediction` per image. Those of a folder come in natural order.
 
         Raises:
-            ValueError: If the images are not right, a file is not an image or damaged, nothing has told the class
-                names, or the weights diverged in training and give NaN.
+            ValueError: If the images are not right, a file is not an image or damaged, the class names are
+                unknown, or the weights diverged in training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
@@ -477,7 +477,7 @@ class Trainer:
 
         Raises:
             ImportError: If LiteRT is missing.
-            ValueError: If nothing has told the class names, `num_threads` is below 1, or LiteRT lacks an operation of
+            ValueError: If the class names are unknown, `num_threads` is below 1, or LiteRT lacks an operation of
                 the model.
             TypeError: If `num_threads` is not an integer.
 

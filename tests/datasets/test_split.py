@@ -14,7 +14,7 @@ def test_a_split_takes_every_form_of_many_images(shape):
     assert made.images.shape == (4, 28, 28)
     assert (made.images.dtype, made.labels.dtype) == (np.uint8, np.uint8)
     assert made.class_names is None  # nothing has told them
-    assert "class names not told" in repr(made)
+    assert "unknown class names" in repr(made)
 
 
 def test_a_split_keeps_floats_and_many_classes():

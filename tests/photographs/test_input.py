@@ -32,7 +32,7 @@ class TestReadPictures:
     def test_arrays_need_no_pillow(self):
         code = (
             "import sys, numpy as np, fashionclf.photographs._input as p;"
-            "p.read_pictures(np.zeros((2, 28, 28))); p.read_pictures([np.zeros((28, 28))]);"
+            "p.read_input(np.zeros((2, 28, 28))); p.read_input([np.zeros((28, 28))]);"
             "sys.exit('PIL' in sys.modules or 'tensorflow' in sys.modules)"
         )
         subprocess.run([sys.executable, "-c", code], check=True)

@@ -94,7 +94,7 @@ def test_images_on_dark_paper_have_bright_marks():
         ({"predictions": [[0.1, 0.2], [0.3]]}, TypeError, "`probabilities` must be an array of numbers"),
         ({"predictions": PREDICTIONS, "class_names": ["a"]}, ValueError, "1 names but there are 3 classes"),
         ({"x": IMAGES / 1.0}, ValueError, "divide by 255"),
-        ({"x": fc.Split(IMAGES, LABELS), "labels": LABELS}, ValueError, "brings its own labels"),
+        ({"x": fc.Split(IMAGES, LABELS), "labels": LABELS}, ValueError, "has its own labels"),
         (
             {"x": fc.Dataset("tiny", *[fc.Split(IMAGES, LABELS, class_names=NAMES)] * 2)},
             TypeError,

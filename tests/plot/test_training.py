@@ -134,7 +134,7 @@ def test_grad_cam():
     ax = plot.grad_cam(IMAGES[0], HEAT)
     assert [image.get_array().shape for image in ax.images] == [(28, 28), (28, 28)]
     assert ax.get_xlabel() == ""
-    assert plot.grad_cam(IMAGES[0], np.zeros((28, 28))).get_xlabel() == "nothing speaks\nfor the class"
+    assert plot.grad_cam(IMAGES[0], np.zeros((28, 28))).get_xlabel() == "no evidence\nfor the class"
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,16 @@
-"""Run the Python code of the documentation, and keep the pictures that it draws and the text that it prints.
+"""Run the Python code of the documentation, and keep the plots that it makes and the text that it prints.
 
-    FASHIONCLF_DATA_DIR=... python docs/make_pictures.py                    # all pages
-    FASHIONCLF_DATA_DIR=... python docs/make_pictures.py docs/gallery.md    # some of them
-    FASHIONCLF_DATA_DIR=... python docs/make_pictures.py --check            # change nothing, fail on a difference
+    FASHIONCLF_DATA_DIR=... python docs/make_images.py                    # all pages
+    FASHIONCLF_DATA_DIR=... python docs/make_images.py docs/gallery.md    # some of them
+    FASHIONCLF_DATA_DIR=... python docs/make_images.py --check            # change nothing, fail on a difference
 
 The Python blocks of a page run from top to bottom in one namespace, in an empty folder. Between one block and the next:
 
 - a block marked `text` receives what the block above it prints;
-- a picture in `pictures/` receives the figure that the block above it drew last.
+- an image in `images/` receives the figure that the block above it drew last.
 
 `<!-- not run: reason -->` before a Python block leaves it out. `--check` compares texts without their numbers, since
-the last digits depend on the machine, and does not compare pictures.
+the last digits depend on the machine, and does not compare images.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from PIL import Image
 
 DOCS = Path(__file__).resolve().parent
 FENCE = re.compile(r"^```(\w*)")
-PICTURE = re.compile(r"^!\[[^\]]*\]\((\S*pictures/\S+\.png)\)")
+IMAGE = re.compile(r"^!\[[^\]]*\]\((\S*images/\S+\.png)\)")
 NOT_RUN = re.compile(r"^<!-- not run: \S.* -->$")
 DOTS_PER_INCH = 100
 MOST_BYTES = 100_000
@@ -53,7 +53,7 @@ class Block:
     text: tuple[int, int] | None = (
         None  # where its text begins and ends, in lines from 0
     )
-    picture: str | None = None
+    image: str | None = None
 
 
 def main() -> None:
@@ -100,8 +100,8 @@ def run_page(page: Path, *, check: bool) -> list[str]:
                 continue
             try:
                 output = run_block(block, page, namespace)
-                if block.picture is not None:
-                    save_figure(page.parent / block.picture, check=check)
+                if block.image is not None:
+                    save_figure(page.parent / block.image, check=check)
             except Exception:
                 return [
                     f"{page}:{block.first + 1}: the block failed\n{traceback.format_exc()}"
@@ -129,7 +129,7 @@ def run_page(page: Path, *, check: bool) -> list[str]:
 
 
 def read_blocks(lines: list[str]) -> list[Block]:
-    """Return the Python blocks of a page, each with the text block and the picture before the next one."""
+    """Return the Python blocks of a page, each with the text block and the image before the next one."""
     blocks: list[Block] = []
     language, opened, above = None, 0, ""
     for i, line in enumerate(lines):
@@ -145,8 +145,8 @@ def read_blocks(lines: list[str]) -> list[Block]:
             language, opened = fence[1], i
             if language == "python":
                 blocks.append(Block(first=i, run=not NOT_RUN.match(above)))
-        elif (picture := PICTURE.match(line)) and blocks and blocks[-1].picture is None:
-            blocks[-1].picture = picture[1]
+        elif (image := IMAGE.match(line)) and blocks and blocks[-1].image is None:
+            blocks[-1].image = image[1]
         if line.strip():
             above = line
     return blocks
@@ -166,15 +166,15 @@ def save_figure(file: Path, *, check: bool) -> None:
     """Save the figure drawn last, with fewer colours if the file would become large."""
     if not plt.get_fignums():
         raise RuntimeError(
-            f"A picture {file.name} follows the block, but it drew no figure."
+            f"An image {file.name} follows the block, but it drew no figure."
         )
     if check:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     plt.gcf().savefig(file, dpi=DOTS_PER_INCH, pil_kwargs={"optimize": True})
     if file.stat().st_size > MOST_BYTES:
-        with Image.open(file) as picture:
-            fewer = picture.convert("RGB").quantize(256)
+        with Image.open(file) as image:
+            fewer = image.convert("RGB").quantize(256)
         fewer.save(file, optimize=True)
 
 
