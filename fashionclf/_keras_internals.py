@@ -59,8 +59,8 @@ def all_layers(layer: keras.Layer, *, include_self: bool = True) -> list[keras.L
 
     Relies on `Layer._flatten_layers`. Without it, only the public `layers` of models are followed.
     """
-    flatten = getattr(layer, "_flatten_layers", None)
-    if callable(flatten):
+    flatten: Any = getattr(layer, "_flatten_layers", None)
+    if flatten is not None:
         return list(flatten(include_self=include_self))
     _changed("`Layer._flatten_layers`", "layers that other layers hold are not found")
     nested = [part for child in getattr(layer, "layers", ()) for part in all_layers(child)]
@@ -182,7 +182,7 @@ def wrapped_train_function(model: keras.Model, around: Callable[[], Any]) -> Ite
         if model.train_function is not None and not force:
             return  # that of an earlier fit, which is wrapped already
         make(force)
-        step = model.train_function
+        step: Any = model.train_function
 
         def train_function(iterator: Any) -> Any:
             with around():

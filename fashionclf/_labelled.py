@@ -58,6 +58,9 @@ def check_labelled(
 
     Where `known_names` has lists of class names, the labels of a `Split` with names are matched with those by name.
     """
+    images: ImagesLike
+    labels: LabelsLike
+    names: ClassNames | None
     if isinstance(x, Split):
         if y is not None:
             raise ValueError(
@@ -78,7 +81,7 @@ def check_labelled(
         )
     if names is not None and known_names:
         by_name = match_labels(names, known_names, name)
-        labels = labels if by_name is None else by_name[labels]
+        labels = labels if by_name is None else by_name[np.asarray(labels)]
         names = None
     checked_labels = check_labels(labels, num_images=len(checked), num_classes=num_classes, name="y")
     return LabelledImages(checked, checked_labels, _check_weights(sample_weight, len(checked)), names)

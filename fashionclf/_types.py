@@ -1,25 +1,65 @@
-"""Aliases for the arrays and options that many functions share."""
+"""Types of the arrays, images, labels and names that many functions take."""
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import IO, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-ImagesLike: TypeAlias = Any
-"""Images as `fashionclf.prepare_images` accepts them; too many forms for a static type."""
-
-LabelsLike: TypeAlias = Any
-"""Integer labels `(n,)` or one-hot rows `(n, num_classes)`; array, list or tensor."""
 
 UInt8Array: TypeAlias = NDArray[np.uint8]
 FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int64]
 ImageArray: TypeAlias = UInt8Array | FloatArray
 
+
+class SupportsArray(Protocol):
+    """An array, a tensor or a number of numpy: anything that numpy can turn into an array."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+class PILImage(Protocol):
+    """An image of pillow, by the attribute through which numpy reads it."""
+
+    @property
+    def __array_interface__(self) -> object: ...
+
+
+_Numbers: TypeAlias = Sequence[float]
+_Rows: TypeAlias = Sequence[_Numbers]
+_Grids: TypeAlias = Sequence[_Rows]
+
+ImagesLike: TypeAlias = SupportsArray | Sequence[SupportsArray] | _Numbers | _Rows | _Grids | Sequence[_Grids]
+"""Images as `fashionclf.prepare_images` accepts them: an array or tensor, a list of them, or nested numbers."""
+
+LabelsLike: TypeAlias = SupportsArray | Sequence[SupportsArray] | _Numbers | _Rows
+"""Integer labels `(n,)` or one-hot rows `(n, num_classes)`: an array, a list or a tensor."""
+
 PathLike: TypeAlias = str | os.PathLike[str]
+
+PhotographLike: TypeAlias = PathLike | IO[bytes] | PILImage | SupportsArray
+"""One photograph: a path, a binary file object, a PIL image, or an array `(h, w)` or `(h, w, 1 or 3 or 4)`."""
+
+PredictLike: TypeAlias = ImagesLike | PhotographLike | Sequence[PhotographLike]
+"""What `Trainer.predict` accepts: images, photographs, or the path of a folder of them."""
+
 ClassNames: TypeAlias = Sequence[str]
 
 DatasetName: TypeAlias = Literal["fashion_mnist", "mnist", "synthetic"]
 Language: TypeAlias = Literal["en", "ko"]
+PresetName: TypeAlias = Literal[
+    "softmax",
+    "dense_100",
+    "dense_200",
+    "dense_200_100",
+    "dense_256_64",
+    "dense_rowwise",
+    "cnn_small",
+    "cnn_dropout",
+    "cnn_fast",
+    "cnn_balanced",
+    "cnn_accurate",
+]
+Schedule: TypeAlias = Literal["constant", "one_cycle", "cosine"]
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]

@@ -10,19 +10,22 @@ import operator
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fashionclf._types import FloatArray, IntArray, LabelsLike
 
+_Name = TypeVar("_Name", bound=str)
 
-def check_choice(value: object, name: str, choices: Collection[str]) -> str:
+
+def check_choice(value: object, name: str, choices: Collection[_Name]) -> _Name:
     """Return `value` if it is one of `choices`; otherwise raise with the closest match suggested."""
     if not isinstance(value, str):
         raise TypeError(f"`{name}` must be a string, one of {_listed(choices)}. Received: {value!r}")
-    if value in choices:
-        return value
+    for choice in choices:
+        if value == choice:
+            return choice
     close = difflib.get_close_matches(value.lower(), choices, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"Unknown {name} {value!r}.{hint} Expected one of {_listed(choices)}.")

@@ -1,5 +1,8 @@
 """Augmentation: random changes to training images, made by numpy for a whole batch at once."""
 
+# numpy's stubs turn float32 with a Python number into float64, which numpy itself does not
+# pyright: reportAssignmentType=false
+
 import functools
 from dataclasses import dataclass
 

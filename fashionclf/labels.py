@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from fashionclf._types import IntArray
+from fashionclf._types import DatasetName, IntArray, Language
 from fashionclf._validation import check_choice
 
 _GARMENTS: Final = (
@@ -39,7 +39,7 @@ _GARMENTS_KO: Final = (
 _DIGITS: Final = tuple("0123456789")
 
 
-_NAMES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+_NAMES: Final[dict[DatasetName, dict[Language, tuple[str, ...]]]] = {
     "fashion_mnist": {"en": _GARMENTS, "ko": _GARMENTS_KO},
     "mnist": {"en": _DIGITS, "ko": _DIGITS},
     "synthetic": {"en": _GARMENTS, "ko": _GARMENTS_KO},
@@ -50,7 +50,7 @@ CLASS_NAMES: Final[tuple[str, ...]] = _GARMENTS
 """Fashion-MNIST's ten class names in the data set's own spelling; label `i` is `CLASS_NAMES[i]`."""
 
 
-def class_names(dataset: str = "fashion_mnist", language: str = "en") -> tuple[str, ...]:
+def class_names(dataset: DatasetName = "fashion_mnist", language: Language = "en") -> tuple[str, ...]:
     """Return the ten class names of a data set, in label order.
 
     Args:

@@ -188,8 +188,8 @@ class Predictions(Sequence[Prediction]):
                 f"columns index `probabilities`. Received: {index!r}"
             )
         rows = self.probabilities[index]
-        sources = None if self.sources is None else np.array(self.sources, dtype=object)[index]
-        doubts = np.fromiter(self.doubts, dtype=object, count=len(self))[index]
+        sources: Any = None if self.sources is None else np.array(self.sources, dtype=object)[index]
+        doubts: Any = np.fromiter(self.doubts, dtype=object, count=len(self))[index]
         if rows.ndim == 1:
             return Prediction(rows, self.class_names, source=sources, doubts=doubts)
         return Predictions(rows, self.class_names, sources=sources, doubts=doubts)

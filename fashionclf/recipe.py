@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import keras
 
+from fashionclf._types import Precision, Schedule
 from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.augmentation import Augmentation
 
@@ -67,13 +68,13 @@ class Recipe:
     learning_rate: float | None = None
     momentum: float = 0.0
     weight_decay: float = 0.0
-    schedule: str = "constant"
+    schedule: Schedule = "constant"
     epochs: int = 10
     batch_size: int = 32
     augmentation: Augmentation | None = None
     label_smoothing: float = 0.0
     cutmix: float = 0.0
-    precision: str = "auto"
+    precision: Precision = "auto"
     early_stopping: int | None = None
     validation_split: float = 0.0
 

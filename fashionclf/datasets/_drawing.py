@@ -4,6 +4,9 @@ Only operations that IEEE 754 rounds exactly are used (no sin, exp or power), an
 `RandomState`: an image is the same, bit for bit, on every machine.
 """
 
+# numpy's stubs turn float32 with a Python number into float64, which numpy itself does not
+# pyright: reportAttributeAccessIssue=false, reportReturnType=false
+
 import itertools
 from typing import Final
 

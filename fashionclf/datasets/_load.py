@@ -1,6 +1,6 @@
 """`load_data`: find, verify or download a data set."""
 
-from fashionclf._types import PathLike
+from fashionclf._types import DatasetName, PathLike
 from fashionclf._validation import check_choice, check_flag, check_path
 from fashionclf.datasets._lookup import find
 from fashionclf.datasets._sources import ABOUT, SOURCES
@@ -9,7 +9,9 @@ from fashionclf.datasets._synthetic import draw_garments
 from fashionclf.labels import class_names
 
 
-def load_data(name: str = "fashion_mnist", *, data_dir: PathLike | None = None, download: bool = True) -> "Dataset":
+def load_data(
+    name: DatasetName = "fashion_mnist", *, data_dir: PathLike | None = None, download: bool = True
+) -> "Dataset":
     """Load a data set of 60,000 training and 10,000 test images in ten classes.
 
     Fashion-MNIST and MNIST are looked for in `data_dir`, then in the folder that the environment variable

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from fashionclf._types import UInt8Array
+from fashionclf._types import DatasetName, UInt8Array
 
 Arrays: TypeAlias = tuple[UInt8Array, UInt8Array, UInt8Array, UInt8Array]
 """Train images, train labels, test images, test labels: the order of every list of files here."""
@@ -43,7 +43,7 @@ def _four_files(*sha256: str) -> tuple[IdxFile, IdxFile, IdxFile, IdxFile]:
     )
 
 
-SOURCES: Final[dict[str, Source]] = {
+SOURCES: Final[dict[DatasetName, Source]] = {
     "fashion_mnist": Source(
         title="Fashion-MNIST",
         folder="fashion-mnist",
@@ -77,7 +77,7 @@ SOURCES: Final[dict[str, Source]] = {
 """The one table of facts. The sums are of the decompressed files, so repacking does no harm."""
 
 
-ABOUT: Final[dict[str, str]] = {
+ABOUT: Final[dict[DatasetName, str]] = {
     "fashion_mnist": "Fashion-MNIST: images of clothing (Xiao et al. 2017)",
     "mnist": "MNIST: handwritten digits (LeCun et al. 1998)",
     "synthetic": "a stand-in for Fashion-MNIST, drawn by numpy; accuracy on it says nothing about the real one",

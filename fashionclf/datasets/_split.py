@@ -57,12 +57,14 @@ class Split:
     def __init__(self, images: ImagesLike, labels: LabelsLike, *, class_names: ClassNames | None = None) -> None:
         names = None if class_names is None else check_class_names(class_names)
         checked = check_images(images)
-        set_field = object.__setattr__  # the way into a frozen dataclass
-        set_field(self, "images", checked.reshape(-1, HEIGHT, WIDTH))
-        set_field(self, "labels", _small_labels(labels, len(checked), None if names is None else len(names)))
-        set_field(self, "class_names", names)
+        small = _small_labels(labels, len(checked), None if names is None else len(names))
+        self._set(checked.reshape(-1, HEIGHT, WIDTH), small, names)
 
-    def __iter__(self) -> Iterator[Any]:
+    def _set(self, images: ImageArray, labels: LabelArray, names: tuple[str, ...] | None) -> None:
+        for field, value in (("images", images), ("labels", labels), ("class_names", names)):
+            object.__setattr__(self, field, value)  # the way into a frozen dataclass
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.images, self.labels))
 
     def __len__(self) -> int:
@@ -79,7 +81,9 @@ class Split:
         images, labels = self.images[part], self.labels[part]
         if not len(images) or images.shape[1:] != self.images.shape[1:]:
             raise ValueError(f"No images are left of {len(self)} by {part!r}; take at least one.")
-        return Split(images, labels, class_names=self.class_names)
+        rest = object.__new__(Split)
+        rest._set(images, labels, self.class_names)  # a part of what has been checked
+        return rest
 
     def __repr__(self) -> str:
         images = f"{len(self)} images {self.images.dtype} {self.images.shape}"

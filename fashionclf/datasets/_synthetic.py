@@ -5,6 +5,9 @@ its side: for every column, the heights.) So an image needs only a few lines of 
 fill a batch.
 """
 
+# numpy's stubs turn float32 with a Python number into float64, which numpy itself does not
+# pyright: reportArgumentType=false, reportReturnType=false
+
 from collections.abc import Callable
 from typing import Final
 

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -10,15 +10,25 @@ from numpy.typing import NDArray
 
 from fashionclf._images import NUM_PIXELS, scale_pixels
 from fashionclf._labelled import LabelledImages, check_labelled
-from fashionclf._types import ImagesLike, LabelsLike
+from fashionclf._types import ImagesLike, LabelsLike, PresetName
 from fashionclf._validation import check_choice, check_count, check_seed, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.presets import list_presets
 from fashionclf.trainer._trainer import Trainer
 
 
+class Classifier(Protocol):
+    """A classifier with scikit-learn's methods."""
+
+    def fit(self, X: Any, y: Any) -> Any:  # noqa: N803  # scikit-learn's name
+        """Train on rows `(n, 784)` and labels `(n,)`."""
+
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        """Return labels for rows `(n, 784)`."""
+
+
 def cross_validate(
-    model: str | Callable[[], Trainer] | Any,
+    model: PresetName | Callable[[], Trainer] | Classifier,
     x: ImagesLike | Split,
     y: LabelsLike | None = None,
     *,
@@ -74,12 +84,12 @@ def cross_validate(
     seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
     # Build each model before the previous one is trained: if both are the same model, none has been trained yet.
     built = _distinct(build(seeds[i]) for i in range(folds))
-    model = next(built)
+    current = next(built)
     accuracies = []
     for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels), strict=True):
         upcoming = next(built, None)
-        accuracies.append(score(model, data.take(fit_index), data.take(test_index), fold_seed))
-        model = upcoming
+        accuracies.append(score(current, data.take(fit_index), data.take(test_index), fold_seed))
+        current = upcoming
     return np.array(accuracies)
 
 

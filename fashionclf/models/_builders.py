@@ -1,7 +1,7 @@
 """The two configurable builders: fully connected and convolutional classifiers."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import keras
 
@@ -27,7 +27,7 @@ _MAX_BLOCKS: Final = 4  # every block halves 28 pixels: 14, 7, 3, 1
 def dense_model(
     units: int | Sequence[int] = (128,),
     *,
-    flatten: str = "before",
+    flatten: Literal["before", "after"] = "before",
     activation: str = "relu",
     dropout: float = 0.0,
     batch_norm: bool = False,
@@ -80,7 +80,7 @@ def cnn_model(
     filters: int | Sequence[int] = (32, 64),
     *,
     kernel_size: int | Sequence[int] = 3,
-    pooling: str = "max",
+    pooling: Literal["max", "average"] = "max",
     units: int | Sequence[int] = (100,),
     activation: str = "relu",
     dropout: float = 0.4,

@@ -72,6 +72,7 @@ def _background(colours: FloatArray) -> tuple[FloatArray, float]:
     # Holds all but the level back where too little of the background is seen to tell more.
     ridge = np.diag(np.array([0, 1, 1, 1, 1, 1], np.float32)) / 1000
     fitted = np.broadcast_to(np.median(border, axis=0), border.shape)
+    factors = np.zeros((len(terms), colours.shape[2]), np.float32)
     for _ in range(8):
         distance = np.abs(border - fitted).max(axis=1)
         weight = 1 / (1 + (distance / max(1, 2 * np.median(distance))) ** 2)

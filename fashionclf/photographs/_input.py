@@ -1,11 +1,11 @@
 """What `predict` may be given: images, photographs, folders, splits."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashionclf._types import ImagesLike
+from fashionclf._types import PredictLike
 from fashionclf._validation import check_path
 from fashionclf.datasets import Split
 from fashionclf.photographs._doubts import Doubts, doubts_of, warn_of_doubts
@@ -22,12 +22,12 @@ class InputImages(NamedTuple):
     for an image that was not.
     """
 
-    images: ImagesLike
+    images: Any
     names: tuple[str, ...] | None = None
     doubts: tuple[Doubts | None, ...] | None = None
 
 
-def read_input(x: ImagesLike, name: str = "x") -> InputImages:
+def read_input(x: Any, name: str = "x") -> InputImages:
     """Read the photographs in the input of `predict`; anything else is returned unchanged.
 
     Args:
@@ -70,7 +70,7 @@ def _is_source(x: object) -> bool:
     return len(shape) == 3 and shape[2] in (3, 4) and hasattr(x, "__array__")
 
 
-def prepare_input(x: ImagesLike | Split) -> tuple[InputImages, tuple[Doubts, ...]]:
+def prepare_input(x: PredictLike | Split) -> tuple[InputImages, tuple[Doubts, ...]]:
     """Return the input of `predict` as checked images with the names of their files, and the doubts about each.
 
     Warns:

@@ -6,21 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 import numpy as np
 
 from fashionclf._images import as_numeric_array, check_pixels
-from fashionclf._types import FloatArray
+from fashionclf._types import FloatArray, PhotographLike
 from fashionclf._validation import check_path
 from fashionclf._warnings import ignored
 
 if TYPE_CHECKING:
     from PIL import Image
-
-PhotographLike: TypeAlias = Any
-"""One image: a path, a binary file object, a PIL image, or an array `(h, w)` or `(h, w, 1 or 3 or 4)`."""
-
 
 # Pillow knows many more, some of which run other programs (EPS calls Ghostscript): not for files from anywhere.
 SUFFIXES: Final = {
@@ -95,7 +91,7 @@ def name_of(source: PhotographLike) -> str:
     return f"the {'PIL image' if is_pil_image(source) else 'array' if hasattr(source, '__array__') else 'file object'}"
 
 
-def is_pil_image(value: object) -> bool:
+def is_pil_image(value: object) -> "TypeGuard[Image.Image]":
     """Say whether a value is a PIL image, without importing pillow: if there is one, pillow has been imported."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(value, module.Image)

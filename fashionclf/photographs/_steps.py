@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, WIDTH
-from fashionclf._types import FloatArray, UInt8Array
+from fashionclf._types import FloatArray, PhotographLike, UInt8Array
 from fashionclf.photographs._doubts import LIGHT, Doubts, warn_of_doubts
 from fashionclf.photographs._foreground import FAINT, Box, Scene, border_of, bounding_box, majority, scene_of
-from fashionclf.photographs._reading import PhotographLike, name_of, read_photograph
+from fashionclf.photographs._reading import name_of, read_photograph
 
 # The brightest pixel of every image of the data set is 254 or 255.
 _PEAK: Final = 254

@@ -182,7 +182,7 @@ def _check_accuracies(value: Any, name: str) -> NDArray[np.float64]:
     shape = () if isinstance(value, EvaluationReport) else shape_of(value)
     if len(shape) > 1 or shape == (0,):
         raise ValueError(f"`{name}` must be one accuracy or a list of them. Received shape {shape}")
-    several = list(value) if shape else [value]
+    several = [value] if isinstance(value, EvaluationReport) or not shape else list(value)
     return np.array(
         [
             one.accuracy if isinstance(one, EvaluationReport) else check_number(one, name, low=0, high=1)

@@ -47,7 +47,7 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
     """
     import keras  # loads TensorFlow, which no other plot needs
 
-    network = model if isinstance(model, keras.Model) else getattr(model, "model", None)  # that of a Trainer
+    network: Any = model if isinstance(model, keras.Model) else getattr(model, "model", None)  # that of a Trainer
     if not isinstance(network, keras.Model):
         raise TypeError(f"`model` must be a Trainer or a keras.Model. Received: {model!r}")
     if not network.built:

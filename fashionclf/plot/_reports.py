@@ -108,7 +108,7 @@ def reliability_diagram(report: EvaluationReport, *, ax: "Axes | None" = None) -
     style: dict[str, Any] = {"color": "none", "edgecolor": VERMILLION, "hatch": "////"}
     ax.bar(middles, gaps, width, bottom=accuracies, label="gap to the mean probability", **style)
     ax.plot([0, 1], [0, 1], "--", color="gray", label="probability = accuracy")
-    ax.text(0, 1.015, "answers:", va="bottom", fontsize=7)
+    ax.text(0, 1.015, "predictions:", va="bottom", fontsize=7)
     for middle, interval in zip(middles, used, strict=True):
         ax.text(middle, 1.015, f"{interval.count:,}", ha="center", va="bottom", fontsize=7, rotation=45)
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted probability", ylabel="accuracy")

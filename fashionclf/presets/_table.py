@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import keras
 
+from fashionclf._types import DatasetName, PresetName
 from fashionclf._validation import check_choice, check_flag
 from fashionclf.augmentation import Augmentation
 from fashionclf.models import cnn_model, dense_model
@@ -39,12 +40,12 @@ class Preset:
         'cnn_fast'
     """
 
-    name: str
+    name: PresetName
     description: str
     build: Callable[[int | None], keras.Model]
     parameters: int
     recipe: Recipe
-    dataset: str = "fashion_mnist"
+    dataset: DatasetName = "fashion_mnist"
     evaluated_on: str
     reported: Mapping[str, float] = field(default_factory=dict)
     source: str = "tutorials"
@@ -195,10 +196,10 @@ _PRESETS: Final = (
 )
 
 
-_BY_NAME: Final = {preset.name: preset for preset in _PRESETS}
+_BY_NAME: Final[dict[PresetName, Preset]] = {preset.name: preset for preset in _PRESETS}
 
 
-def list_presets(*, pretrained: bool = False) -> list[str]:
+def list_presets(*, pretrained: bool = False) -> list[PresetName]:
     """Return the names that `Trainer.from_preset` and `get_preset` take.
 
     Args:
@@ -217,7 +218,7 @@ def list_presets(*, pretrained: bool = False) -> list[str]:
     return [name for name, preset in _BY_NAME.items() if preset.pretrained or not only_pretrained]
 
 
-def get_preset(name: str) -> Preset:
+def get_preset(name: PresetName) -> Preset:
     """Return a preset: its recipe, its data set, the metrics reported for it.
 
     Args:

@@ -7,7 +7,8 @@ import numpy as np
 from typing_extensions import override
 
 from fashionclf._images import IMAGE_SHAPE
-from fashionclf._types import FloatArray, ImagesLike
+from fashionclf._types import FloatArray, PredictLike
+from fashionclf.datasets import Split
 from fashionclf.photographs._input import prepare_input
 from fashionclf.predictions import Predictions, probabilities_of
 
@@ -42,7 +43,7 @@ class FrozenPredictor:
         self._local = threading.local()
         self._run(np.zeros((1, *IMAGE_SHAPE), np.float32))  # a missing runtime raises here, not at the first prediction
 
-    def predict(self, x: ImagesLike) -> Predictions:
+    def predict(self, x: PredictLike | Split) -> Predictions:
         """Return class names with probabilities, as `Trainer.predict` does.
 
         Args:
@@ -61,7 +62,7 @@ class FrozenPredictor:
         probabilities = self._run_all(images.images)
         return Predictions(probabilities, self.class_names, sources=images.names, doubts=doubts)
 
-    def predict_proba(self, x: ImagesLike) -> FloatArray:
+    def predict_proba(self, x: PredictLike | Split) -> FloatArray:
         """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
 
         Args:

@@ -157,14 +157,14 @@ class Compilation:
                     variable.assign(value)  # reset: a new optimizer would have to be traced again
                 return self._optimizer
         if self.given is None:
-            self._optimizer = make_optimizer(recipe, total_steps)
+            optimizer = make_optimizer(recipe, total_steps)
         else:  # one that is built has the state of other variables: of another model, or before layers were frozen
-            self._optimizer = fresh(self.given) if self.given.built else self.given
-        self._optimizer_of, self._beginning = purpose, None
+            optimizer = fresh(self.given) if self.given.built else self.given
+        self._optimizer, self._optimizer_of, self._beginning = optimizer, purpose, None
         if recipe.schedule != "constant" and self._model.distribute_strategy.num_replicas_in_sync == 1:
-            self._optimizer.build(variables)
-            self._beginning = [variable.numpy() for variable in self._optimizer.variables]
-        return self._optimizer
+            optimizer.build(variables)
+            self._beginning = [variable.numpy() for variable in optimizer.variables]
+        return optimizer
 
     def evaluated(self, loss: Any) -> keras.Model:
         """Return a compiled model to evaluate. The model itself is not compiled for that."""

@@ -48,11 +48,11 @@ def check_model(model: Any) -> tuple[tuple[int, ...], int]:
 def _input_shape(model: keras.Model) -> tuple[int, ...]:
     try:
         inputs = model.inputs
-        given = inputs[0].shape if inputs is not None and len(inputs) == 1 else inputs
-    except (AttributeError, ValueError):  # a model that has not been built, or is no graph of layers
+    except (AttributeError, ValueError):  # a model that has not been built, or is not a graph of layers
         inputs = None
     if inputs is None:
         return IMAGE_SHAPE
+    given = inputs[0].shape if len(inputs) == 1 else inputs
     shape = next((shape for shape in _INPUTS if len(inputs) == 1 and _fits(given[1:], shape)), None)
     if shape is None:
         raise ValueError(f"`model` takes input {given}, expected {_EXPECTED_INPUT}.")

@@ -10,7 +10,16 @@ from typing_extensions import override
 
 from fashionclf._images import scale_pixels
 from fashionclf._labelled import LabelledImages, check_labelled
-from fashionclf._types import ClassNames, FloatArray, ImagesLike, LabelsLike, PathLike
+from fashionclf._types import (
+    ClassNames,
+    FloatArray,
+    ImagesLike,
+    LabelsLike,
+    PathLike,
+    Precision,
+    PredictLike,
+    PresetName,
+)
 from fashionclf._validation import check_class_names, check_count, check_flag, check_new_file, check_path, check_seed
 from fashionclf._version import __version__
 from fashionclf.augmentation import Augmentation
@@ -116,7 +125,7 @@ class Trainer:
     @classmethod
     def from_preset(
         cls,
-        name: str,
+        name: PresetName,
         *,
         pretrained: bool = False,
         class_names: ClassNames | None = None,
@@ -217,7 +226,7 @@ class Trainer:
         checkpoint: PathLike | None = None,
         callbacks: Iterable[keras.callbacks.Callback] = (),
         augment: Augmentation | bool | None = None,
-        precision: str | None = None,
+        precision: Precision | None = None,
         class_weight: Any = None,
         sample_weight: Any = None,
         seed: int | None = None,
@@ -406,7 +415,7 @@ class Trainer:
         probabilities = self._predictor(scale_pixels(data.images), batch_size)
         return evaluate_predictions(data.labels, Predictions(probabilities, names))
 
-    def predict(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> Predictions:
+    def predict(self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH) -> Predictions:
         """Return class names with probabilities.
 
         Args:
@@ -442,7 +451,7 @@ class Trainer:
         probabilities = self._predictor(images.images, batch_size)
         return Predictions(probabilities, names, sources=images.names, doubts=doubts)
 
-    def predict_proba(self, x: ImagesLike, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
+    def predict_proba(self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
         """Return probabilities alone, as scikit-learn's classifiers do.
 
         Args:

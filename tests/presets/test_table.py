@@ -1,8 +1,11 @@
 import dataclasses
+import typing
 
 import pytest
 
 import fashionclf as fc
+from fashionclf import labels, recipe
+from fashionclf._types import DatasetName, Precision, PresetName, Schedule
 from fashionclf.presets import OPTIMIZERS
 
 SYSTEMS = {
@@ -44,3 +47,10 @@ def test_recipe_is_frozen():
 
 def test_optimizers_of_the_documents_are_known():
     assert {"sgd", "adam", "adagrad", "nadam", "rmsprop", "adadelta", "adamax", "ftrl"} <= set(OPTIMIZERS)
+
+
+def test_types_name_the_same_presets_and_data_sets():
+    assert list(typing.get_args(PresetName)) == fc.list_presets()
+    assert set(typing.get_args(DatasetName)) == set(labels._NAMES)
+    assert typing.get_args(Schedule) == recipe.SCHEDULES
+    assert typing.get_args(Precision) == recipe.PRECISIONS

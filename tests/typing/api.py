@@ -1,12 +1,18 @@
 """Real use, type-checked by mypy --strict; never run."""
 
+import io
+from pathlib import Path
+from typing import Any, assert_type
+
 import keras
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 import fashionclf as fc
+from fashionclf._types import PresetName
 
 dataset: fc.Dataset = fc.load_data("synthetic")
 (x_train, y_train), (x_test, y_test) = dataset
@@ -38,3 +44,26 @@ maps: dict[str, NDArray[np.float32]] = fc.explain.feature_maps(trainer, x_test[0
 heat: NDArray[np.float32] = fc.explain.grad_cam(trainer, x_test[0], "Bag")
 axes: Axes = fc.plot.confusion_matrix(report, normalize="true")
 figure: Figure = fc.plot.images(dataset.test[:10], predictions=predictions[:10])
+
+# what unpacking gives
+images, labels = dataset.train
+assert_type(images, NDArray[Any])
+assert_type(dataset.train.images, NDArray[np.uint8] | NDArray[np.float32])
+assert_type(trainer.predict(x_test), fc.Predictions)
+assert_type(trainer.predict_proba(x_test), NDArray[np.float32])
+assert_type(fc.list_presets()[0], PresetName)
+assert_type(trainer.class_names, tuple[str, ...] | None)
+
+# every form of images, labels and photographs
+for form in (x_test, x_test / 255, list(x_test), [[0.0] * 784], [[[0] * 28] * 28]):
+    pixels = fc.prepare_images(form)
+one: fc.Predictions = trainer.predict(Image.open("boot.png"))
+files: list[Path | io.BytesIO] = [Path("boot.png"), io.BytesIO(b"")]
+several: fc.Predictions = trainer.predict(files)
+of_a_split: fc.Predictions = trainer.predict(dataset.test)
+trainer.evaluate(x_test, [3, 9])
+trainer.evaluate(x_test, [[0.1, 0.9]])
+frozen: fc.FrozenPredictor = trainer.compile_predictor()
+again: fc.Predictions = frozen.predict("boot.jpg")
+for preset_name in fc.list_presets():
+    fc.Trainer.from_preset(preset_name)
