@@ -9,15 +9,13 @@ from fashionclf._keras_internals import is_builtin
 from fashionclf._validation import check_choice
 from fashionclf.recipe import Recipe
 
-# Losses and metrics on integer labels; all others of Keras compare with one-hot ones.
+# Losses and metrics on integer labels; all others of Keras take one-hot labels.
 _ON_INTEGERS: Final = (
     keras.losses.SparseCategoricalCrossentropy,
     keras.metrics.SparseCategoricalAccuracy,
     keras.metrics.SparseCategoricalCrossentropy,
     keras.metrics.SparseTopKCategoricalAccuracy,
 )
-
-
 _FUNCTIONS_ON_INTEGERS: Final = (
     keras.losses.sparse_categorical_crossentropy,
     keras.metrics.sparse_categorical_accuracy,
@@ -25,6 +23,25 @@ _FUNCTIONS_ON_INTEGERS: Final = (
     keras.metrics.sparse_top_k_categorical_accuracy,
 )
 
+# Losses and metrics that need one output unit per class.
+_PER_CLASS: Final = (
+    *_ON_INTEGERS,
+    keras.losses.CategoricalCrossentropy,
+    keras.losses.CategoricalFocalCrossentropy,
+    keras.losses.CategoricalHinge,
+    keras.metrics.CategoricalAccuracy,
+    keras.metrics.CategoricalCrossentropy,
+    keras.metrics.CategoricalHinge,
+    keras.metrics.TopKCategoricalAccuracy,
+)
+_FUNCTIONS_PER_CLASS: Final = (
+    *_FUNCTIONS_ON_INTEGERS,
+    keras.losses.categorical_crossentropy,
+    keras.losses.categorical_focal_crossentropy,
+    keras.losses.categorical_hinge,
+    keras.metrics.categorical_accuracy,
+    keras.metrics.top_k_categorical_accuracy,
+)
 
 _GENERAL_METRICS: Final = (keras.metrics.Mean, keras.metrics.Sum, keras.metrics.MeanMetricWrapper)
 
@@ -64,10 +81,12 @@ def _takes_integers(known: Any) -> bool:
     return isinstance(known, _ON_INTEGERS) or known in _FUNCTIONS_ON_INTEGERS
 
 
-def _name(identifier: Any) -> str:
-    if not isinstance(identifier, str):
-        identifier = getattr(identifier, "__name__", type(identifier).__name__)
-    return str(identifier).lower().replace("_", "")
+def _needs_unit_per_class(identifier: Any, module: Any) -> bool:
+    """Tell whether a loss or metric of Keras cannot work with a single sigmoid unit."""
+    if identifier in ("accuracy", "acc", "crossentropy", "ce"):
+        return False
+    known = module.get(identifier) if isinstance(identifier, str) else identifier
+    return isinstance(known, _PER_CLASS) or known in _FUNCTIONS_PER_CLASS
 
 
 def check_known(identifier: Any, name: str, module: Any) -> None:
@@ -83,9 +102,9 @@ def check_known(identifier: Any, name: str, module: Any) -> None:
 
 
 def check_loss_fits(loss: Any, units: int) -> None:
-    if units == 1 and "categorical" in _name(loss):
+    if units == 1 and _needs_unit_per_class(loss, keras.losses):
         raise ValueError(
-            f"Loss {_name(loss)!r} needs one output unit per class; `model` has one sigmoid unit. Use `loss='auto'` "
+            f"Loss {loss!r} needs one output unit per class; `model` has one sigmoid unit. Use `loss='auto'` "
             "or 'binary_crossentropy', or build the model with `num_classes=2`."
         )
 
@@ -93,7 +112,7 @@ def check_loss_fits(loss: Any, units: int) -> None:
 def check_metrics_fit(metrics: Iterable[Any], form: TargetForm) -> None:
     for metric in metrics:
         needed = metric_form(metric)
-        if form == "sigmoid" and "categorical" in _name(metric):
+        if form == "sigmoid" and _needs_unit_per_class(metric, keras.metrics):
             raise ValueError(
                 f"Metric {metric!r} needs one output unit per class; `model` has one sigmoid unit. Use 'accuracy' or "
                 "'binary_accuracy', or build the model with `num_classes=2`."
