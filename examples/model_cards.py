@@ -2,8 +2,8 @@
 
     FASHIONCLF_DATA_DIR=... python examples/model_cards.py
 
-Nothing is chosen here. `--runs` is the folder in which `train_pretrained.py` left its training runs: the other seeds are
-measured beside the shipped one, and the two models of the tutorials, trained here if need be, on moved images.
+Nothing is chosen here. `--runs` is the folder in which `train_pretrained.py` left its training runs: the other seeds
+are measured beside the shipped one, and the two models of the tutorials, trained here if need be, on moved images.
 """
 
 import argparse
@@ -28,7 +28,9 @@ RESAMPLES = 1000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="*", help="which to measure (default: all that are shipped)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="training runs to measure (default 0 1 2)")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="training runs to measure (default 0 1 2)"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of training runs (default ./runs)")
     arguments = parser.parse_args()
     dataset = fc.load_data("fashion_mnist")
@@ -246,7 +248,8 @@ def accuracy_by_class(report: dict[str, Any]) -> str:
         for name, row in report["classes"].items()
     )
     confusions = "\n".join(
-        f"- {pair['class_name']} misclassified as {pair['predicted']}: {pair['count']}" for pair in report["most_confused"]
+        f"- {pair['class_name']} misclassified as {pair['predicted']}: {pair['count']}"
+        for pair in report["most_confused"]
     )
     return f"""## Accuracy by class
 

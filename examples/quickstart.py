@@ -2,8 +2,8 @@
 
     python examples/quickstart.py
 
-takes less than a minute on two cores. Without Fashion-MNIST and without a network it trains on synthetic images instead,
-and says so.
+takes less than a minute on two cores. Without Fashion-MNIST and without a network it trains on synthetic images
+instead, and says so.
 """
 
 import fashionclf as fc

@@ -3,8 +3,8 @@
     FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py
 
 Each seed is trained by the preset's own recipe. Its state is kept in `--runs` after every epoch; after an interruption
-the same command continues from there. A seed of `cnn_accurate` takes two hours on two cores. Everything is chosen on 5,000 of
-the training images; the test images are not looked at here, but once for each file by `model_cards.py`, which
+the same command continues from there. A seed of `cnn_accurate` takes two hours on two cores. Everything is chosen on
+5,000 of the training images; the test images are not looked at here, but once for each file by `model_cards.py`, which
 writes the model cards.
 """
 

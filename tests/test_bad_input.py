@@ -223,7 +223,7 @@ TABLE = {
         *with_labels(lambda w, y: fit(w, y=y), BAD_LABELS | OUT_OF_RANGE),
         ("no labels", lambda w: fit(w, y=None), VALUE, "Labels are missing"),
         ("labels twice", lambda w: fit(w, fc.Split(IMAGES, LABELS, class_names=fc.CLASS_NAMES)), VALUE,
-         "brings its own labels"),
+         "has its own labels"),
         ("epochs", lambda w: fit(w, epochs=0), VALUE, "`epochs`"),
         ("batch size", lambda w: fit(w, batch_size=-1), VALUE, "`batch_size`"),
         ("validation type", lambda w: fit(w, validation_data=3), TYPE, "validation_data"),
