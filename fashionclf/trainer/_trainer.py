@@ -107,9 +107,8 @@ class Trainer:
         self._check_compilation()
         self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
         self._names_given = class_names is not None
-        self._renamed_from: tuple[str, ...] | None = (
-            None  # earlier names of the classes: those of a Split, or before a renaming
-        )
+        # Earlier names of the classes: those of a Split, or before a renaming.
+        self._renamed_from: tuple[str, ...] | None = None
         self._knows_classes = False  # whether the weights were trained for these class names
         self._locks = state_of(model)
         self._traced = TracedSteps()
