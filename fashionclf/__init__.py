@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from fashionclf.evaluation import ShiftRobustness, calibrate, cross_validate, shift_robustness
     from fashionclf.labels import CLASS_NAMES, class_names
     from fashionclf.models import cnn_model, dense_model, flip_averaged
-    from fashionclf.photographs import DoubtfulImageWarning, PreprocessingSteps, load_image, preprocessing_steps
+    from fashionclf.photographs import (
+        DoubtfulImageWarning,
+        PreprocessingSteps,
+        UnreadableImageWarning,
+        load_folder,
+        load_image,
+        preprocessing_steps,
+    )
     from fashionclf.predictions import Prediction, Predictions
     from fashionclf.preprocessing import (
         add_channel_axis,
@@ -58,6 +65,7 @@ __all__ = [
     "ShiftRobustness",
     "Split",
     "Trainer",
+    "UnreadableImageWarning",
     "__version__",
     "add_channel_axis",
     "calibrate",
@@ -72,6 +80,7 @@ __all__ = [
     "get_preset",
     "list_presets",
     "load_data",
+    "load_folder",
     "load_image",
     "one_hot",
     "plot",
@@ -101,6 +110,7 @@ _HOMES: Final = {
     "ShiftRobustness": "evaluation",
     "Split": "datasets",
     "Trainer": "trainer",
+    "UnreadableImageWarning": "photographs",
     "add_channel_axis": "preprocessing",
     "calibrate": "evaluation",
     "class_names": "labels",
@@ -113,6 +123,7 @@ _HOMES: Final = {
     "get_preset": "presets",
     "list_presets": "presets",
     "load_data": "datasets",
+    "load_folder": "photographs",
     "load_image": "photographs",
     "one_hot": "preprocessing",
     "prepare_images": "preprocessing",

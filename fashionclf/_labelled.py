@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashionclf._images import check_images
 from fashionclf._types import ClassNames, FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
@@ -24,6 +25,7 @@ class LabelledImages:
     labels: IntArray | FloatArray
     weights: FloatArray | None = None
     class_names: tuple[str, ...] | None = None
+    groups: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -31,7 +33,8 @@ class LabelledImages:
     def take(self, index: IntArray) -> "LabelledImages":
         """Return the images at these indices, in this order."""
         weights = None if self.weights is None else self.weights[index]
-        return replace(self, images=self.images[index], labels=self.labels[index], weights=weights)
+        groups = None if self.groups is None else self.groups[index]
+        return replace(self, images=self.images[index], labels=self.labels[index], weights=weights, groups=groups)
 
     def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledImages":
         """Multiply the weight of each image by that of its class."""
@@ -66,11 +69,11 @@ def check_labelled(
             raise ValueError(
                 f"`{name}` is a Split, which has its own labels: leave out `y`, or pass `{name}.images` instead."
             )
-        images, labels, names = x.images, x.labels, x.class_names
+        images, labels, names, groups = x.images, x.labels, x.class_names, x.groups
     elif y is None:
         raise ValueError(f"Labels are missing: pass `y`, or a `Split` as `{name}` (such as `dataset.train`).")
     else:
-        images, labels, names = x, y, None
+        images, labels, names, groups = x, y, None, None
     checked = check_images(images, name)
     if share_of_negatives(checked) > 0.5:
         warnings.warn(
@@ -84,7 +87,7 @@ def check_labelled(
         labels = labels if by_name is None else by_name[np.asarray(labels)]
         names = None
     checked_labels = check_labels(labels, num_images=len(checked), num_classes=num_classes, name="y")
-    return LabelledImages(checked, checked_labels, _check_weights(sample_weight, len(checked)), names)
+    return LabelledImages(checked, checked_labels, _check_weights(sample_weight, len(checked)), names, groups)
 
 
 def _check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:

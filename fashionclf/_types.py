@@ -1,7 +1,7 @@
 """Types of the arrays, images, labels and names that many functions take."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -41,8 +41,8 @@ PathLike: TypeAlias = str | os.PathLike[str]
 PhotographLike: TypeAlias = PathLike | IO[bytes] | PILImage | SupportsArray
 """One photograph: a path, a binary file object, a PIL image, or an array `(h, w)` or `(h, w, 1 or 3 or 4)`."""
 
-PredictLike: TypeAlias = ImagesLike | PhotographLike | Sequence[PhotographLike]
-"""What `Trainer.predict` accepts: images, photographs, or the path of a folder of them."""
+PredictLike: TypeAlias = ImagesLike | PhotographLike | Sequence[PhotographLike] | Iterator[PhotographLike]
+"""What `Trainer.predict` accepts: images, photographs, an iterator of them, or the path of a folder of them."""
 
 ClassNames: TypeAlias = Sequence[str]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashionclf._types import FloatArray, IntArray, LabelsLike
 
@@ -175,6 +176,19 @@ def _check_one_hot(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | Non
             "For integer labels pass shape (n,)."
         )
     return rows
+
+
+def check_groups(groups: Any, num_images: int) -> NDArray[Any] | None:
+    """Return the group of each image as an array `(n,)` of integers or strings, or None."""
+    if groups is None:
+        return None
+    array = np.asarray(groups)
+    if array.dtype.kind not in "uiUS" or array.shape != (num_images,):
+        raise ValueError(
+            f"`groups` must be one integer or string per image, ({num_images},). Received shape {array.shape}, dtype "
+            f"{array.dtype}."
+        )
+    return array
 
 
 def integer_labels(labels: IntArray | FloatArray) -> IntArray:

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images, scale_pixels
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
-from fashionclf._validation import check_count, check_flag, check_labels, check_number, check_seed, integer_labels
+from fashionclf._validation import (
+    check_count,
+    check_flag,
+    check_groups,
+    check_labels,
+    check_number,
+    check_seed,
+    integer_labels,
+)
+from fashionclf._warnings import ignored
 
 
 def prepare_images(images: ImagesLike) -> FloatArray:
@@ -141,6 +150,7 @@ def train_validation_split(
     validation_size: float = 0.2,
     seed: int | None = None,
     stratify: bool = True,
+    groups: Any = None,
 ) -> tuple[ImageArray, ImageArray, NDArray[Any], NDArray[Any]]:
     """Split images and labels into a training and a validation part, shuffled.
 
@@ -153,6 +163,9 @@ def train_validation_split(
         stratify: Keep the share of every class the same in both parts. With False the validation part is
             exactly `numpy.random.RandomState(seed).permutation(n)[:n_validation]`, which is what
             scikit-learn's `train_test_split(..., random_state=seed)` returns.
+        groups: One integer or string per image, such as the person who took it. All images of a group go to the same
+            part; the share of validation images is then approximate. Needs scikit-learn: its `StratifiedGroupKFold`
+            (`GroupShuffleSplit` without `stratify`) chooses the groups.
 
     Returns:
         `(x_train, x_validation, y_train, y_validation)`, scikit-learn's order. Images keep the shape given
@@ -160,8 +173,9 @@ def train_validation_split(
 
     Raises:
         ValueError: If lengths differ, a part would be empty, or, with `stratify`, a class has a single
-            image or there are fewer validation (or training) images than classes.
+            image or there are fewer validation (or training) images than classes, or `groups` has too few groups.
         TypeError: If an argument has the wrong type.
+        ImportError: If `groups` are given and scikit-learn is missing.
 
     Example:
         >>> import numpy as np
@@ -175,14 +189,24 @@ def train_validation_split(
         raise ValueError(f"`images` is a single image of shape {pixels.shape}; expected many to split.")
     checked = check_labels(labels, num_images=len(pixels))
     fit_index, validation_index = split_indices(
-        integer_labels(checked), validation_size=validation_size, seed=seed, stratify=stratify
+        integer_labels(checked),
+        validation_size=validation_size,
+        seed=seed,
+        stratify=stratify,
+        groups=check_groups(groups, len(pixels)),
     )
     given = np.asarray(labels)
     return pixels[fit_index], pixels[validation_index], given[fit_index], given[validation_index]
 
 
 def split_indices(
-    labels: IntArray, *, validation_size: float, seed: int | None, stratify: bool, name: str = "validation_size"
+    labels: IntArray,
+    *,
+    validation_size: float,
+    seed: int | None,
+    stratify: bool,
+    groups: NDArray[Any] | None = None,
+    name: str = "validation_size",
 ) -> tuple[IntArray, IntArray]:
     """Return the (shuffled) indices of the training and of the validation part.
 
@@ -191,6 +215,8 @@ def split_indices(
     total = len(labels)
     seed = check_seed(seed)
     count = _validation_count(validation_size, total, name)
+    if groups is not None:
+        return _split_groups(labels, groups, count / total, seed, check_flag(stratify, "stratify"))
     if not check_flag(stratify, "stratify"):
         order = np.random.RandomState(seed).permutation(total)
         return np.asarray(order[count:]), np.asarray(order[:count])
@@ -208,6 +234,30 @@ def split_indices(
     validation = np.concatenate([m[:share] for m, share in zip(shuffled, shares, strict=True)])
     rest = np.concatenate([m[share:] for m, share in zip(shuffled, shares, strict=True)])
     return rng.permutation(rest), rng.permutation(validation)
+
+
+def _split_groups(
+    labels: IntArray, groups: NDArray[Any], share: float, seed: int | None, stratify: bool
+) -> tuple[IntArray, IntArray]:
+    """Return the (shuffled) indices of the training and of the validation part, without a group in both."""
+    try:
+        from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
+    except ImportError as error:
+        raise ImportError("Splitting by groups needs scikit-learn: run `pip install 'fashionclf[sklearn]'`.") from error
+    folds = max(2, round(1 / share))
+    if len(np.unique(groups)) < folds:
+        raise ValueError(
+            f"`groups` has {len(np.unique(groups))} groups, too few to set aside a share of {share:.2g}: expected at "
+            f"least {folds}."
+        )
+    if stratify:
+        splitter: Any = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    else:
+        splitter = GroupShuffleSplit(1, test_size=share, random_state=seed)
+    with ignored(UserWarning, "The least populated class"):  # of scikit-learn, where a class has few images
+        fit_index, validation_index = next(splitter.split(labels, labels, groups))
+    rng = np.random.default_rng(seed)
+    return rng.permutation(fit_index), rng.permutation(validation_index)
 
 
 def _validation_count(validation_size: float, total: int, name: str) -> int:

@@ -13,6 +13,7 @@ from samples.bad_input import (
     LABELS,
     NAMES,
     OUT_OF_RANGE,
+    World,
     compiled,
     mixed,
     with_images,
@@ -20,22 +21,6 @@ from samples.bad_input import (
 )
 
 import fashionclf as fc
-
-
-class World:
-    """A trainer and what must not change when it is used wrongly."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.trainer = fc.Trainer(fc.dense_model((), seed=0))
-        (folder.parent / "folder.keras").mkdir()
-        self.frozen = self.trainer.compile_predictor()
-        self.report = fc.evaluate_predictions([0, 1], np.eye(2))
-
-    def state(self):
-        trainer = self.trainer
-        weights = [weight.tobytes() for weight in trainer.model.get_weights()]
-        return weights, trainer.model.compiled, trainer.class_names, trainer.recipe, sorted(self.folder.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +69,8 @@ TABLE = {
         *with_images(lambda w, x: fc.train_validation_split(x, LABELS)),
         *with_labels(lambda w, y: fc.train_validation_split(IMAGES, y), BAD_LABELS),
         ("one image", lambda w: fc.train_validation_split(IMAGES[0], [1]), VALUE, "single image"),
+        ("groups", lambda w: fc.train_validation_split(IMAGES, LABELS, groups=[1]), VALUE, "one integer or string"),
+        ("one group", lambda w: fc.train_validation_split(IMAGES, LABELS, groups=[1] * 20), VALUE, "too few"),
         ("size", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=1.0), VALUE, r"\(0, 1\)"),
         ("size 0", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=0), VALUE, "at least 1"),
         ("all", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=20), VALUE, "no training image"),
@@ -167,6 +154,12 @@ TABLE = {
         ("folder", lambda w: fc.load_image(w.folder), VALUE, "is a folder"),
         ("bytes", lambda w: fc.load_image(b"abc"), TYPE, "BytesIO"),
         ("nothing", lambda w: fc.load_image(None), TYPE, "one image"),
+    ],
+    "load_folder": [
+        ("missing", lambda w: fc.load_folder(w.folder / "no"), FileNotFoundError, "no folder"),
+        ("empty", lambda w: fc.load_folder(w.folder), VALUE, "no sub-folders"),
+        ("type", lambda w: fc.load_folder(3), TYPE, "must be a path"),
+        ("on_error", lambda w: fc.load_folder(w.folder, on_error="no"), VALUE, "Unknown on_error"),
     ],
     "preprocessing_steps": [("folder", lambda w: fc.preprocessing_steps(w.folder), VALUE, "is a folder")],
     "flip_averaged": [
@@ -354,6 +347,8 @@ TABLE = {
         *with_images(lambda w, x: fc.cross_validate("softmax", x, LABELS, folds=2)),
         *with_labels(lambda w, y: fc.cross_validate("softmax", IMAGES, y, folds=2), BAD_LABELS),
         ("name", lambda w: fc.cross_validate("sofmax", IMAGES, LABELS), VALUE, "Did you mean 'softmax'"),
+        ("groups", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, groups=[1]), VALUE, "per image"),
+        ("one", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, groups=[1] * 20), VALUE, "1 groups"),
         ("trainer", lambda w: fc.cross_validate(w.trainer, IMAGES, LABELS), TYPE, "lambda: Trainer"),
         ("function", lambda w: fc.cross_validate(lambda: 3, IMAGES, LABELS, folds=2), TYPE, "must build a Trainer"),
         ("model", lambda w: fc.cross_validate(3, IMAGES, LABELS), TYPE, "scikit-learn classifier"),
@@ -387,6 +382,7 @@ def test_every_public_name_is_in_the_table():
         "Preset",
         "PretrainedWeights",
         "ShiftRobustness",
+        "UnreadableImageWarning",
     }
     assert set(fc.__all__) - covered == {"CLASS_NAMES", "__version__", *made_by_the_library, *fc._PUBLIC_MODULES}
 

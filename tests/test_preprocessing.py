@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -108,3 +110,23 @@ class TestSplit:
         before = np.random.get_state()[1].copy()
         fc.train_validation_split(*garments, seed=3, stratify=False)
         np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_a_group_is_in_one_part(stratify):
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 40, 1000)
+    labels = rng.integers(0, 4, 1000)
+    images = np.zeros((1000, 784), np.uint8)
+    split = functools.partial(fc.train_validation_split, images, labels, stratify=stratify, groups=groups)
+    x_fit, x_val, _, y_val = split(validation_size=0.25, seed=1)
+    assert 150 < len(x_val) < 350
+    assert len(x_fit) + len(x_val) == 1000
+    again = split(validation_size=0.25, seed=1)
+    np.testing.assert_array_equal(y_val, again[3])
+    fit, val = split_indices(labels, validation_size=0.25, seed=1, stratify=stratify, groups=groups)
+    assert not set(groups[fit]) & set(groups[val])
+    assert sorted([*fit, *val]) == list(range(1000))
+    if stratify:
+        share = np.bincount(labels[val], minlength=4) / np.bincount(labels, minlength=4)
+        assert share.max() - share.min() < 0.15

@@ -1,7 +1,7 @@
 """`Split` and `Dataset`: images with labels and class names."""
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, WIDTH, check_images
 from fashionclf._types import ClassNames, ImageArray, ImagesLike, LabelsLike
-from fashionclf._validation import check_class_names, check_labels
+from fashionclf._validation import check_class_names, check_groups, check_labels
 from fashionclf.datasets._sources import ABOUT
 
 LabelArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int64]
@@ -28,11 +28,16 @@ class Split:
             images.
         labels: One integer per image, `(n,)`, from 0 to the number of classes less one.
         class_names: One name per class, in label order; None if they are unknown.
+        files: The file of each image, or None.
+        groups: The group of each image (such as the person who took it), or None. Images of one group are never split
+            between training and validation.
 
     Attributes:
         images: uint8 0..255 (float32 in [0, 1] if floats were given), `(n, 28, 28)`.
         labels: uint8 `(n,)` (int64 if there are more than 256 classes).
         class_names: A tuple of strings, or None.
+        files: A tuple of strings, or None.
+        groups: An array `(n,)` of integers or strings, or None.
 
     Raises:
         ValueError: If shapes, lengths, pixels, labels or names are not as described.
@@ -53,16 +58,34 @@ class Split:
     images: ImageArray
     labels: LabelArray
     class_names: tuple[str, ...] | None
+    files: tuple[str, ...] | None
+    groups: NDArray[Any] | None
 
-    def __init__(self, images: ImagesLike, labels: LabelsLike, *, class_names: ClassNames | None = None) -> None:
+    def __init__(
+        self,
+        images: ImagesLike,
+        labels: LabelsLike,
+        *,
+        class_names: ClassNames | None = None,
+        files: Sequence[str] | None = None,
+        groups: Any = None,
+    ) -> None:
         names = None if class_names is None else check_class_names(class_names)
         checked = check_images(images)
         small = _small_labels(labels, len(checked), None if names is None else len(names))
-        self._set(checked.reshape(-1, HEIGHT, WIDTH), small, names)
+        if files is not None and len(files) != len(checked):
+            raise ValueError(f"`files` has {len(files)} names but there are {len(checked)} images.")
+        self._set(
+            images=checked.reshape(-1, HEIGHT, WIDTH),
+            labels=small,
+            class_names=names,
+            files=None if files is None else tuple(map(str, files)),
+            groups=check_groups(groups, len(checked)),
+        )
 
-    def _set(self, images: ImageArray, labels: LabelArray, names: tuple[str, ...] | None) -> None:
-        for field, value in (("images", images), ("labels", labels), ("class_names", names)):
-            object.__setattr__(self, field, value)  # the way into a frozen dataclass
+    def _set(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)  # the way into a frozen dataclass
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.images, self.labels))
@@ -82,7 +105,13 @@ class Split:
         if not len(images) or images.shape[1:] != self.images.shape[1:]:
             raise ValueError(f"No images are left of {len(self)} by {part!r}; take at least one.")
         rest = object.__new__(Split)
-        rest._set(images, labels, self.class_names)  # a part of what has been checked
+        rest._set(  # a part of what has been checked
+            images=images,
+            labels=labels,
+            class_names=self.class_names,
+            files=None if self.files is None else tuple(np.array(self.files, dtype=object)[part]),
+            groups=None if self.groups is None else self.groups[part],
+        )
         return rest
 
     def __repr__(self) -> str:

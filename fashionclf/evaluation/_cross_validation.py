@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fashionclf._images import NUM_PIXELS, scale_pixels
 from fashionclf._labelled import LabelledImages, check_labelled
 from fashionclf._types import ImagesLike, LabelsLike, PresetName
-from fashionclf._validation import check_choice, check_count, check_seed, integer_labels
+from fashionclf._validation import check_choice, check_count, check_groups, check_seed, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.presets import list_presets
 from fashionclf.trainer._trainer import Trainer
@@ -33,6 +33,7 @@ def cross_validate(
     y: LabelsLike | None = None,
     *,
     folds: int = 5,
+    groups: Any = None,
     seed: int | None = None,
 ) -> NDArray[np.float64]:
     """Train on all folds but one and measure the accuracy on the remaining one, for each fold in turn.
@@ -46,6 +47,8 @@ def cross_validate(
         x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
         y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
         folds: At least 2.
+        groups: One integer or string per image, such as the person who took it: all images of a group are in one fold
+            (scikit-learn's `StratifiedGroupKFold`). None takes those of a `Split`, if it has any.
         seed: Shuffle before folding, and seed a preset's weights and the training, from 0 to 2**32 - 1. None folds
             in the given order, as scikit-learn does, and trains with fresh entropy. A function must seed the weights
             of its model itself; a scikit-learn classifier has its `random_state`.
@@ -67,7 +70,7 @@ def cross_validate(
         array([0.5, 0.5])
     """
     try:
-        from sklearn.model_selection import StratifiedKFold
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
     except ImportError as error:
         raise ImportError("cross_validate needs scikit-learn: run `pip install 'fashionclf[sklearn]'`.") from error
     folds = check_count(folds, "folds", minimum=2)
@@ -80,13 +83,17 @@ def cross_validate(
         raise ValueError(
             f"`folds={folds}` but the rarest class has {rarest} images; each fold needs one of each class."
         )
-    splitter = StratifiedKFold(folds, shuffle=seed is not None, random_state=seed)
+    groups = data.groups if groups is None else check_groups(groups, len(data))
+    if groups is not None and len(np.unique(groups)) < folds:
+        raise ValueError(f"`folds={folds}` but there are {len(np.unique(groups))} groups; each fold needs one.")
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = kind(folds, shuffle=seed is not None, random_state=seed)
     seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
     # Build each model before the previous one is trained: if both are the same model, none has been trained yet.
     built = _distinct(build(seeds[i]) for i in range(folds))
     current = next(built)
     accuracies = []
-    for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels), strict=True):
+    for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels, groups), strict=True):
         upcoming = next(built, None)
         accuracies.append(score(current, data.take(fit_index), data.take(test_index), fold_seed))
         current = upcoming

@@ -6,9 +6,25 @@ of grey. Fashion-MNIST skipped rows and columns and then sharpened; this package
 """
 
 from fashionclf.photographs._doubts import DoubtfulImageWarning
+from fashionclf.photographs._folder import load_folder
+from fashionclf.photographs._many import UnreadableImageWarning
 from fashionclf.photographs._steps import PreprocessingSteps, load_image, preprocessing_steps
 
-__all__ = ["DoubtfulImageWarning", "PreprocessingSteps", "load_image", "preprocessing_steps"]
+__all__ = [
+    "DoubtfulImageWarning",
+    "PreprocessingSteps",
+    "UnreadableImageWarning",
+    "load_folder",
+    "load_image",
+    "preprocessing_steps",
+]
 
-for _public in (DoubtfulImageWarning, PreprocessingSteps, load_image, preprocessing_steps):
+for _public in (
+    DoubtfulImageWarning,
+    PreprocessingSteps,
+    UnreadableImageWarning,
+    load_folder,
+    load_image,
+    preprocessing_steps,
+):
     _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module

@@ -16,6 +16,25 @@ Doubts: TypeAlias = tuple[str, ...]
 
 _NAMED: Final = 10  # doubtful images that one warning names
 
+# Half of the border of an image of Fashion-MNIST is at most 163 (training split), of its negative at least 250 nearly
+# always.
+LIGHT: Final = 170
+
+# The brightest pixel of every image is at least 254 in Fashion-MNIST and MNIST, and 72 in the synthetic set.
+_DARK: Final = 30
+
+_BLANK: Final = "it is blank"
+
+_NEARLY_BLACK: Final = "it is nearly black: of a mask of zeros and ones pass `mask * 255`"
+
+_NEGATIVE: Final = "its background is light, as in a negative: pass `255 - image` (`1 - image` of floats)"
+
+_FRAME: Final = np.ones((HEIGHT, WIDTH), bool)
+
+_FRAME[1:-1, 1:-1] = False
+
+_BORDER: Final = np.flatnonzero(_FRAME)
+
 
 class DoubtfulImageWarning(UserWarning):
     """An image may be misread: it does not clearly show one garment on a plain background.
@@ -48,33 +67,6 @@ def warn_of_doubts(doubts: Sequence[Doubts | None], names: Sequence[str] | None)
         more = f" And {rest} more." if rest > 0 else ""
         message = f"{len(doubtful)} of {len(doubts)} images may be misread. {listed}.{more}"
     warnings.warn(message, DoubtfulImageWarning, stacklevel=stack_level())
-
-
-# Half of the border of an image of Fashion-MNIST is at most 163 (training split), of its negative at least 250 nearly
-# always.
-LIGHT: Final = 170
-
-
-# The brightest pixel of every image is at least 254 in Fashion-MNIST and MNIST, and 72 in the synthetic set.
-_DARK: Final = 30
-
-
-_BLANK: Final = "it is blank"
-
-
-_NEARLY_BLACK: Final = "it is nearly black: of a mask of zeros and ones pass `mask * 255`"
-
-
-_NEGATIVE: Final = "its background is light, as in a negative: pass `255 - image` (`1 - image` of floats)"
-
-
-_FRAME: Final = np.ones((HEIGHT, WIDTH), bool)
-
-
-_FRAME[1:-1, 1:-1] = False
-
-
-_BORDER: Final = np.flatnonzero(_FRAME)
 
 
 def doubts_of(images: FloatArray) -> tuple[Doubts, ...]:

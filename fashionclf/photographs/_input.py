@@ -1,6 +1,7 @@
 """What `predict` may be given: images, photographs, folders, splits."""
 
 import os
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from fashionclf._validation import check_path
 from fashionclf.datasets import Split
 from fashionclf.photographs._doubts import Doubts, doubts_of, warn_of_doubts
 from fashionclf.photographs._folder import photographs_in
+from fashionclf.photographs._many import OnError, check_on_error, read_many
 from fashionclf.photographs._reading import file_name, is_folder, is_pil_image
 from fashionclf.photographs._steps import preprocessing_steps
 from fashionclf.preprocessing import prepare_images
@@ -27,17 +29,18 @@ class InputImages(NamedTuple):
     doubts: tuple[Doubts | None, ...] | None = None
 
 
-def read_input(x: Any, name: str = "x") -> InputImages:
+def read_input(x: Any, name: str = "x", *, on_error: OnError = "raise") -> InputImages:
     """Read the photographs in the input of `predict`; anything else is returned unchanged.
 
     Args:
-        x: A path, a PIL image, a binary file object or an array `(h, w, 3)` or `(h, w, 4)`; a list or tuple in which
-            any of these occur, beside arrays as well; the path of a folder; or images in any form that
+        x: A path, a PIL image, a binary file object or an array `(h, w, 3)` or `(h, w, 4)`; a list, tuple or iterator
+            in which any of these occur, beside arrays as well; the path of a folder; or images in any form that
             `prepare_images` takes.
         name: Of the argument, for error messages.
+        on_error: Whether to raise an error for photographs that cannot be read, or to skip them.
 
     Returns:
-        `Images`. What was read is uint8 `(n, 28, 28)`, or a list of single images if there were arrays among the
+        `InputImages`. What was read is uint8 `(n, 28, 28)`, or a list of single images if there were arrays among the
         files. The images of a folder come in natural order, named by their file names.
 
     Raises:
@@ -46,20 +49,30 @@ def read_input(x: Any, name: str = "x") -> InputImages:
         FileNotFoundError: As `load_image`.
         ImportError: As `load_image`.
     """
+    check_on_error(on_error)
     if isinstance(x, str | os.PathLike) and is_folder(folder := check_path(x, name)):
-        files = photographs_in(folder)
-        steps = [preprocessing_steps(file) for file in files]
-        folder_images = np.stack([each.image for each in steps])
-        return InputImages(folder_images, tuple(file.name for file in files), tuple(each.doubts for each in steps))
+        return _read_list(photographs_in(folder), [path.name for path in photographs_in(folder)], on_error)
     if _is_source(x):
         file, one = file_name(x), preprocessing_steps(x)
         return InputImages(one.image[np.newaxis], None if file is None else (file,), (one.doubts,))
+    if isinstance(x, Iterator):  # such as `Path.glob`
+        x = list(x)
+        if not x:
+            raise ValueError(f"`{name}` is an iterator without any items; expected at least one image.")
     if not isinstance(x, list | tuple) or not any(_is_source(item) for item in x):
         return InputImages(x)
-    names = tuple(file_name(item) or f"{name}[{i}]" for i, item in enumerate(x))
-    read = [preprocessing_steps(item) if _is_source(item) else None for item in x]
-    images = [item if each is None else each.image for item, each in zip(x, read, strict=True)]
-    return InputImages(images, names, tuple(None if each is None else each.doubts for each in read))
+    return _read_list(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)], on_error)
+
+
+def _read_list(items: Sequence[Any], names: Sequence[str], on_error: OnError) -> InputImages:
+    """Read the photographs among some images."""
+    places = [i for i, item in enumerate(items) if _is_source(item)]
+    read = dict(zip(places, read_many([items[i] for i in places], [names[i] for i in places], on_error), strict=True))
+    kept = [i for i in range(len(items)) if read.get(i, i) is not None]
+    found = [read.get(i) for i in kept]
+    images = [items[i] if each is None else each.image for i, each in zip(kept, found, strict=True)]
+    doubts = tuple(None if each is None else each.doubts for each in found)
+    return InputImages(images, tuple(names[i] for i in kept), doubts)
 
 
 def _is_source(x: object) -> bool:
@@ -70,13 +83,13 @@ def _is_source(x: object) -> bool:
     return len(shape) == 3 and shape[2] in (3, 4) and hasattr(x, "__array__")
 
 
-def prepare_input(x: PredictLike | Split) -> tuple[InputImages, tuple[Doubts, ...]]:
+def prepare_input(x: PredictLike | Split, on_error: OnError = "raise") -> tuple[InputImages, tuple[Doubts, ...]]:
     """Return the input of `predict` as checked images with the names of their files, and the doubts about each.
 
     Warns:
         DoubtfulImageWarning: If there are doubts about any of them, once.
     """
-    given = InputImages(x.images) if isinstance(x, Split) else read_input(x)
+    given = InputImages(x.images) if isinstance(x, Split) else read_input(x, on_error=on_error)
     images = prepare_images(given.images)
     doubts = doubts_of(images)
     if given.doubts is not None:  # a photograph was already examined at its full size

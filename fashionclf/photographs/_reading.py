@@ -19,21 +19,27 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # Pillow knows many more, some of which run other programs (EPS calls Ghostscript): not for files from anywhere.
-SUFFIXES: Final = {
+SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
+    "AVIF": (".avif",),
     "BMP": (".bmp",),
     "GIF": (".gif",),
+    "HEIF": (".heic", ".heif"),
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
-
-
+_PLUGINS: Final = {
+    "AVIF": "run `pip install 'pillow>=11.3'`",
+    "HEIF": "run `pip install pillow-heif` and call `pillow_heif.register_heif_opener()`",
+}
+# The brands in the first bytes of their files.
+_BRANDS: Final = {
+    (b"avif", b"avis"): "AVIF",
+    (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"): "HEIF",
+}
 _EXPECTED_FILE: Final = f"an image ({', '.join(SUFFIXES)})"
-
-
 _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h, w, 4) with transparency"
-
 
 # A garment as long as a twentieth of the frame still has the 28 pixels it needs, and every step takes milliseconds.
 WORKING_SIZE: Final = 512
@@ -133,9 +139,10 @@ def _read_file(file: Any, name: str) -> RawImage:
 
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{name} is opened as text, expected a binary file object. Open it with mode 'rb'.")
+    formats = _formats_of(file, name)
     with _clear_errors(name):
         with ignored(Image.DecompressionBombWarning):  # only the header is read here
-            image = Image.open(file, formats=list(SUFFIXES))
+            image = Image.open(file, formats=formats)
         # Lets a JPEG decoder skip most of the work on a large photograph; other formats ignore it.
         image.draft(None, (WORKING_SIZE, WORKING_SIZE))
     # Pillow's bound, 89 million unless the caller has changed it. A JPEG counts by the size to which it is decoded.
@@ -146,6 +153,27 @@ def _read_file(file: Any, name: str) -> RawImage:
             "or raise `PIL.Image.MAX_IMAGE_PIXELS` if you trust it."
         )
     return _decode(image, name)
+
+
+def _formats_of(file: Any, name: str) -> list[str]:
+    """Return the formats to try, by pillow's names. AVIF and HEIF need a newer pillow or a plug-in."""
+    from PIL import Image
+
+    try:
+        file.seek(0)
+        header = bytes(file.read(12))
+        file.seek(0)
+    except (AttributeError, OSError, TypeError, ValueError):  # pillow itself says what is wrong
+        header = b""
+    needed = next((kind for brands, kind in _BRANDS.items() if header[4:8] == b"ftyp" and header[8:12] in brands), None)
+    if needed is None:
+        return [kind for kind in SUFFIXES if kind not in _PLUGINS]
+    Image.init()  # loads the plug-ins that pillow has itself
+    if needed not in Image.OPEN:
+        raise ValueError(
+            f"{name} is an {needed} image, which this pillow cannot read: {_PLUGINS[needed]}, or save it as JPEG."
+        )
+    return [needed]
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from fashionclf._images import IMAGE_SHAPE
 from fashionclf._types import FloatArray, PredictLike
 from fashionclf.datasets import Split
 from fashionclf.photographs._input import prepare_input
+from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions, probabilities_of
 
 
@@ -43,11 +44,13 @@ class FrozenPredictor:
         self._local = threading.local()
         self._run(np.zeros((1, *IMAGE_SHAPE), np.float32))  # a missing runtime raises here, not at the first prediction
 
-    def predict(self, x: PredictLike | Split) -> Predictions:
+    def predict(self, x: PredictLike | Split, *, on_error: OnError = "raise") -> Predictions:
         """Return class names with probabilities, as `Trainer.predict` does.
 
         Args:
             x: Images or photographs, as `Trainer.predict`. Many are computed one after the other.
+            on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
+                them out, with one warning: `Predictions.sources` names those that were read.
 
         Returns:
             `Predictions`, a sequence of one `Prediction` per image.
@@ -58,7 +61,7 @@ class FrozenPredictor:
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow is missing.
         """
-        images, doubts = prepare_input(x)
+        images, doubts = prepare_input(x, on_error)
         probabilities = self._run_all(images.images)
         return Predictions(probabilities, self.class_names, sources=images.names, doubts=doubts)
 

@@ -121,6 +121,7 @@ def training_and_validation(
             validation_size=options.recipe.validation_split,
             seed=options.seed,
             stratify=True,
+            groups=data.groups,
             name="validation_split",
         )
         data, validation = data.take(fit_index), data.take(validation_index)

@@ -29,6 +29,7 @@ from fashionclf.labels import class_names as class_names_of
 from fashionclf.models import flip_averaged
 from fashionclf.models._graph import named_variables
 from fashionclf.photographs._input import prepare_input
+from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions
 from fashionclf.presets import Preset, get_preset, list_presets
 from fashionclf.recipe import Recipe
@@ -243,7 +244,7 @@ class Trainer:
             batch_size: Images per step.
             validation_data: `(x, y)`, `(x, y, sample_weight)` or a `Split`, evaluated after every epoch.
             validation_split: Share, from 0 up to 1, of the images to hold out for validation instead, stratified and
-                shuffled. 0 turns a recipe's off.
+                shuffled, and without a group of a `Split` in both parts. 0 turns a recipe's off.
             early_stopping: Stop after this many epochs without a better validation loss, and restore the best
                 weights. False turns a recipe's off.
             checkpoint: `.keras` file to save the classifier to after every epoch with the best validation loss so far.
@@ -414,14 +415,18 @@ class Trainer:
         probabilities = self._predictor(scale_pixels(data.images), batch_size)
         return evaluate_predictions(data.labels, Predictions(probabilities, names))
 
-    def predict(self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH) -> Predictions:
+    def predict(
+        self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH, on_error: OnError = "raise"
+    ) -> Predictions:
         """Return class names with probabilities.
 
         Args:
             x: Images in any form that `prepare_images` takes, a single image gives one prediction. Or photographs, read
                 as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, an array
-                `(h, w, 3)` or `(h, w, 4)` of colours, or a list.
+                `(h, w, 3)` or `(h, w, 4)` of colours, or a list or iterator of these, such as `Path.glob`.
             batch_size: Images computed at a time; bounds the memory used.
+            on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
+                them out, with one warning: `Predictions.sources` names those that were read.
 
         Returns:
             `Predictions`, a sequence of one `Prediction` per image. Those of a folder come in natural order.
@@ -437,6 +442,7 @@ class Trainer:
         Warns:
             DoubtfulImageWarning: If images may be misread: a photograph that does not clearly show one garment on a
                 plain background, an array that is blank, nearly black or a negative. `Prediction.doubts` says why.
+            UnreadableImageWarning: If photographs are skipped.
 
         Example:
             >>> import fashionclf as fc
@@ -446,7 +452,7 @@ class Trainer:
             <Predictions for 2 images, 10 classes>
         """
         names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
-        images, doubts = prepare_input(x)
+        images, doubts = prepare_input(x, on_error)
         probabilities = self._predictor(images.images, batch_size)
         return Predictions(probabilities, names, sources=images.names, doubts=doubts)
 

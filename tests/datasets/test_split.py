@@ -99,3 +99,17 @@ def test_describe_is_a_table_of_the_facts():
     assert ["train", "uint8", "(5,", "28,", "28)", "uint8", "(5,)", "0", "4"] in lines
     assert ["0", "T-shirt/top", "2", "1"] in lines
     assert ["9", "Ankle", "boot", "0", "0"] in lines
+
+
+def test_files_and_groups_go_with_their_images():
+    made = Split(np.zeros((4, 28, 28), np.uint8), [0, 1, 2, 3], files=["a", "b", "c", "d"], groups=[7, 7, 8, 9])
+    part = made[[3, 0]]
+    assert part.files == ("d", "a")
+    assert part.groups.tolist() == [9, 7]
+    assert made[made.groups == 7].files == ("a", "b")
+    assert made[1:].files == ("b", "c", "d")
+    with pytest.raises(ValueError, match="`files` has 1 names but there are 4 images"):
+        Split(np.zeros((4, 28, 28), np.uint8), [0, 1, 2, 3], files=["a"])
+    for groups in ([1], [0.5] * 4, [[1]] * 4):
+        with pytest.raises(ValueError, match="`groups` must be one integer or string per image"):
+            Split(np.zeros((4, 28, 28), np.uint8), [0, 1, 2, 3], groups=groups)

@@ -65,3 +65,53 @@ def test_one_model_for_all_folds_is_refused_before_it_learns(garments):
             fc.cross_validate(function, *garments, folds=3)
         for a, b in zip(before, used.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_groups_stay_in_one_fold(garments):
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    groups = np.arange(600) % 30
+    seen = []
+
+    class Recorder:
+        def fit(self, rows, labels):
+            self.rows = rows
+            return self
+
+        def predict(self, rows):
+            seen.append((self.rows, rows))
+            return np.zeros(len(rows), int)
+
+        def get_params(self, deep=True):
+            return {}
+
+        def set_params(self, **_):
+            return self
+
+    split = fc.Split(*garments, groups=groups)
+    scores = fc.cross_validate(Recorder(), split, folds=3, seed=4)
+    given = fc.cross_validate(Recorder(), *garments, groups=groups, folds=3, seed=4)
+    np.testing.assert_array_equal(scores, given)
+    splitter = StratifiedGroupKFold(3, shuffle=True, random_state=4)
+    for (fit_rows, test_rows), (fit, test) in zip(seen, splitter.split(*garments, groups), strict=False):
+        assert len(fit_rows) == len(fit)
+        np.testing.assert_array_equal(test_rows, fc.flatten(fc.scale(garments[0][test])))
+        assert not set(groups[fit]) & set(groups[test])
+
+
+def test_fit_keeps_the_groups_of_a_split_together(garments, monkeypatch):
+    import fashionclf.trainer._plan as plan
+
+    parts = []
+    original = plan.split_indices
+
+    def recorded(*args, **options):
+        parts.append((options["groups"], original(*args, **options)))
+        return parts[-1][1]
+
+    monkeypatch.setattr(plan, "split_indices", recorded)
+    split = fc.Split(*garments, groups=np.arange(600) % 20)[::-1]
+    fc.Trainer(fc.dense_model((), seed=0)).fit(split, epochs=1, validation_split=0.2, seed=0, verbose=0)
+    ((groups, (fit, validation)),) = parts
+    np.testing.assert_array_equal(groups, split.groups)
+    assert not set(groups[fit]) & set(groups[validation])

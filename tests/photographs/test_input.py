@@ -84,5 +84,5 @@ class TestReadPictures:
         assert len(str(caught.value)) < 250
 
     def test_a_folder_without_images(self, tmp_path):
-        with pytest.raises(ValueError, match=r"has no images: expected files ending in \.bmp"):
+        with pytest.raises(ValueError, match=r"has no images: expected files ending in \.avif, \.bmp"):
             read_input(tmp_path)

@@ -26,7 +26,7 @@ WRONG = {
     "null in the name": ("a\0.png", ValueError, "path"),
     "missing": ("no/such/image.png", FileNotFoundError, "no/such/image.png"),
     "empty file": (io.BytesIO(), ValueError, "empty or not an image"),
-    "not an image": (io.BytesIO(b"GIF of a cat"), ValueError, r"empty or not an image \(BMP, "),
+    "not an image": (io.BytesIO(b"GIF of a cat"), ValueError, r"empty or not an image \(AVIF, BMP, "),
     "closed": (lambda: closed_file(), ValueError, "closed"),
     "empty array": (np.zeros((0, 5), np.uint8), ValueError, r"shape \(0, 5\)"),
     "empty image": (Image.new("L", (0, 4)), ValueError, "0 x 4 pixels"),

@@ -85,3 +85,19 @@ def with_images(call, table=BAD_IMAGES):
 def with_labels(call, table):
     return [(f"labels: {name}", lambda w, bad=bad, call=call: call(w, bad), error, text)
             for name, (bad, error, text) in table.items()]  # fmt: skip
+
+
+class World:
+    """A trainer and what must not change when it is used wrongly."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.trainer = fc.Trainer(fc.dense_model((), seed=0))
+        (folder.parent / "folder.keras").mkdir()
+        self.frozen = self.trainer.compile_predictor()
+        self.report = fc.evaluate_predictions([0, 1], np.eye(2))
+
+    def state(self):
+        trainer = self.trainer
+        weights = [weight.tobytes() for weight in trainer.model.get_weights()]
+        return weights, trainer.model.compiled, trainer.class_names, trainer.recipe, sorted(self.folder.iterdir())

@@ -63,6 +63,8 @@ several: fc.Predictions = trainer.predict(files)
 of_a_split: fc.Predictions = trainer.predict(dataset.test)
 trainer.evaluate(x_test, [3, 9])
 trainer.evaluate(x_test, [[0.1, 0.9]])
+folder: fc.Split = fc.load_folder("clothes", class_names={"Polo": "T-shirt/top"}, groups=str.lower, on_error="skip")
+skipped: fc.Predictions = trainer.predict(Path("clothes").glob("*.jpg"), on_error="skip")
 frozen: fc.FrozenPredictor = trainer.compile_predictor()
 again: fc.Predictions = frozen.predict("boot.jpg")
 for preset_name in fc.list_presets():

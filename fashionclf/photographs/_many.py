@@ -1,0 +1,113 @@
+"""Reading many photographs: on all cores, with a progress line, and one summary of those that cannot be read."""
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from fashionclf._types import UInt8Array
+from fashionclf._validation import check_choice
+from fashionclf._warnings import stack_level
+from fashionclf.photographs._doubts import Doubts
+from fashionclf.photographs._steps import preprocessing_steps
+
+OnError: TypeAlias = Literal["raise", "skip"]
+
+_PATIENCE: Final = 3.0  # seconds without a progress line
+_INTERVAL: Final = 0.5  # seconds between its updates
+_NAMED: Final = 10  # files that one message names
+
+
+class UnreadableImageWarning(UserWarning):
+    """Files were skipped because they cannot be read; the message names them with the reasons.
+
+    Example:
+        >>> import fashionclf as fc, numpy as np, warnings
+        >>> garment = np.full((80, 60, 3), 250, dtype="uint8")
+        >>> garment[20:60, 20:40] = 30
+        >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     predictions = trainer.predict([garment, "missing.jpg"], on_error="skip")
+        >>> len(predictions), caught[0].category.__name__
+        (1, 'UnreadableImageWarning')
+    """
+
+
+class Read(NamedTuple):
+    """One photograph as a model sees it, uint8 `(28, 28)`, with the doubts about it."""
+
+    image: UInt8Array
+    doubts: Doubts
+
+
+def check_on_error(on_error: Any) -> OnError:
+    """Return `on_error` if it is `"raise"` or `"skip"`."""
+    choices: tuple[OnError, ...] = ("raise", "skip")
+    return check_choice(on_error, "on_error", choices)
+
+
+def read_many(sources: Sequence[Any], names: Sequence[str], on_error: OnError) -> list[Read | None]:
+    """Read photographs on all cores, in order; None stands for one that is skipped.
+
+    Only what a model sees is kept, so memory does not grow with the size of the photographs.
+
+    Raises:
+        Exception: If some cannot be read and `on_error` is `"raise"`: the error of the only one, or one error that
+            names them all.
+        ValueError: If none can be read.
+    """
+    with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, len(sources)))) as pool:
+        results = list(_with_progress(pool.map(_try_to_read, sources), len(sources)))
+    errors = {name: each for name, each in zip(names, results, strict=True) if isinstance(each, Exception)}
+    if errors and (on_error == "raise" or len(errors) == len(sources)):
+        raise _summary(errors, len(sources), on_error)
+    if errors:
+        warnings.warn(f"Skipped {_listed(errors, len(sources))}", UnreadableImageWarning, stacklevel=stack_level())
+    return [None if isinstance(each, Exception) else each for each in results]
+
+
+def _try_to_read(source: Any) -> Read | Exception:
+    try:
+        steps = preprocessing_steps(source)
+    except ImportError:  # pillow is missing: no file can be read
+        raise
+    except (OSError, TypeError, ValueError) as error:
+        return error
+    return Read(steps.image, steps.doubts)
+
+
+def _summary(errors: dict[str, Exception], total: int, on_error: OnError) -> Exception:
+    """Return the error to raise: the only one itself, or one that names all."""
+    if len(errors) == 1:
+        return next(iter(errors.values()))
+    kinds = {type(error) for error in errors.values()}
+    kind = kinds.pop() if len(kinds) == 1 and kinds <= {FileNotFoundError, TypeError, ValueError} else ValueError
+    fix = " Pass `on_error='skip'` to leave them out." if on_error == "raise" and len(errors) < total else ""
+    return kind(f"Cannot read {_listed(errors, total)}{fix}")
+
+
+def _listed(errors: dict[str, Exception], total: int) -> str:
+    named = [f"  {name}: {_reason(error, name)}" for name, error in list(errors.items())[:_NAMED]]
+    more = [f"  and {len(errors) - _NAMED} more"] if len(errors) > _NAMED else []
+    return "\n".join([f"{len(errors):,} of {total:,} files:", *named, *more])
+
+
+def _reason(error: Exception, name: str) -> str:
+    """Return the text of an error without the name of its file."""
+    return str(error).removeprefix(repr(name)).strip()
+
+
+def _with_progress(results: Iterator[Any], total: int) -> Iterator[Any]:
+    """Pass on results; show on standard error how many there are when they take more than a few seconds."""
+    started = shown = time.monotonic()
+    for count, result in enumerate(results, start=1):
+        yield result
+        now = time.monotonic()
+        if now - started > _PATIENCE and (now - shown > _INTERVAL or count == total):
+            shown = now
+            end = "\n" if count == total else ""
+            print(f"\rReading photographs: {count:,} of {total:,}", end=end, file=sys.stderr, flush=True)
