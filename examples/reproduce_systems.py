@@ -101,7 +101,7 @@ def table(results: dict[str, Any]) -> str:
     lines = [
         "# The systems of the tutorials, reported and measured",
         "",
-        "Each system is a preset, trained on the real data by its own recipe and judged on the same quantity and "
+        "Each system is a preset, trained on the real data by its own recipe and evaluated on the same metric and "
         "split as in its document.",
         "",
         "```",

@@ -41,7 +41,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
 def check_images(images: ImagesLike, name: str = "images", *, keep_shape: bool = False) -> ImageArray:
     """Return images as `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 
-    With `keep_shape` only the values are made one. Scaling is left to `fashionclf.scale`.
+    With `keep_shape` the shape stays as given. Nothing is scaled here.
     """
     array = as_numeric_array(images, name)
     if array.shape not in _ONE_IMAGE and (array.ndim < 2 or array.shape[1:] not in _ONE_IMAGE):

@@ -55,7 +55,7 @@ def _changed(what: str, instead: str) -> None:
 
 
 def all_layers(layer: keras.Layer, *, include_self: bool = True) -> list[keras.Layer]:
-    """Return a layer or model with all that is nested in it, layers that layers of the caller's hold included.
+    """Return a layer or model and all layers in it, including those inside layers of the caller's.
 
     Relies on `Layer._flatten_layers`. Without it, only the public `layers` of models are followed.
     """

@@ -16,8 +16,8 @@ _FILTERING: Final = threading.RLock()
 def stack_level() -> int:
     """Return the `stacklevel` for `warnings.warn`: that of the code which called fashionclf.
 
-    Between the first of our functions and this one there may be frames of Keras (a callback) or of a generator. Python
-    3.12 has `skip_file_prefixes` for less than that.
+    Between the first of our functions and this one there may be frames of Keras (a callback) or of a generator.
+    `skip_file_prefixes` of Python 3.12 cannot skip them.
     """
     frame: FrameType | None = sys._getframe(1)  # of the function that warns, which is level 1
     level = ours = 1

@@ -26,11 +26,11 @@ class MirrorError(ConnectionError):
 def download(source: Source, folder: Path) -> None:
     """Complete `folder` with verified, compressed copies of the files of `source` that it does not hold.
 
-    The files arrive in a temporary folder beside their place and move there only when all of them are
-    proven, each by one rename: another process sees a whole file or none, and a failure or an interrupt leaves nothing.
+    The files arrive in a temporary folder beside their place and move there only when all of them are verified, each
+    by one rename: another process sees a whole file or none, and a failure or an interrupt leaves nothing.
 
     Raises:
-        MirrorError: If a file could not be had, intact, from any mirror.
+        MirrorError: If no mirror delivered an intact copy of a file.
         OSError: If `folder` cannot be made or written.
     """
     needed = [file for file in source.files if read_file(folder, file)[0] is None]

@@ -44,7 +44,7 @@ def grad_cam(
             last maps by place, in a dense layer or otherwise, and not by their mean, as the library's own do.
 
     Returns:
-        float32 `(28, 28)` in [0, 1]. Its maximum is 1, unless nothing speaks for the class: then it is all zero.
+        float32 `(28, 28)` in [0, 1]. Its maximum is 1. It is all zero if nothing contributes to the class.
 
     Raises:
         ValueError: If the image is not right or not one, the class or layer is unknown, the class names are not

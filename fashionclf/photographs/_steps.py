@@ -1,9 +1,4 @@
-"""Your own photographs: any image of a garment on a plain background, as the 28x28 pixels that a model sees.
-
-The steps are those by which Fashion-MNIST was made of shop photographs (Xiao et al., arXiv:1708.07747, section 2):
-cut out the garment, make its longest edge 28 pixels long, centre it, show it bright on black, use the whole range
-of grey. Where Fashion-MNIST skipped rows and columns and then sharpened, pixels are averaged here.
-"""
+"""The steps from a photograph to an image as the data set has them; see `fashionclf.photographs`."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -11,9 +11,7 @@ A function that makes one plot takes `ax=` and returns that `matplotlib.axes.Axe
 `matplotlib.pyplot`: a notebook shows it by itself, a script after `plt.show()`. The functions themselves neither show
 nor save anything. Without windows (matplotlib's backend "agg"), pyplot keeps only the last figure, for `plt.savefig`;
 earlier figures can still be saved with `figure.savefig`. Servers and threads should not use pyplot; they pass their
-own
-axes:
-`ax=Figure(layout="constrained").add_subplot()`.
+own axes: `ax=Figure(layout="constrained").add_subplot()`.
 
 The colours (Okabe and Ito, 2008) can be told apart by colour-blind readers, and are never the only sign: right is ✓,
 wrong is ✗. Class names may be in any script for which a font is installed. Matplotlib's settings (`rcParams`) are not

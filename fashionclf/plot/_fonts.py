@@ -77,7 +77,7 @@ def _missing(text: str) -> frozenset[str]:
 
 
 def search_fonts(characters: frozenset[str]) -> dict[str, str]:
-    """Return, by character, the family of an installed font that has it; of a character none has, nothing."""
+    """Return the family of an installed font for each character; characters that no font has are left out."""
     found = _search_known(characters)
     if characters.difference(found) and _add_new_fonts():
         found = _search_known(characters)

@@ -27,7 +27,7 @@ class Preset:
         parameters: Number of weights and biases.
         recipe: How it is trained.
         dataset: The data set it is for, a name that `load_data` takes.
-        judged_on: What the reported metrics were measured on: `"validation"` (the 12,000 images of the documents'
+        evaluated_on: What the reported metrics were measured on: `"validation"` (the 12,000 images of the documents'
             split), `"test"`, or `"train"` (the running figures of the last epoch).
         reported: Metrics that the source reports, `"accuracy"` and `"loss"`; empty if it reports none.
         source: Where the system comes from.

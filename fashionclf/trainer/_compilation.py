@@ -82,7 +82,7 @@ class Compilation:
 
     @property
     def by_trainer(self) -> bool:
-        """Whether the Trainer compiles the model: so it is unless the caller has compiled it."""
+        """Whether the Trainer compiles the model, because the caller has not compiled it."""
         return not compiled_by_caller(self._model)
 
     @property

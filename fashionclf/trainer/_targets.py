@@ -50,7 +50,7 @@ TargetForm = Literal["integers", "one_hot", "sigmoid", "given"]
 
 
 def softened_by(recipe: Recipe) -> str | None:
-    """Return the option of a recipe, if it has one, with which labels are no longer of one class alone."""
+    """Return the option of a recipe that mixes or softens labels, None if it has none."""
     return next((option for option in ("label_smoothing", "cutmix") if getattr(recipe, option)), None)
 
 

@@ -6,6 +6,7 @@ import pytest
 import fashionclf as fc
 from fashionclf import labels, recipe
 from fashionclf._types import DatasetName, Precision, PresetName, Schedule
+from fashionclf.datasets import _sources
 from fashionclf.presets import OPTIMIZERS
 
 SYSTEMS = {
@@ -51,6 +52,7 @@ def test_optimizers_of_the_documents_are_known():
 
 def test_types_name_the_same_presets_and_data_sets():
     assert list(typing.get_args(PresetName)) == fc.list_presets()
-    assert set(typing.get_args(DatasetName)) == set(labels._NAMES)
+    assert set(typing.get_args(DatasetName)) == set(labels._NAMES) == set(_sources.ABOUT)
+    assert set(_sources.SOURCES) < set(_sources.ABOUT)
     assert typing.get_args(Schedule) == recipe.SCHEDULES
     assert typing.get_args(Precision) == recipe.PRECISIONS
