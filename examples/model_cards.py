@@ -22,6 +22,7 @@ TUTORIAL_MODELS = ("dense_256_64", "cnn_dropout")
 MAX_SHIFT = 3
 NUM_ALIKE = 10
 NOISE = (0.05, 0.1, 0.2)  # standard deviations, of pixels in [0, 1]
+SEVERITIES = (1, 3, 5)  # of corruptions
 RESAMPLES = 1000
 
 
@@ -92,6 +93,7 @@ def measure(preset: str, dataset: fc.Dataset, seeds: list[int], runs: Path, shif
         "most_alike": alike,
         "accuracy_without_most_alike": fc.evaluate_predictions(labels[kept], report.predictions[kept]).accuracy,
         "shifts": {name: shift_figures(result) for name, result in {**shifts, preset: moved}.items()},
+        "corruptions": corruption_figures(fc.corruption_robustness(trainer, images, labels, severities=SEVERITIES)),
         "noise": {str(level): noisy_accuracy(trainer, images, labels, level) for level in NOISE},
     }
 
@@ -104,6 +106,10 @@ def shift_figures(result: fc.ShiftRobustness) -> dict[str, Any]:
         "worst_shift": result.worst_shift,
         "curve": result.curve.tolist(),
     }
+
+
+def corruption_figures(result: fc.CorruptionRobustness) -> dict[str, Any]:
+    return {str(severity): result.at(severity) for severity in result.severities}
 
 
 def most_alike(dataset: fc.Dataset) -> list[tuple[int, int, float]]:
@@ -314,7 +320,25 @@ With Gaussian noise added to pixels in [0, 1]:
 | standard deviation | accuracy |
 |---:|---:|
 {noise}
+
+{corruptions(figures["corruptions"])}
 """
+
+
+def corruptions(by_severity: dict[str, dict[str, float]]) -> str:
+    """Write a table of the accuracy by corruption and severity, with the means."""
+    rows = [
+        f"| `{name}` | " + " | ".join(f"{accuracies[name]:.3f}" for accuracies in by_severity.values()) + " |"
+        for name in next(iter(by_severity.values()))
+    ]
+    means = [f"{np.mean(list(accuracies.values())):.3f}" for accuracies in by_severity.values()]
+    return f"""Accuracy on corrupted test images (`fc.corruption_robustness`; names and strengths of
+Hendrycks and Dietterich, arXiv:1903.12261, and of MNIST-C, arXiv:1906.02337):
+
+| corruption | {" | ".join(f"severity {severity}" for severity in by_severity)} |
+|---|{"---:|" * len(by_severity)}
+{chr(10).join(rows)}
+| **mean** | {" | ".join(f"**{mean}**" for mean in means)} |"""
 
 
 def limits() -> str:

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from fashionclf import explain, plot
     from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
-    from fashionclf.evaluation import ShiftRobustness, calibrate, cross_validate, shift_robustness
+    from fashionclf.evaluation import (
+        CorruptionRobustness,
+        ShiftRobustness,
+        calibrate,
+        corruption_robustness,
+        cross_validate,
+        shift_robustness,
+    )
     from fashionclf.labels import CLASS_NAMES, class_names
     from fashionclf.models import cnn_model, dense_model, flip_averaged
     from fashionclf.photographs import (
@@ -52,6 +59,7 @@ __all__ = [
     "Augmentation",
     "CalibrationBin",
     "Confusion",
+    "CorruptionRobustness",
     "Dataset",
     "DoubtfulImageWarning",
     "EvaluationReport",
@@ -71,6 +79,7 @@ __all__ = [
     "calibrate",
     "class_names",
     "cnn_model",
+    "corruption_robustness",
     "cross_validate",
     "dense_model",
     "evaluate_predictions",
@@ -97,6 +106,7 @@ _HOMES: Final = {
     "Augmentation": "augmentation",
     "CalibrationBin": "report",
     "Confusion": "report",
+    "CorruptionRobustness": "evaluation",
     "Dataset": "datasets",
     "DoubtfulImageWarning": "photographs",
     "EvaluationReport": "report",
@@ -115,6 +125,7 @@ _HOMES: Final = {
     "calibrate": "evaluation",
     "class_names": "labels",
     "cnn_model": "models",
+    "corruption_robustness": "evaluation",
     "cross_validate": "evaluation",
     "dense_model": "models",
     "evaluate_predictions": "report",

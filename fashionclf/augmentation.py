@@ -5,6 +5,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray
 from fashionclf._validation import check_count, check_flag, check_number, check_seed
+
+_LARGEST: Final = {"erasing": 1, "noise": 1, "rotation": 180, "zoom": 1, "contrast": 1, "brightness": 1, "blur": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,12 @@ class Augmentation:
             arXiv:1708.04896.
         noise: Largest standard deviation, from 0 to 1, of Gaussian noise on pixels in [0, 1]. Each image gets its own,
             drawn uniformly from 0 to this; pixels are clipped to [0, 1].
+        rotation: Rotate by up to this many degrees either way, 0 to 180; zeros fill the corners.
+        zoom: Enlarge or shrink by up to this share of the size, 0 up to 1, each axis by its own factor.
+        contrast: Multiply the distance of each pixel from the image's mean by a factor between `1 - contrast` and
+            `1 + contrast`, 0 to 1.
+        brightness: Add a level between `-brightness` and `brightness`, 0 to 1, to pixels in [0, 1].
+        blur: Largest standard deviation of a Gaussian blur, 0 to 3 pixels; each image gets its own.
 
     Raises:
         ValueError: If a value is out of range.
@@ -45,6 +54,11 @@ class Augmentation:
     max_shift: int = 2
     erasing: float = 0.0
     noise: float = 0.0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    contrast: float = 0.0
+    brightness: float = 0.0
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         keep = functools.partial(object.__setattr__, self)  # plain Python values, which JSON takes
@@ -52,8 +66,9 @@ class Augmentation:
         keep("max_shift", check_count(self.max_shift, "max_shift", minimum=0))
         if self.max_shift >= WIDTH:
             raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {self.max_shift!r}")
-        for name in ("erasing", "noise"):
-            keep(name, check_number(getattr(self, name), name, low=0, high=1))
+        for name, high in _LARGEST.items():
+            value = check_number(getattr(self, name), name, low=0, high=high, open_high=name == "zoom")
+            keep(name, value)
 
     def __call__(self, images: ImagesLike, *, seed: int | None = None) -> ImageArray:
         """Return a changed copy of images.
@@ -79,8 +94,14 @@ class Augmentation:
         if self.max_shift:
             reach = self.max_shift
             images = move(images, *(reach - rng.integers(0, 2 * reach + 1, size=(2, len(images)))))
+        if self.rotation or self.zoom:
+            images = _rotated_and_zoomed(images, self.rotation, self.zoom, rng)
         if self.erasing:
             _erase(images, self.erasing, rng)
+        if self.blur:
+            images = _blurred(images, self.blur, rng)
+        if self.contrast or self.brightness:
+            images = _relit(images, self.contrast, self.brightness, rng)
         return _noisy(images, self.noise, rng) if self.noise else images
 
 
@@ -144,15 +165,57 @@ def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> 
     images[chosen, :, :, 0] = part
 
 
+def _rotated_and_zoomed(images: ImageArray, degrees: float, zoom: float, rng: np.random.Generator) -> ImageArray:
+    """Rotate and resize each image about its centre, with bilinear interpolation."""
+    angle = np.deg2rad(rng.uniform(-degrees, degrees, len(images))).astype(np.float32)[:, np.newaxis, np.newaxis]
+    size = rng.uniform(1 - zoom, 1 + zoom, (2, len(images), 1, 1)).astype(np.float32)
+    down, right = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32) - np.float32((HEIGHT - 1) / 2)
+    # Where each pixel of the changed image comes from.
+    rows = (np.cos(angle) * down + np.sin(angle) * right) / size[0] + (HEIGHT - 1) / 2
+    columns = (np.cos(angle) * right - np.sin(angle) * down) / size[1] + (WIDTH - 1) / 2
+    padded = np.pad(images[..., 0], ((0, 0), (1, 1), (1, 1)))  # zeros around, where all outside is read
+    rows, columns = rows.clip(-1, HEIGHT - 0.001) + 1, columns.clip(-1, WIDTH - 0.001) + 1
+    top, left = rows.astype(np.int64), columns.astype(np.int64)
+    lower, later = rows - top, columns - left
+    n = np.arange(len(images))[:, np.newaxis, np.newaxis]
+    upper_row = padded[n, top, left] * (1 - later) + padded[n, top, left + 1] * later
+    lower_row = padded[n, top + 1, left] * (1 - later) + padded[n, top + 1, left + 1] * later
+    return _as_before(upper_row * (1 - lower) + lower_row * lower, images)
+
+
+def _blurred(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:
+    """Blur each image along both axes, by a matrix that holds the Gaussian around each pixel."""
+    deviation = rng.uniform(0, largest, (len(images), 1, 1)).astype(np.float32)
+    distance = np.subtract.outer(np.arange(HEIGHT), np.arange(HEIGHT)).astype(np.float32)
+    weights = np.exp(-0.5 * (distance / np.maximum(deviation, 0.1)) ** 2)
+    kernel = weights / weights[:, HEIGHT // 2].sum(axis=1)[:, np.newaxis, np.newaxis]  # beyond the border are zeros
+    return _as_before(kernel @ images[..., 0].astype(np.float32) @ kernel, images)
+
+
+def _relit(images: ImageArray, contrast: float, brightness: float, rng: np.random.Generator) -> ImageArray:
+    """Change the contrast about each image's mean, then the brightness."""
+    factor = rng.uniform(1 - contrast, 1 + contrast, (len(images), 1, 1)).astype(np.float32)
+    added = rng.uniform(-brightness, brightness, (len(images), 1, 1)).astype(np.float32)
+    top = np.float32(255 if images.dtype == np.uint8 else 1)
+    pixels = images[..., 0].astype(np.float32)
+    mean = pixels.mean(axis=(1, 2), keepdims=True)
+    return _as_before((pixels - mean) * factor + mean + added * top, images)
+
+
 def _noisy(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:
-    deviation = rng.uniform(0, largest, (len(images), 1, 1, 1)).astype(np.float32)
-    noise = deviation * rng.standard_normal(images.shape, dtype=np.float32)
-    changed: ImageArray = (
-        np.rint(np.clip(images + 255 * noise, 0, 255)).astype(np.uint8)
-        if images.dtype == np.uint8
-        else np.clip(images + noise, 0, 1)
-    )
-    return changed
+    deviation = rng.uniform(0, largest, (len(images), 1, 1)).astype(np.float32)
+    top = np.float32(255 if images.dtype == np.uint8 else 1)
+    noise = deviation * rng.standard_normal(images.shape[:3], dtype=np.float32)
+    return _as_before(images[..., 0] + top * noise, images)
+
+
+def _as_before(pixels: FloatArray, images: ImageArray) -> ImageArray:
+    """Return changed pixels `(n, 28, 28)` as checked images of the same type, clipped to their range."""
+    if images.dtype == np.uint8:
+        changed: ImageArray = np.rint(pixels.clip(0, 255)).astype(np.uint8)
+    else:
+        changed = pixels.clip(0, 1).astype(np.float32)
+    return changed[..., np.newaxis]
 
 
 def _boxes(height: IntArray, width: IntArray, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -301,6 +301,12 @@ TABLE = {
         ("shift", lambda w: fc.shift_robustness(w.trainer, IMAGES, LABELS, max_shift=28), VALUE, "below 28"),
         ("shift type", lambda w: fc.shift_robustness(w.trainer, IMAGES, LABELS, max_shift=1.5), TYPE, "max_shift"),
     ],
+    "corruption_robustness": [
+        ("trainer", lambda w: fc.corruption_robustness(w.trainer.model, IMAGES, LABELS), TYPE, "must be a Trainer"),
+        ("name", lambda w: fc.corruption_robustness(w.trainer, IMAGES, LABELS, corruptions=["snow"]), VALUE, "fog"),
+        ("level", lambda w: fc.corruption_robustness(w.trainer, IMAGES, LABELS, severities=[6]), VALUE, "1 to 5"),
+        ("text", lambda w: fc.corruption_robustness(w.trainer, IMAGES, LABELS, corruptions="fog"), TYPE, "sequence"),
+    ],
     "calibrate": [
         *with_images(lambda w, x: fc.calibrate(w.trainer, x, LABELS)),
         *with_labels(lambda w, y: fc.calibrate(w.trainer, IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
@@ -374,15 +380,8 @@ def test_every_public_name_is_in_the_table():
     covered = {name.removesuffix("()").split(".")[0] for name in TABLE}
     # Constants cannot be called wrongly.
     made_by_the_library = {
-        "CalibrationBin",
-        "Confusion",
-        "Dataset",
-        "DoubtfulImageWarning",
-        "PreprocessingSteps",
-        "Preset",
-        "PretrainedWeights",
-        "ShiftRobustness",
-        "UnreadableImageWarning",
+        *("CalibrationBin", "Confusion", "CorruptionRobustness", "Dataset", "DoubtfulImageWarning", "Preset"),
+        *("PreprocessingSteps", "PretrainedWeights", "ShiftRobustness", "UnreadableImageWarning"),
     }
     assert set(fc.__all__) - covered == {"CLASS_NAMES", "__version__", *made_by_the_library, *fc._PUBLIC_MODULES}
 

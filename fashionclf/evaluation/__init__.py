@@ -1,10 +1,29 @@
-"""Evaluation beyond one accuracy: cross-validation, temperature scaling, accuracy on shifted images."""
+"""Evaluation beyond one accuracy: cross-validation, temperature scaling, accuracy on shifted and corrupted images."""
 
 from fashionclf.evaluation._calibration import calibrate
+from fashionclf.evaluation._corruptions import CORRUPTIONS, corrupt
 from fashionclf.evaluation._cross_validation import cross_validate
+from fashionclf.evaluation._robustness import CorruptionRobustness, corruption_robustness
 from fashionclf.evaluation._shifts import ShiftRobustness, shift_robustness
 
-__all__ = ["ShiftRobustness", "calibrate", "cross_validate", "shift_robustness"]
+__all__ = [
+    "CORRUPTIONS",
+    "CorruptionRobustness",
+    "ShiftRobustness",
+    "calibrate",
+    "corrupt",
+    "corruption_robustness",
+    "cross_validate",
+    "shift_robustness",
+]
 
-for _public in (ShiftRobustness, calibrate, cross_validate, shift_robustness):
+for _public in (
+    CorruptionRobustness,
+    ShiftRobustness,
+    calibrate,
+    corrupt,
+    corruption_robustness,
+    cross_validate,
+    shift_robustness,
+):
     _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module

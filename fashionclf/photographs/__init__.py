@@ -1,4 +1,4 @@
-"""Your own photographs: a garment on a plain background, turned into the 28x28 pixels that a model sees.
+"""Your own photographs of garments, turned into the 28x28 pixels that a model sees.
 
 The steps follow the way Fashion-MNIST was made from shop photographs (Xiao et al., arXiv:1708.07747, section 2):
 cut out the garment, resize its longest edge to 28 pixels, centre it, show it bright on black, use the whole range

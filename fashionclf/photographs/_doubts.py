@@ -37,7 +37,7 @@ _BORDER: Final = np.flatnonzero(_FRAME)
 
 
 class DoubtfulImageWarning(UserWarning):
-    """An image may be misread: it does not clearly show one garment on a plain background.
+    """An image may be misread: it does not clearly show one garment.
 
     Look at what the model sees with `fashionclf.plot.preprocessing_steps`.
 

@@ -1,11 +1,13 @@
-"""Separate a garment from its background. Numpy and pillow only."""
+"""Separate a garment from its background."""
 
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._images import HEIGHT
 from fashionclf._types import FloatArray
+from fashionclf.photographs._grabcut import grab_cut, main_parts
 from fashionclf.photographs._reading import RawImage
 
 Box: TypeAlias = tuple[int, int, int, int]
@@ -24,37 +26,58 @@ _CLEAR: Final = 64
 FAINT: Final = 30
 
 
+# Deviation in levels of 255 above which a background is not plain: strong JPEG noise stays below.
+_PLAIN: Final = 8
+
+
+# Width, as a share of the longest edge, below which something is a line and no part of a garment.
+_LINE: Final = 1 / 60
+
+
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in pillow's own conversion to grey
 
 
 class Scene(NamedTuple):
     """An image taken apart: all in levels 0..255, float32 `(h, w)`, but for the bool `mask`.
 
-    `noise` is the standard deviation of the background around the fitted background.
+    `photograph` is the whole image in grey. In `grey`, what surrounds a garment that was cut out is `background`.
+    `clear` is False if the garment could hardly be told from a background that is not plain.
     """
 
+    photograph: FloatArray
     grey: FloatArray
     background: FloatArray
     mask: NDArray[np.bool_]
-    noise: float
+    clear: bool = True
 
 
 def scene_of(image: RawImage) -> Scene:
-    """Separate the garment from its background: by transparency if there is any, else by the colours of the border."""
+    """Separate the garment from its background.
+
+    By transparency if there is any; by the difference from the background's colours where that is plain; else by
+    models of both colours.
+    """
+    grey = image.colours @ _LUMA
     if image.opacity is not None:
-        return _cut_out(image.colours, image.opacity)
+        mask = image.opacity > 0.5
+        white = mask.any() and grey[mask].mean() > 255 - FAINT
+        scene = _placed(grey, image.opacity, mask, level=0 if white else 255)
+        return scene._replace(photograph=scene.grey)
     background, noise = _background(image.colours)
     # Colours, not greys: a red shirt on blue paper may have the paper's grey.
-    mask = np.abs(image.colours - background).max(axis=2) > np.clip(5 * noise, _VISIBLE, _CLEAR)
-    return Scene(image.colours @ _LUMA, background @ _LUMA, mask, noise)
+    mask = _without_lines(np.abs(image.colours - background).max(axis=2) > np.clip(5 * noise, _VISIBLE, _CLEAR))
+    if (noise > _PLAIN or _is_cluttered(mask)) and max(mask.shape) > HEIGHT:
+        found, clear = grab_cut(image.colours)
+        if found.any():
+            lighter = not found.all() and grey[found].mean() >= grey[~found].mean()
+            return _placed(grey, found, found, level=0 if lighter else 255)._replace(clear=clear)
+    return Scene(grey, grey, background @ _LUMA, mask)
 
 
-def _cut_out(colours: FloatArray, opacity: FloatArray) -> Scene:
-    """Place an image with transparent parts on white, as the data set's photographs were; a white one on black."""
-    mask = opacity > 0.5
-    grey = colours @ _LUMA
-    level = 0 if mask.any() and grey[mask].mean() > 255 - FAINT else 255
-    return Scene(grey * opacity + level * (1 - opacity), np.full_like(grey, level), mask, 0.0)
+def _placed(grey: FloatArray, opacity: FloatArray | NDArray[np.bool_], mask: NDArray[np.bool_], level: int) -> Scene:
+    """Place a garment on white, as the data set's photographs were, or on black if it would not be seen there."""
+    placed = np.asarray(grey * opacity + level * (1 - opacity), np.float32)
+    return Scene(grey, placed, np.full_like(grey, level), mask)
 
 
 def _background(colours: FloatArray) -> tuple[FloatArray, float]:
@@ -95,12 +118,21 @@ def border_of(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels[~inside]
 
 
-def majority(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Remove specks by a majority vote of the surrounding pixels, over a larger area in a large image."""
-    from PIL import Image, ImageFilter
+def _without_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Remove specks by a majority vote of the pixels around, and thin lines (the joints of tiles) by an opening."""
+    import cv2
 
-    votes = Image.fromarray(mask).convert("L").filter(ImageFilter.BoxBlur(max(mask.shape) // 200))
-    return np.asarray(votes) > 127
+    side = 2 * (max(mask.shape) // 200) + 1
+    votes = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) > 0.5
+    width = 2 * round(_LINE * max(mask.shape) / 2) + 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    thick = cv2.morphologyEx(votes.astype(np.uint8), cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_REPLICATE) > 0
+    return np.asarray(thick if thick.any() else votes)
+
+
+def _is_cluttered(mask: NDArray[np.bool_]) -> bool:
+    """Tell whether more than a fifth of what differs from the background is scattered: dots of a sheet, toys."""
+    return bool(main_parts(mask).sum() < 0.8 * mask.sum())
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box:

@@ -1,6 +1,7 @@
 """Reading photographs: from a file, a PIL image or an array to colours and opacity."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
@@ -64,9 +65,9 @@ def read_photograph(source: PhotographLike) -> RawImage:
         ValueError: If it is not an image, is damaged, empty or too large, or its values are out of range.
         TypeError: If it is none of the things that can hold an image.
         FileNotFoundError: If there is no such file.
-        ImportError: If pillow is missing.
+        ImportError: If pillow or OpenCV is missing.
     """
-    _check_pillow()
+    _check_packages()
     if is_pil_image(source):
         return _decode(source, name_of(source))
     if isinstance(source, bytes | bytearray | memoryview):
@@ -103,11 +104,11 @@ def is_pil_image(value: object) -> "TypeGuard[Image.Image]":
     return module is not None and isinstance(value, module.Image)
 
 
-def _check_pillow() -> None:
-    try:
-        import PIL.Image  # noqa: F401  # whether it is there is the question
-    except ImportError as error:
-        raise ImportError("Reading images needs pillow: run `pip install 'fashionclf[images]'`.") from error
+def _check_packages() -> None:
+    packages = {"PIL": "pillow", "cv2": "OpenCV"}
+    missing = [name for module, name in packages.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ImportError(f"Reading images needs {' and '.join(missing)}: run `pip install 'fashionclf[images]'`.")
 
 
 def is_folder(path: Path) -> bool:

@@ -9,15 +9,11 @@ from numpy.typing import NDArray
 from fashionclf._images import HEIGHT, WIDTH
 from fashionclf._types import FloatArray, PhotographLike, UInt8Array
 from fashionclf.photographs._doubts import LIGHT, Doubts, warn_of_doubts
-from fashionclf.photographs._foreground import FAINT, Box, Scene, border_of, bounding_box, majority, scene_of
+from fashionclf.photographs._foreground import FAINT, Box, Scene, border_of, bounding_box, scene_of
 from fashionclf.photographs._reading import name_of, read_photograph
 
 # The brightest pixel of every image of the data set is 254 or 255.
 _PEAK: Final = 254
-
-
-# Deviation in levels of 255 above which a background is not plain: strong JPEG noise stays below 5.
-_NOISY: Final = 12
 
 
 # Share of an image above which a garment leaves no background; the fullest image of the data set has 0.92.
@@ -30,7 +26,7 @@ class PreprocessingSteps:
 
     Attributes:
         original: The photograph in grey, uint8 `(h, w)`, upright, with at most 512 pixels on its longest edge.
-        mask: Where the garment was found, bool `(h, w)`.
+        mask: Where the garment was found, bool `(h, w)`; its border is the outline in the plot.
         box: The part of `original` that was cut out: `(left, top, right, bottom)`, the last two exclusive.
         inverted: Whether light and dark were inverted.
         garment: The part that was cut out, uint8, the garment bright on black.
@@ -56,12 +52,13 @@ class PreprocessingSteps:
 
 
 def load_image(source: PhotographLike) -> UInt8Array:
-    """Read a photograph of a garment on a plain background as an image of 28x28 pixels.
+    """Read a photograph of one garment as an image of 28x28 pixels.
 
-    The garment is found, cut out, resized to 28 pixels and centred; a light background becomes black. An image that is
-    already 28x28 with a dark background is returned unchanged.
+    The garment is found, cut out, resized to 28 pixels and centred; the background becomes black. On a plain background
+    it is whatever differs from the border's colours; on others (wood, carpet, a patterned sheet) OpenCV's GrabCut finds
+    it. An image that is already 28x28 with a dark background is returned unchanged.
 
-    Needs pillow: `pip install 'fashionclf[images]'`.
+    Needs pillow and OpenCV: `pip install 'fashionclf[images]'`.
 
     Args:
         source: A path, a binary file object, a PIL image, or an array `(h, w)`, `(h, w, 1)`, `(h, w, 3)` or
@@ -75,10 +72,13 @@ def load_image(source: PhotographLike) -> UInt8Array:
         ValueError: If it is not an image, is damaged, empty or too large, or its values are out of range.
         TypeError: If it is of another type.
         FileNotFoundError: If there is no such file.
-        ImportError: If pillow is missing.
+        ImportError: If pillow or OpenCV is missing.
 
     Warns:
-        DoubtfulImageWarning: If no garment can be separated from the background, or the background is not plain.
+        DoubtfulImageWarning: If no garment can be separated from the background.
+
+    Source:
+        Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH 2004, doi:10.1145/1015706.1015720.
 
     Example:
         >>> import numpy as np
@@ -117,10 +117,10 @@ def preprocessing_steps(source: PhotographLike) -> PreprocessingSteps:
         ((60, 50, 120, 250), True, (200, 60), ())
     """
     scene = scene_of(read_photograph(source))
-    grey = np.rint(scene.grey).astype(np.uint8)
+    grey = np.rint(scene.photograph).astype(np.uint8)
     if grey.shape == (HEIGHT, WIDTH):
         return _small_already(grey)
-    mask = majority(scene.mask)
+    mask = scene.mask
     if not mask.any():
         return _nothing_found(grey)
     inverted = bool(scene.grey[mask].mean() < scene.background[mask].mean())
@@ -133,7 +133,7 @@ def preprocessing_steps(source: PhotographLike) -> PreprocessingSteps:
         inverted=inverted,
         garment=np.rint(garment).astype(np.uint8),
         image=_fit(garment),
-        doubts=_doubts(scene, mask, garment),
+        doubts=_doubts(scene, garment),
     )
 
 
@@ -190,11 +190,11 @@ def _fit(garment: FloatArray) -> UInt8Array:
     return image
 
 
-def _doubts(scene: Scene, mask: NDArray[np.bool_], garment: FloatArray) -> tuple[str, ...]:
+def _doubts(scene: Scene, garment: FloatArray) -> tuple[str, ...]:
     longest = max(garment.shape)
     found = {
-        "its background is not plain": scene.noise > _NOISY,
-        "the garment fills nearly all of it": mask.mean() > _FULL,
+        "the garment cannot be told from its background clearly": not scene.clear,
+        "the garment fills nearly all of it": scene.mask.mean() > _FULL,
         f"the garment is only {longest} pixels long, of the {HEIGHT} that a model sees": longest < HEIGHT,
         "the garment hardly differs from its background": np.percentile(garment, 99) < FAINT,
     }

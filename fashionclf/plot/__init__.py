@@ -19,6 +19,7 @@ changed.
 """
 
 from fashionclf.plot._charts import class_distribution, comparison, prediction
+from fashionclf.plot._corruptions import corruption_robustness
 from fashionclf.plot._images import images
 from fashionclf.plot._inside import feature_maps, grad_cam, kernels
 from fashionclf.plot._model import model_diagram
@@ -31,6 +32,7 @@ __all__ = [
     "class_distribution",
     "comparison",
     "confusion_matrix",
+    "corruption_robustness",
     "feature_maps",
     "grad_cam",
     "history",
@@ -48,6 +50,7 @@ for _public in (
     class_distribution,
     comparison,
     confusion_matrix,
+    corruption_robustness,
     feature_maps,
     grad_cam,
     history,

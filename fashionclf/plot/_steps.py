@@ -24,9 +24,10 @@ def preprocessing_steps(
     """Plot the preprocessing steps of a photograph side by side, each with its name and size.
 
     Args:
-        steps: What `fashionclf.photographs.preprocessing_steps` returns: the part that was cut out is framed, and
-            doubts stand below. Or any images by name, in order: grey ones `(height, width)` or `(height, width, 1)`,
-            or colour ones `(height, width, 3)` or `(height, width, 4)`; integers 0..255, floats in [0, 1], or bools.
+        steps: What `fashionclf.photographs.preprocessing_steps` returns: the outline of the garment that was found is
+            drawn, the part that was cut out is framed, and doubts stand below. Or any images by name, in order: grey
+            ones `(height, width)` or `(height, width, 1)`, or colour ones `(height, width, 3)` or `(height, width, 4)`;
+            integers 0..255, floats in [0, 1], or bools.
         figure: Where to plot; None opens a new figure.
 
     Returns:
@@ -60,6 +61,7 @@ def preprocessing_steps(
         show_image(ax, image)
         if record and i == 1:
             _frame(ax, record.box)
+            _outline(ax, record.mask)
         ax.set_anchor("N")  # so that titles stand in line
         ax.set_title(title, fontsize=9, **text_style(title))
         ax.set_xlabel(f"{image.shape[0]}x{image.shape[1]}", fontsize=8)
@@ -94,4 +96,12 @@ def _frame(ax: Any, box: tuple[int, int, int, int]) -> None:
     """Frame the pixels of a box `(left, top, right, bottom)`, the last two exclusive."""
     left, top, right, bottom = box
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-    ax.plot(*(np.array(corners) - 0.5).T, color=VERMILLION, linewidth=2, clip_on=False)
+    ax.plot(*(np.array(corners) - 0.5).T, color=VERMILLION, linewidth=1, linestyle=":", clip_on=False)
+
+
+def _outline(ax: Any, mask: NDArray[np.bool_]) -> None:
+    """Draw the outline of a mask, also where it reaches the border of the image."""
+    padded = np.pad(mask, 1).astype(np.float32)
+    rows, columns = (np.arange(-1, length + 1) for length in mask.shape)
+    if mask.any():
+        ax.contour(columns, rows, padded, levels=[0.5], colors=[VERMILLION], linewidths=1.5)

@@ -59,7 +59,7 @@ class FrozenPredictor:
             ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
-            ImportError: If a photograph is to be read and pillow is missing.
+            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
         images, doubts = prepare_input(x, on_error)
         probabilities = self._run_all(images.images)
@@ -75,7 +75,7 @@ class FrozenPredictor:
             ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
-            ImportError: If a photograph is to be read and pillow is missing.
+            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
         return self._run_all(prepare_input(x)[0].images)
 

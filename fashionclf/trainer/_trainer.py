@@ -436,12 +436,12 @@ class Trainer:
                 unknown, or the weights diverged in training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
-            ImportError: If a photograph is to be read and pillow is missing.
+            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
             RuntimeError: If this process was forked from one that used TensorFlow; `compile_predictor` works there.
 
         Warns:
-            DoubtfulImageWarning: If images may be misread: a photograph that does not clearly show one garment on a
-                plain background, an array that is blank, nearly black or a negative. `Prediction.doubts` says why.
+            DoubtfulImageWarning: If images may be misread: a photograph that does not clearly show one garment, an
+                array that is blank, nearly black or a negative. `Prediction.doubts` says why.
             UnreadableImageWarning: If photographs are skipped.
 
         Example:
@@ -471,7 +471,7 @@ class Trainer:
                 training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
-            ImportError: If a photograph is to be read and pillow is missing.
+            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
         batch_size = check_count(batch_size, "batch_size")
         return self._predictor(prepare_input(x)[0].images, batch_size)

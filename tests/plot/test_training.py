@@ -10,6 +10,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from samples.plots import (
+    CORRUPTED,
     HEAT,
     HISTORY,
     IMAGES,
@@ -91,6 +92,20 @@ def test_shift_robustness_beside_other_lines():
     plot.shift_robustness({"dense": shifts(1), "cnn": shifts(3)}, ax=ax)
     handles = ax.get_legend().legend_handles
     assert [handle.get_color() for handle in handles] == [line.get_color() for line in ax.lines[1:]]
+
+
+def test_corruption_robustness():
+    ax = plot.corruption_robustness({"dense": CORRUPTED, "cnn": CORRUPTED})
+    assert [list(line.get_xdata()) for line in ax.lines] == [[0.9, 0.8, 0.7]] * 2
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["no corruption", "fog", "motion blur"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["dense", "cnn"]
+    assert ax.get_xlabel() == "accuracy, severities 1, 3"
+    assert plot.corruption_robustness(CORRUPTED).get_legend() is None
+    with pytest.raises(TypeError, match="corruption_robustness returns"):
+        plot.corruption_robustness({"dense": 0.9})
+    other = SimpleNamespace(**{**vars(CORRUPTED), "corruptions": ("fog", "rotate")})
+    with pytest.raises(ValueError, match="different corruptions"):
+        plot.corruption_robustness({"dense": CORRUPTED, "cnn": other})
 
 
 def test_shift_map():

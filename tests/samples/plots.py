@@ -34,6 +34,12 @@ REPORT = evaluate_predictions(LABELS, PREDICTIONS)
 HISTORY = {"accuracy": [0.8, 0.9], "loss": [0.5, 0.4], "val_accuracy": [0.7, 0.8], "val_loss": [0.6, 0.5]}
 
 
+CORRUPTED = SimpleNamespace(
+    corruptions=("fog", "motion_blur"),
+    severities=(1, 3),
+    uncorrupted=0.9,
+    by_corruption={"fog": 0.8, "motion_blur": 0.7},
+)
 HEAT = np.linspace(0, 1, 784).reshape(28, 28)
 
 
@@ -52,6 +58,9 @@ ONE_AXES = {
     "prediction": lambda names=NAMES, **place: plot.prediction(PREDICTIONS[0], IMAGES[0], class_names=names, **place),
     "reliability_diagram": lambda names=NAMES, **place: plot.reliability_diagram(REPORT, **place),
     "shift_map": lambda names=NAMES, **place: plot.shift_map(shifts(2), **place),
+    "corruption_robustness": lambda names=NAMES, **place: plot.corruption_robustness(
+        dict.fromkeys(names, CORRUPTED), **place
+    ),
     "shift_robustness": lambda names=NAMES, **place: plot.shift_robustness(dict.fromkeys(names, shifts(2)), **place),
 }
 

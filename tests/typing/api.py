@@ -35,6 +35,7 @@ pixels: NDArray[np.float32] = fc.prepare_images(x_test)
 
 report: fc.EvaluationReport = trainer.report(dataset.test)
 confused: list[fc.Confusion] = list(report.most_confused(3))
+corrupted: fc.CorruptionRobustness = fc.corruption_robustness(trainer, dataset.test, severities=[3])
 moved: fc.ShiftRobustness = fc.shift_robustness(trainer, dataset.test, max_shift=1)
 temperature: float = fc.calibrate(trainer, x_val, y_val)
 image: NDArray[np.uint8] = fc.load_image("boot.jpg")

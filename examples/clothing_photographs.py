@@ -1,0 +1,135 @@
+"""Photographs of clothes as training images: read once, changed many times *before* they become 28x28 pixels.
+
+    python examples/clothing_photographs.py FOLDER OUTPUT.npz
+
+`FOLDER` holds `clothing.csv` (image, label, sender) and the photographs it names: the "Clothing dataset" (A. Grigorev
+and contributors, 2020, CC0), at most 240 pixels long. Each photograph is rotated, sheared, seen from an angle, lit
+differently, blurred and compressed at its full size, and then read as `fashionclf.load_image` reads it. So a model also
+sees how the outline of one garment differs from photograph to photograph. On two cores it takes ten minutes.
+"""
+
+import argparse
+import csv
+import functools
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from fashionclf import CLASS_NAMES
+from fashionclf.photographs import preprocessing_steps
+
+VARIANTS = 7
+SEED = 0
+FOOTWEAR = ("Sandal", "Sneaker", "Ankle boot")
+
+# The classes that a label may mean. The label "Shoes" does not say which kind; labels that are not here are none.
+CLASSES_OF = {
+    **dict.fromkeys(("T-Shirt", "Polo", "Undershirt", "Top"), ("T-shirt/top",)),
+    "Pants": ("Trouser",),
+    **dict.fromkeys(("Longsleeve", "Hoodie"), ("Pullover",)),
+    "Dress": ("Dress",),
+    **dict.fromkeys(("Outwear", "Blazer"), ("Coat",)),
+    **dict.fromkeys(("Shirt", "Blouse"), ("Shirt",)),
+    "Shoes": FOOTWEAR,
+}
+
+
+class Photographs(NamedTuple):
+    """Photographs as a model sees them.
+
+    `images` is uint8 `(n, 1 + VARIANTS, 28, 28)`, the unchanged one first; `targets` is float32 `(n, 10)`, zeros for
+    what is none of the ten classes; `senders` is int `(n,)`; `files` are their names.
+    """
+
+    images: Any
+    targets: Any
+    senders: Any
+    files: Any
+
+    @property
+    def known(self) -> Any:
+        """Which of them show one of the ten classes, bool `(n,)`."""
+        return self.targets.sum(axis=1) > 0
+
+
+def load(file: Path) -> Photographs:
+    with np.load(file) as archive:
+        return Photographs(**{name: archive[name] for name in Photographs._fields})
+
+
+def as_one_class(probabilities: Any) -> Any:
+    """Add up the probabilities of footwear, because the labels do not say which kind: `(n, 8)`, footwear last."""
+    shoes = [CLASS_NAMES.index(name) for name in FOOTWEAR]
+    others = [i for i in range(len(CLASS_NAMES)) if i not in shoes]
+    return np.column_stack([probabilities[:, others], probabilities[:, shoes].sum(axis=1)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--variants", type=int, default=VARIANTS)
+    arguments = parser.parse_args()
+    with (arguments.folder / "clothing.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    read = functools.partial(versions, folder=arguments.folder, variants=arguments.variants)
+    with ProcessPoolExecutor() as pool:
+        images = np.stack(list(pool.map(read, range(len(rows)), [row["image"] for row in rows], chunksize=20)))
+    targets = np.stack([target(row["label"]) for row in rows])
+    senders = np.array([int(row["sender"]) for row in rows])
+    np.savez_compressed(
+        arguments.output, images=images, targets=targets, senders=senders, files=[row["image"] for row in rows]
+    )
+    print(f"{len(images):,} photographs, {images.shape[1]} versions each: {arguments.output}")
+
+
+def target(label: str) -> Any:
+    """Return the probability of each class, given a label."""
+    classes = CLASSES_OF.get(label, ())
+    return np.array([(name in classes) / max(1, len(classes)) for name in CLASS_NAMES], np.float32)
+
+
+def versions(number: int, name: str, *, folder: Path, variants: int) -> Any:
+    """Return a photograph as a model sees it, and changed ones."""
+    cv2.setNumThreads(1)  # there is a process for each core
+    rng = np.random.default_rng((SEED, number))
+    pixels = np.asarray(Image.open(folder / name).convert("RGB"))
+    photographs = [pixels, *(changed(pixels, rng) for _ in range(variants))]
+    return np.stack([preprocessing_steps(each).image for each in photographs])
+
+
+def changed(pixels: Any, rng: np.random.Generator) -> Any:
+    """Return a photograph as another person might have taken it: another angle, other light, another camera."""
+    height, width = pixels.shape[:2]
+    image = cv2.warpPerspective(pixels, camera(height, width, rng), (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    light = image / np.float32(255)
+    down, across = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    angle = rng.uniform(0, 2 * np.pi)
+    shade = 1 + rng.uniform(0, 0.25) * (np.cos(angle) * down + np.sin(angle) * across)  # light from one side
+    light = np.clip(light * shade[..., np.newaxis], 0, 1) ** np.exp(rng.uniform(-0.4, 0.4))
+    light = np.clip(light * rng.uniform(0.92, 1.08, 3), 0, 1)  # another white balance
+    if rng.random() < 0.3:
+        light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.5, 1.5))
+    content = cv2.imencode(".jpg", np.rint(255 * light).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)
+
+
+def camera(height: int, width: int, rng: np.random.Generator) -> Any:
+    """Return the 3x3 matrix of a rotation, a shear, a stretch and a slight perspective about the middle."""
+    angle = np.deg2rad(rng.normal(0, 10))
+    cosine, sine = np.cos(angle), np.sin(angle)
+    shear, stretch = rng.uniform(-0.12, 0.12), np.exp(rng.uniform(-0.12, 0.12))
+    size = np.exp(rng.uniform(-0.15, 0.08))
+    linear = size * np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[stretch, shear], [0, 1 / stretch]])
+    tilt = rng.uniform(-0.15, 0.15, 2) / (width, height)
+    middle = np.array([[1, 0, width / 2], [0, 1, height / 2], [0, 0, 1]])
+    about = np.block([[linear, np.zeros((2, 1))], [tilt[np.newaxis], np.ones((1, 1))]])
+    return middle @ about @ np.linalg.inv(middle)
+
+
+if __name__ == "__main__":
+    main()

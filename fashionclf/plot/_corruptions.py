@@ -1,0 +1,80 @@
+"""Plots of a `CorruptionRobustness`: accuracy on corrupted images."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fashionclf.plot._canvas import percent_tick, place_for_one, series_style, wrapped
+from fashionclf.plot._fonts import text_style
+from fashionclf.plot._inputs import check_mapping
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fashionclf.evaluation import CorruptionRobustness
+
+
+def corruption_robustness(
+    result: "CorruptionRobustness | Mapping[str, CorruptionRobustness]", *, ax: "Axes | None" = None
+) -> "Axes":
+    """Plot the accuracy by corruption, the mean over the severities, below that on the images as they were.
+
+    Args:
+        result: What `fashionclf.corruption_robustness` measured, or several by name, of the same corruptions.
+        ax: Where to plot; None opens a new figure.
+
+    Returns:
+        The axes, with one line for each classifier.
+
+    Raises:
+        ValueError: If the mapping is empty, or the corruptions differ.
+        TypeError: If an argument has the wrong type.
+        ImportError: If matplotlib is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from fashionclf.evaluation import CorruptionRobustness
+        >>> from matplotlib.figure import Figure
+        >>> result = CorruptionRobustness(np.array([[0.8], [0.9]]), ("fog", "contrast"), (3,), uncorrupted=0.95)
+        >>> ax = corruption_robustness(result, ax=Figure().add_subplot())
+        >>> [text.get_text() for text in ax.get_yticklabels()]
+        ['no corruption', 'fog', 'contrast']
+    """
+    several = isinstance(result, Mapping)
+    results: dict[str, Any] = check_mapping(result, "result", "results") if several else {"": result}
+    for one in results.values():
+        _check_result(one)
+    names = next(iter(results.values())).corruptions
+    if any(one.corruptions != names for one in results.values()):
+        raise ValueError("The results are of different corruptions: measure them with the same `corruptions`.")
+    ax = place_for_one(ax, 6.5, 1.2 + 0.25 * len(names))
+    places = np.arange(len(names) + 1)
+    lines = [
+        line
+        for i, one in enumerate(results.values())
+        for line in ax.plot([one.uncorrupted, *one.by_corruption.values()], places, **_style(i))
+    ]
+    ax.set_yticks(places, ["no corruption", *(name.replace("_", " ") for name in names)])
+    ax.set_ylim(len(names) + 0.5, -0.5)
+    ax.xaxis.set_major_formatter(percent_tick)
+    ax.grid(alpha=0.3)
+    levels = next(iter(results.values())).severities
+    of = f"severity {levels[0]}" if len(levels) == 1 else f"severities {', '.join(map(str, levels))}"
+    ax.set_xlabel(f"accuracy, {of}")
+    if several:
+        for text in ax.legend(lines, [wrapped(name, 30) for name in results]).get_texts():
+            text.set(**text_style(text.get_text()))
+    return ax
+
+
+def _style(number: int) -> dict[str, Any]:
+    return {**series_style(number), "linewidth": 1}
+
+
+def _check_result(result: Any) -> None:
+    # checked by its attributes: importing its class would load TensorFlow
+    if not all(hasattr(result, name) for name in ("uncorrupted", "by_corruption", "severities")):
+        raise TypeError(
+            f"`result` must be what fashionclf.corruption_robustness returns. Received: {type(result).__name__}"
+        )
