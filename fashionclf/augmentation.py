@@ -1,7 +1,7 @@
 """Augmentation: random changes to training images, made by numpy for a whole batch at once."""
 
 # numpy's stubs turn float32 with a Python number into float64, which numpy itself does not
-# pyright: reportAssignmentType=false
+# pyright: reportAssignmentType=false, reportArgumentType=false
 
 import functools
 from dataclasses import dataclass

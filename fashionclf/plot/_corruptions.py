@@ -25,7 +25,7 @@ def corruption_robustness(
         ax: Where to plot; None opens a new figure.
 
     Returns:
-        The axes, with one line for each classifier.
+        The axes, with points in one colour and shape for each classifier.
 
     Raises:
         ValueError: If the mapping is empty, or the corruptions differ.
@@ -53,7 +53,7 @@ def corruption_robustness(
     lines = [
         line
         for i, one in enumerate(results.values())
-        for line in ax.plot([one.uncorrupted, *one.by_corruption.values()], places, **_style(i))
+        for line in ax.plot([one.uncorrupted, *one.by_corruption.values()], places, linestyle="none", **series_style(i))
     ]
     ax.set_yticks(places, ["no corruption", *(name.replace("_", " ") for name in names)])
     ax.set_ylim(len(names) + 0.5, -0.5)
@@ -63,13 +63,11 @@ def corruption_robustness(
     of = f"severity {levels[0]}" if len(levels) == 1 else f"severities {', '.join(map(str, levels))}"
     ax.set_xlabel(f"accuracy, {of}")
     if several:
-        for text in ax.legend(lines, [wrapped(name, 30) for name in results]).get_texts():
+        labels = [wrapped(name, 30) for name in results]
+        above = ax.legend(lines, labels, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)  # points lie anywhere
+        for text in above.get_texts():
             text.set(**text_style(text.get_text()))
     return ax
-
-
-def _style(number: int) -> dict[str, Any]:
-    return {**series_style(number), "linewidth": 1}
 
 
 def _check_result(result: Any) -> None:
