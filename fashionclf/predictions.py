@@ -29,6 +29,7 @@ class Prediction:
         class_name: The most probable class.
         label: Its number, an `int`.
         probability: Its probability, a `float` from 0 to 1.
+        unfamiliarity: How evenly the probabilities are spread over the classes, a `float` from 0 to 1.
         probabilities: All probabilities, float32 `(num_classes,)`, in label order.
         class_names: All class names, in label order.
         source: Name of the file that the image was read from, or what else it was; None for a plain array.
@@ -67,6 +68,11 @@ class Prediction:
     def probability(self) -> float:
         """The probability of the most probable class, from 0 to 1."""
         return float(self.probabilities[self.label])
+
+    @property
+    def unfamiliarity(self) -> float:
+        """How evenly the probabilities are spread, from 0 to 1; see `Predictions.unfamiliarity`."""
+        return float(normalised_entropy(self.probabilities))
 
     def top(self, k: int = 3) -> list[tuple[str, float]]:
         """Return the `k` most probable classes with their probabilities, most probable first.
@@ -172,6 +178,18 @@ class Predictions(Sequence[Prediction]):
         """The most probable label of each image, int64 `(n,)`."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
+    @property
+    def unfamiliarity(self) -> FloatArray:
+        """How evenly the probabilities of each image are spread, float32 `(n,)`: 0 is one class, 1 all equally.
+
+        This is their entropy, divided by that of equal probabilities. `cnn_robust` has learnt to give equal ones to
+        what is none of its classes. In other classifiers it is uncertainty, whatever the reason.
+
+        Source:
+            Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", arXiv:1812.04606.
+        """
+        return normalised_entropy(self.probabilities)
+
     @override
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -219,9 +237,9 @@ class Predictions(Sequence[Prediction]):
         """Return one JSON-ready dictionary per image, for a table or a web service.
 
         Returns:
-            Dictionaries with `"class_name"`, `"label"`, `"probability"` and `"probabilities"` (class name →
-            probability, most probable first), after `"source"` where images were read from files, and before
-            `"doubts"` (a list) where there are any.
+            Dictionaries with `"class_name"`, `"label"`, `"probability"`, `"unfamiliarity"` and `"probabilities"`
+            (class name → probability, most probable first), after `"source"` where images were read from files, and
+            before `"doubts"` (a list) where there are any.
         """
         return [
             {
@@ -229,6 +247,7 @@ class Predictions(Sequence[Prediction]):
                 "class_name": prediction.class_name,
                 "label": prediction.label,
                 "probability": prediction.probability,
+                "unfamiliarity": prediction.unfamiliarity,
                 "probabilities": prediction.to_dict(),
                 **({"doubts": list(prediction.doubts)} if prediction.doubts else {}),
             }
@@ -277,6 +296,13 @@ def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predicti
 def rank_labels(probabilities: NDArray[Any]) -> IntArray:
     """Return labels, the most probable first, along the last axis; equally probable ones in label order."""
     return np.argsort(-probabilities, kind="stable")
+
+
+def normalised_entropy(probabilities: FloatArray) -> FloatArray:
+    """Return the entropy along the last axis, divided by that of equal probabilities: from 0 to 1."""
+    logarithms = np.log(probabilities, where=probabilities > 0, out=np.zeros_like(probabilities))
+    entropy = -(probabilities * logarithms).sum(axis=-1) / np.log(probabilities.shape[-1])
+    return np.asarray(entropy.clip(0, 1), np.float32)
 
 
 def probabilities_of(outputs: FloatArray) -> FloatArray:

@@ -65,8 +65,77 @@ def test_noise_has_up_to_the_deviation_asked_for(dtype):
     assert strong.max() == white
 
 
+CHANGES = {"rotation": 30, "zoom": 0.3, "contrast": 0.8, "brightness": 0.3, "blur": 2.0}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+class TestOneChange:
+    def augment(self, images, name, share=1.0):
+        options = {name: share * CHANGES[name]}
+        return fc.Augmentation(horizontal_flip=False, max_shift=0, **options)(images, seed=0)[..., 0]
+
+    def test_it_changes_and_stays_in_range(self, garments, name):
+        images = garments[0][:100]
+        changed = self.augment(images, name)
+        assert changed.dtype == np.uint8
+        assert np.count_nonzero((changed != images).any(axis=(1, 2))) > 80  # a blur of little is none
+        parts = self.augment((images / 255).astype(np.float32), name)
+        assert parts.dtype == np.float32
+        assert 0 <= parts.min() < parts.max() <= 1
+        np.testing.assert_allclose(parts * 255, changed, atol=1.01)  # integers are rounded
+
+    def test_a_little_changes_little(self, garments, name):
+        images = garments[0][:100]
+        slight = self.augment(images, name, 1e-6)
+        np.testing.assert_allclose(slight.astype(int), images, atol=1)
+
+
+def one_change(images, **options):
+    return fc.Augmentation(horizontal_flip=False, max_shift=0, **options)(images, seed=0)[..., 0].astype(int)
+
+
+def test_rotation_turns_to_both_sides():
+    images = np.zeros((200, 28, 28), np.uint8)
+    images[:, 4:24, 13:15] = 255
+    tops = one_change(images, rotation=40)[:, 6]
+    left = tops[:, :13].sum(axis=1) > tops[:, 15:].sum(axis=1)
+    assert 70 < left.sum() < 130
+
+
+def test_zoom_enlarges_and_shrinks_each_axis_by_itself():
+    images = np.zeros((200, 28, 28), np.uint8)
+    images[:, 9:19, 9:19] = 255
+    seen = one_change(images, zoom=0.3) > 127
+    heights, widths = seen.any(axis=2).sum(axis=1), seen.any(axis=1).sum(axis=1)
+    for sizes in (heights, widths):
+        assert (sizes < 9).any()
+        assert (sizes > 11).any()
+    assert abs(np.corrcoef(heights, widths)[0, 1]) < 0.3
+
+
+def test_light():
+    images = np.full((200, 28, 28), 100, np.uint8)
+    images[:, :14] = 150
+    bright = one_change(images, brightness=0.1)
+    assert np.ptp(bright.mean(axis=(1, 2))) > 40
+    np.testing.assert_allclose(bright[:, 0, 0] - bright[:, 27, 0], 50, atol=1)
+    spread = one_change(images, contrast=0.5)
+    np.testing.assert_allclose(spread.mean(axis=(1, 2)), 125, atol=1)
+    differences = spread[:, 0, 0] - spread[:, 27, 0]
+    assert 24 <= differences.min() < 30
+    assert 70 < differences.max() <= 76
+
+
+def test_blur_keeps_the_mean_and_takes_edges():
+    images = np.zeros((200, 28, 28), np.uint8)
+    images[:, 10:18, 10:18] = 200
+    blurred = one_change(images, blur=2.0)
+    np.testing.assert_allclose(blurred.sum(axis=(1, 2)), images[0].sum(), rtol=0.03)
+    assert blurred[:, 10, 14].min() < 120
+
+
 def test_everything_at_once_stays_in_range(garments):
-    augment = fc.Augmentation(max_shift=3, erasing=1.0, noise=0.3)
+    augment = fc.Augmentation(max_shift=3, erasing=1.0, noise=0.3, **CHANGES)
     whole = augment(garments[0][:100], seed=0)
     parts = augment((garments[0][:100] / 255).astype("float32"), seed=0)
     assert (whole.dtype, parts.dtype) == (np.uint8, np.float32)

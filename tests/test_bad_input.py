@@ -56,7 +56,8 @@ TABLE = {
         ("erasing", lambda w: fc.Augmentation(erasing=1.5), VALUE, r"\[0, 1\]"),
         ("erasing NaN", lambda w: fc.Augmentation(erasing=float("nan")), VALUE, r"\[0, 1\]"),
         ("erasing type", lambda w: fc.Augmentation(erasing="0.5"), TYPE, "number"),
-        ("noise", lambda w: fc.Augmentation(noise=-0.1), VALUE, r"\[0, 1\]"),
+        *((name, lambda w, name=name, value=value: fc.Augmentation(**{name: value}), VALUE, f"`{name}` must be a n")
+          for name, value in {"noise": -0.1, "rotation": 181, "zoom": 1, "contrast": 1.1, "blur": 3.5}.items()),
         ("noise type", lambda w: fc.Augmentation(noise=True), TYPE, "number"),
     ],
     "one_hot": [

@@ -61,6 +61,15 @@ def test_records_are_json_ready(predictions):
     assert list(records[0]["probabilities"]) == ["Bag", "Coat", "Shirt"]
 
 
+def test_unfamiliarity_is_the_entropy_of_equal_probabilities_at_most():
+    predictions = fc.Predictions([[0, 1, 0], [1 / 3, 1 / 3, 1 / 3], [0.5, 0.5, 0]], NAMES)
+    assert predictions.unfamiliarity == pytest.approx([0, 1, np.log(2) / np.log(3)])
+    assert predictions.unfamiliarity.dtype == np.float32
+    assert [each.unfamiliarity for each in predictions] == predictions.unfamiliarity.tolist()
+    assert predictions.to_records()[1]["unfamiliarity"] == 1
+    assert fc.Predictions(np.zeros((0, 3)), NAMES).unfamiliarity.shape == (0,)
+
+
 def test_printing_many_is_short(predictions):
     many = fc.Predictions(np.repeat(ROWS, 20, axis=0), NAMES)
     assert str(many).endswith("… and 50 more")

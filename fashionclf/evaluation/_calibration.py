@@ -25,7 +25,7 @@ def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = No
     The input of the last softmax (or sigmoid) is divided by the temperature that gives the lowest log loss on images
     that were not used for training. Predicted classes stay the same; only their probabilities change. The weights of
     the last layer are divided by the temperature, so the saved file, plain Keras and predictors compiled afterwards
-    give the same probabilities.
+    give the same probabilities. The Trainer's `unfamiliarity_threshold` no longer holds and becomes None.
 
     Args:
         trainer: The classifier, whose last layer is changed.
@@ -62,6 +62,7 @@ def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = No
         temperature = float(np.exp(_minimum(log_loss, -np.log(10), np.log(10))))
         with state_of(trainer.model).computing:
             layer.set_weights([weight / np.float32(temperature) for weight in layer.get_weights()])
+    trainer.unfamiliarity_threshold = None  # it was that of the probabilities before
     return temperature
 
 

@@ -1,4 +1,4 @@
-"""Doubts about images: blank, nearly black, or a negative; and the warning that names them."""
+"""Doubts about images: blank, nearly black, a negative, or none of the classes; and the warning that names them."""
 
 import warnings
 from collections.abc import Sequence
@@ -29,6 +29,8 @@ _NEARLY_BLACK: Final = "it is nearly black: of a mask of zeros and ones pass `ma
 
 _NEGATIVE: Final = "its background is light, as in a negative: pass `255 - image` (`1 - image` of floats)"
 
+UNFAMILIAR: Final = "it is unlike all classes"
+
 _FRAME: Final = np.ones((HEIGHT, WIDTH), bool)
 
 _FRAME[1:-1, 1:-1] = False
@@ -37,7 +39,7 @@ _BORDER: Final = np.flatnonzero(_FRAME)
 
 
 class DoubtfulImageWarning(UserWarning):
-    """An image may be misread: it does not clearly show one garment.
+    """An image may be misread: it does not clearly show one garment, or one that is like none of the classes.
 
     Look at what the model sees with `fashionclf.plot.preprocessing_steps`.
 

@@ -1,18 +1,15 @@
 """Separate a garment from its background."""
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT
 from fashionclf._types import FloatArray
-from fashionclf.photographs._grabcut import grab_cut, main_parts
+from fashionclf.photographs._grabcut import grab_cut
+from fashionclf.photographs._masks import main_parts, without_lines
 from fashionclf.photographs._reading import RawImage
-
-Box: TypeAlias = tuple[int, int, int, int]
-"""`(left, top, right, bottom)` in pixels, the last two exclusive."""
-
 
 # By how many levels of 255 a pixel must differ from its background to belong to the garment: on a perfect background,
 # and at most, however noisy that is.
@@ -28,10 +25,6 @@ FAINT: Final = 30
 
 # Deviation in levels of 255 above which a background is not plain: strong JPEG noise stays below.
 _PLAIN: Final = 8
-
-
-# Width, as a share of the longest edge, below which something is a line and no part of a garment.
-_LINE: Final = 1 / 60
 
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in pillow's own conversion to grey
@@ -65,7 +58,8 @@ def scene_of(image: RawImage) -> Scene:
         return scene._replace(photograph=scene.grey)
     background, noise = _background(image.colours)
     # Colours, not greys: a red shirt on blue paper may have the paper's grey.
-    mask = _without_lines(np.abs(image.colours - background).max(axis=2) > np.clip(5 * noise, _VISIBLE, _CLEAR))
+    mask = without_lines(np.abs(image.colours - background).max(axis=2) > np.clip(5 * noise, _VISIBLE, _CLEAR))
+    # not for what is as small as the images of the data sets: they are garments already, and hold too few pixels
     if (noise > _PLAIN or _is_cluttered(mask)) and max(mask.shape) > HEIGHT:
         found, clear = grab_cut(image.colours)
         if found.any():
@@ -118,24 +112,6 @@ def border_of(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels[~inside]
 
 
-def _without_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Remove specks by a majority vote of the pixels around, and thin lines (the joints of tiles) by an opening."""
-    import cv2
-
-    side = 2 * (max(mask.shape) // 200) + 1
-    votes = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) > 0.5
-    width = 2 * round(_LINE * max(mask.shape) / 2) + 1
-    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
-    thick = cv2.morphologyEx(votes.astype(np.uint8), cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_REPLICATE) > 0
-    return np.asarray(thick if thick.any() else votes)
-
-
 def _is_cluttered(mask: NDArray[np.bool_]) -> bool:
     """Tell whether more than a fifth of what differs from the background is scattered: dots of a sheet, toys."""
     return bool(main_parts(mask).sum() < 0.8 * mask.sum())
-
-
-def bounding_box(mask: NDArray[np.bool_]) -> Box:
-    """Return the smallest box around a mask that is not empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

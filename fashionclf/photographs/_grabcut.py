@@ -1,27 +1,22 @@
 """Separate a garment from a textured background: wood, carpet, a patterned sheet. OpenCV's GrabCut."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._types import FloatArray, UInt8Array
+from fashionclf.photographs._masks import without_specks
 
 # Longest edge at which the colours are modelled: time grows with the area.
 _SIZE: Final = 128
 
-_FRAME: Final = 0.04  # share of the shorter edge that is taken for background at first
+_FRAME: Final = 0.04  # share of the shorter edge that counts as background at first
 
-_SEED: Final = 0.3  # of half the image: a disk in the middle that is taken for garment where nothing else helps
+_SEED: Final = 0.3  # of half the image: a disk in the middle that counts as garment where nothing else helps
 
-# A garment of which less than this share of the image is left was taken for background, but for a print or a collar.
+# If less than this share of the image is left, only a print or a collar of the garment was found.
 _COLLAPSED: Final = 0.1
-
-# Another connected part belongs to the garment (a second shoe) if it has this share of the largest one's area.
-_PART: Final = 0.25
-
-# A hole smaller than this share of the image is not background: it is a print on the garment.
-_HOLE: Final = 0.02
 
 
 def grab_cut(colours: FloatArray) -> tuple[NDArray[np.bool_], bool]:
@@ -29,7 +24,7 @@ def grab_cut(colours: FloatArray) -> tuple[NDArray[np.bool_], bool]:
 
     Two mixtures of five Gaussians model the colours of garment and background; a minimum cut places the outline where
     neighbours differ. Both are repeated. At first all but a narrow frame counts as garment. If the garment shares
-    colours with the frame, it shrinks from round to round (measured: in 3 % of photographs); then the first round is
+    colours with the frame, it shrinks from round to round (in a few percent of photographs); then the first round is
     the best one, and if that fails too, the middle is held to be garment.
 
     Args:
@@ -48,7 +43,7 @@ def grab_cut(colours: FloatArray) -> tuple[NDArray[np.bool_], bool]:
     best = np.zeros((height, width), bool)
     for rounds, seeded in ((4, False), (1, False), (1, True)):
         found = _cut(small, rounds, seeded=seeded).astype(np.float32)
-        mask = _without_specks(cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5)
+        mask = without_specks(cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5)
         best = max(best, mask, key=np.count_nonzero)
         if best.mean() >= _COLLAPSED:
             return best, not seeded
@@ -73,28 +68,3 @@ def _cut(image: UInt8Array, rounds: int, *, seeded: bool) -> NDArray[np.bool_]:
     except cv2.error:  # all pixels became background, or there is nothing but the frame
         return np.zeros(labels.shape, bool)
     return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
-
-
-def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the main parts, and fill small holes."""
-    whole = main_parts(mask)
-    outside, areas = _parts(np.pad(~whole, 1, constant_values=True))
-    holes = [i for i in range(1, len(areas)) if i != outside[0, 0] and areas[i] < _HOLE * mask.size]
-    filled: NDArray[np.bool_] = whole | np.isin(outside, holes)[1:-1, 1:-1]
-    return filled
-
-
-def main_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the largest connected part of a mask and others of like size."""
-    parts, areas = _parts(mask)
-    if len(areas) == 1:
-        return mask
-    return np.isin(parts, [i for i in range(1, len(areas)) if areas[i] >= _PART * areas[1:].max()])
-
-
-def _parts(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the number of the connected part of each pixel, 0 outside the mask, and the area of each part."""
-    import cv2
-
-    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    return numbers, statistics[:, cv2.CC_STAT_AREA]

@@ -1,19 +1,20 @@
 """What `predict` may be given: images, photographs, folders, splits."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fashionclf._types import PredictLike
+from fashionclf._types import FloatArray, PredictLike
 from fashionclf._validation import check_path
 from fashionclf.datasets import Split
-from fashionclf.photographs._doubts import Doubts, doubts_of, warn_of_doubts
+from fashionclf.photographs._doubts import UNFAMILIAR, Doubts, doubts_of, warn_of_doubts
 from fashionclf.photographs._folder import photographs_in
 from fashionclf.photographs._many import OnError, check_on_error, read_many
 from fashionclf.photographs._reading import file_name, is_folder, is_pil_image
 from fashionclf.photographs._steps import preprocessing_steps
+from fashionclf.predictions import normalised_entropy
 from fashionclf.preprocessing import prepare_images
 
 
@@ -83,16 +84,41 @@ def _is_source(x: object) -> bool:
     return len(shape) == 3 and shape[2] in (3, 4) and hasattr(x, "__array__")
 
 
-def prepare_input(x: PredictLike | Split, on_error: OnError = "raise") -> tuple[InputImages, tuple[Doubts, ...]]:
-    """Return the input of `predict` as checked images with the names of their files, and the doubts about each.
+class Classified(NamedTuple):
+    """Probabilities `(n, num_classes)`, the names of the files, and the doubts about each image."""
+
+    probabilities: FloatArray
+    names: tuple[str, ...] | None
+    doubts: tuple[Doubts, ...]
+
+
+def classify_input(
+    x: PredictLike | Split,
+    probabilities_of: Callable[[FloatArray], FloatArray],
+    *,
+    threshold: float | None,
+    on_error: OnError = "raise",
+) -> Classified:
+    """Return probabilities for the input of `predict`.
+
+    Args:
+        x: As `read_input`, or a `Split`.
+        probabilities_of: Computes the probabilities of prepared images, float32 `(n, 28, 28, 1)` in [0, 1].
+        threshold: The unfamiliarity above which a photograph is doubtful; None if it is not known.
+        on_error: As `read_input`.
 
     Warns:
         DoubtfulImageWarning: If there are doubts about any of them, once.
     """
     given = InputImages(x.images) if isinstance(x, Split) else read_input(x, on_error=on_error)
     images = prepare_images(given.images)
+    probabilities = probabilities_of(images)
     doubts = doubts_of(images)
     if given.doubts is not None:  # a photograph was already examined at its full size
-        doubts = tuple(own if read is None else read for own, read in zip(doubts, given.doubts, strict=True))
+        unfamiliar = normalised_entropy(probabilities) > (1 if threshold is None else threshold)
+        doubts = tuple(
+            own if read is None else (*read, UNFAMILIAR) if beyond else read
+            for own, read, beyond in zip(doubts, given.doubts, unfamiliar, strict=True)
+        )
     warn_of_doubts(doubts, given.names)
-    return InputImages(images, given.names), doubts
+    return Classified(probabilities, given.names, doubts)

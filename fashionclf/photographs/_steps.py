@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from fashionclf._images import HEIGHT, WIDTH
 from fashionclf._types import FloatArray, PhotographLike, UInt8Array
 from fashionclf.photographs._doubts import LIGHT, Doubts, warn_of_doubts
-from fashionclf.photographs._foreground import FAINT, Box, Scene, border_of, bounding_box, scene_of
+from fashionclf.photographs._foreground import FAINT, Scene, border_of, scene_of
+from fashionclf.photographs._masks import Box, bounding_box
 from fashionclf.photographs._reading import name_of, read_photograph
 
 # The brightest pixel of every image of the data set is 254 or 255.

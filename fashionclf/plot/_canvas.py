@@ -2,12 +2,14 @@
 
 import textwrap
 import weakref
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._text import display_width
+from fashionclf.plot._fonts import text_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,6 +104,13 @@ def show_image(ax: "Axes", image: NDArray[Any]) -> None:
 def series_style(index: int) -> dict[str, Any]:
     """Return colour and marker of the line number `index`, which differ from those of the 41 others."""
     return {"color": _SERIES[index % len(_SERIES)], "marker": _MARKERS[index % len(_MARKERS)]}
+
+
+def name_lines(ax: "Axes", lines: Sequence[Any], names: Iterable[str], **placement: Any) -> None:
+    """Add a legend with a name, which may be long or in any script, for each line."""
+    legend = ax.legend(lines, [wrapped(name, 30) for name in names], **placement)
+    for text in legend.get_texts():
+        text.set(**text_style(text.get_text()))
 
 
 def percent(share: float) -> str:

@@ -1,18 +1,19 @@
 """Plots of a `CorruptionRobustness`: accuracy on corrupted images."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from fashionclf.plot._canvas import percent_tick, place_for_one, series_style, wrapped
-from fashionclf.plot._fonts import text_style
-from fashionclf.plot._inputs import check_mapping
+from fashionclf.plot._canvas import name_lines, percent_tick, place_for_one, series_style
+from fashionclf.plot._inputs import results_by_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fashionclf.evaluation import CorruptionRobustness
+
+_ATTRIBUTES: Final = ("uncorrupted", "by_corruption", "severities")
 
 
 def corruption_robustness(
@@ -21,14 +22,15 @@ def corruption_robustness(
     """Plot the accuracy by corruption, the mean over the severities, below that on the images as they were.
 
     Args:
-        result: What `fashionclf.corruption_robustness` measured, or several by name, of the same corruptions.
+        result: What `fashionclf.corruption_robustness` measured, or several by name, of the same
+            corruptions and severities.
         ax: Where to plot; None opens a new figure.
 
     Returns:
         The axes, with points in one colour and shape for each classifier.
 
     Raises:
-        ValueError: If the mapping is empty, or the corruptions differ.
+        ValueError: If the mapping is empty, or the corruptions or severities differ.
         TypeError: If an argument has the wrong type.
         ImportError: If matplotlib is missing.
 
@@ -41,13 +43,14 @@ def corruption_robustness(
         >>> [text.get_text() for text in ax.get_yticklabels()]
         ['no corruption', 'fog', 'contrast']
     """
-    several = isinstance(result, Mapping)
-    results: dict[str, Any] = check_mapping(result, "result", "results") if several else {"": result}
-    for one in results.values():
-        _check_result(one)
-    names = next(iter(results.values())).corruptions
-    if any(one.corruptions != names for one in results.values()):
-        raise ValueError("The results are of different corruptions: measure them with the same `corruptions`.")
+    results = results_by_name(result, "corruption_robustness", _ATTRIBUTES)
+    first = next(iter(results.values()))
+    names, levels = first.corruptions, first.severities
+    if any((one.corruptions, one.severities) != (names, levels) for one in results.values()):
+        raise ValueError(
+            "The results are of different corruptions or severities: measure them with the same `corruptions` and "
+            "`severities`."
+        )
     ax = place_for_one(ax, 6.5, 1.2 + 0.25 * len(names))
     places = np.arange(len(names) + 1)
     lines = [
@@ -59,20 +62,8 @@ def corruption_robustness(
     ax.set_ylim(len(names) + 0.5, -0.5)
     ax.xaxis.set_major_formatter(percent_tick)
     ax.grid(alpha=0.3)
-    levels = next(iter(results.values())).severities
     of = f"severity {levels[0]}" if len(levels) == 1 else f"severities {', '.join(map(str, levels))}"
     ax.set_xlabel(f"accuracy, {of}")
-    if several:
-        labels = [wrapped(name, 30) for name in results]
-        above = ax.legend(lines, labels, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)  # points lie anywhere
-        for text in above.get_texts():
-            text.set(**text_style(text.get_text()))
+    if isinstance(result, Mapping):  # its legend is above, because points lie anywhere
+        name_lines(ax, lines, results, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
-
-
-def _check_result(result: Any) -> None:
-    # checked by its attributes: importing its class would load TensorFlow
-    if not all(hasattr(result, name) for name in ("uncorrupted", "by_corruption", "severities")):
-        raise TypeError(
-            f"`result` must be what fashionclf.corruption_robustness returns. Received: {type(result).__name__}"
-        )

@@ -66,3 +66,15 @@ def read_array(value: Any, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "buif":
         raise TypeError(f"`{name}` must hold numbers. Received dtype {array.dtype}")
     return array
+
+
+def results_by_name(result: Any, function: str, attributes: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a function of fashionclf measured, or several of them by name, by name; a single one has none.
+
+    It is checked by its attributes: importing its class would load TensorFlow.
+    """
+    results = check_mapping(result, "result", "results") if isinstance(result, Mapping) else {"": result}
+    for one in results.values():
+        if not all(hasattr(one, attribute) for attribute in attributes):
+            raise TypeError(f"`result` must be what fashionclf.{function} returns. Received: {type(one).__name__}")
+    return results

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from fashionclf.plot._canvas import dark_or_light, percent_tick, place_for_one, series_style, wrapped
-from fashionclf.plot._fonts import text_style
-from fashionclf.plot._inputs import check_mapping
+from fashionclf.plot._canvas import dark_or_light, name_lines, percent_tick, place_for_one, series_style
+from fashionclf.plot._inputs import results_by_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fashionclf.evaluation import ShiftRobustness
+
+_ATTRIBUTES: Final = ("accuracies", "curve", "max_shift")
 
 _MOST_CELLS: Final = 15  # displacements in a row whose figures can still be read
 
@@ -41,10 +42,7 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
         >>> shift_robustness(result, ax=Figure().add_subplot()).lines[0].get_xdata()
         array([0, 1])
     """
-    several = isinstance(result, Mapping)
-    results: dict[str, Any] = check_mapping(result, "result", "results") if several else {"": result}
-    for one in results.values():
-        _check_result(one)
+    results = results_by_name(result, "shift_robustness", _ATTRIBUTES)
     ax = place_for_one(ax, 6.5, 4)
     lines = [
         line
@@ -55,9 +53,8 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
     ax.yaxis.set_major_formatter(percent_tick)
     ax.grid(alpha=0.3)
     ax.set(xlabel="shift in pixels (the larger of the two directions)", ylabel="mean accuracy")
-    if several:
-        for text in ax.legend(lines, [wrapped(name, 30) for name in results]).get_texts():
-            text.set(**text_style(text.get_text()))
+    if isinstance(result, Mapping):
+        name_lines(ax, lines, results)
     return ax
 
 
@@ -85,7 +82,7 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
         >>> [text.get_text() for text in ax.texts][3:6]
         ['80.0', '90.0', '80.0']
     """
-    _check_result(result)
+    results_by_name(result, "shift_robustness", _ATTRIBUTES)
     reach, side = result.max_shift, 2 * result.max_shift + 1
     size = max(3.6, min(7.5, 1.2 + 0.6 * side))
     ax = place_for_one(ax, size + (side > _MOST_CELLS), size)
@@ -103,9 +100,3 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
     ax.set(xticks=ticks, yticks=ticks, xlabel="pixels to the right", ylabel="pixels down")
     ax.set_title(f"accuracy in %: mean {100 * result.mean:.1f}, worst {100 * result.worst:.1f}", fontsize="medium")
     return ax
-
-
-def _check_result(result: Any) -> None:
-    # checked by its attributes: importing its class would load TensorFlow
-    if not all(hasattr(result, name) for name in ("accuracies", "curve", "max_shift")):
-        raise TypeError(f"`result` must be what fashionclf.shift_robustness returns. Received: {type(result).__name__}")

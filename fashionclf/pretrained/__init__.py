@@ -35,6 +35,8 @@ class PretrainedWeights:
         seed: Of the training run.
         temperature: Of temperature scaling: the last layer was divided by it to calibrate the probabilities; above 1
             if they were too high.
+        unfamiliarity_threshold: The `Predictions.unfamiliarity` that 95 % of photographs of the ten classes, by people
+            whose photographs were not trained on, stay below; None for weights that did not learn from photographs.
         metrics: Measured on the 10,000 test images: `"accuracy"`, `"log_loss"` and `"expected_calibration_error"`.
         card: The model card, a file in the project's `docs/`.
 
@@ -54,6 +56,7 @@ class PretrainedWeights:
     trained_on: str
     seed: int
     temperature: float
+    unfamiliarity_threshold: float | None
     metrics: Mapping[str, float] = field(hash=False)
     card: str
 

@@ -12,7 +12,11 @@ from fashionclf.serving._litert import FrozenPredictor, _litert
 
 
 def freeze(
-    model: keras.Model, image_shape: tuple[int, ...], class_names: tuple[str, ...], num_threads: int
+    model: keras.Model,
+    image_shape: tuple[int, ...],
+    class_names: tuple[str, ...],
+    num_threads: int,
+    unfamiliarity_threshold: float | None,
 ) -> FrozenPredictor:
     """Convert a model to LiteRT's format, with its weights as constants."""
     _litert()  # before the work of translating
@@ -23,7 +27,7 @@ def freeze(
         except Exception as error:  # the converter raises a bare Exception's child that TensorFlow does not export
             reason = str(error).strip().splitlines()[0]
             raise ValueError(f"LiteRT cannot run this model, use `predict` instead: {reason}") from error
-    return FrozenPredictor(content, image_shape, class_names, num_threads)
+    return FrozenPredictor(content, image_shape, class_names, num_threads, unfamiliarity_threshold)
 
 
 @contextlib.contextmanager

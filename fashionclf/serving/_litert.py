@@ -9,7 +9,7 @@ from typing_extensions import override
 from fashionclf._images import IMAGE_SHAPE
 from fashionclf._types import FloatArray, PredictLike
 from fashionclf.datasets import Split
-from fashionclf.photographs._input import prepare_input
+from fashionclf.photographs._input import classify_input
 from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions, probabilities_of
 
@@ -22,6 +22,7 @@ class FrozenPredictor:
 
     Attributes:
         class_names: One name per class.
+        unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful, as the Trainer had it.
 
     Example:
         >>> import fashionclf as fc
@@ -35,9 +36,15 @@ class FrozenPredictor:
     """
 
     def __init__(
-        self, content: bytes, image_shape: tuple[int, ...], class_names: tuple[str, ...], num_threads: int
+        self,
+        content: bytes,
+        image_shape: tuple[int, ...],
+        class_names: tuple[str, ...],
+        num_threads: int,
+        unfamiliarity_threshold: float | None,
     ) -> None:
         self.class_names = class_names
+        self.unfamiliarity_threshold = unfamiliarity_threshold
         self._shape = (1, *image_shape)
         self._content = content
         self._num_threads = num_threads
@@ -61,9 +68,8 @@ class FrozenPredictor:
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
-        images, doubts = prepare_input(x, on_error)
-        probabilities = self._run_all(images.images)
-        return Predictions(probabilities, self.class_names, sources=images.names, doubts=doubts)
+        found = classify_input(x, self._run_all, threshold=self.unfamiliarity_threshold, on_error=on_error)
+        return Predictions(found.probabilities, self.class_names, sources=found.names, doubts=found.doubts)
 
     def predict_proba(self, x: PredictLike | Split) -> FloatArray:
         """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
@@ -77,7 +83,7 @@ class FrozenPredictor:
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
-        return self._run_all(prepare_input(x)[0].images)
+        return classify_input(x, self._run_all, threshold=self.unfamiliarity_threshold).probabilities
 
     def _run_all(self, images: FloatArray) -> FloatArray:
         if len(images) == 1:
@@ -103,7 +109,8 @@ class FrozenPredictor:
     @override
     def __reduce__(self) -> Any:
         """Pickle the content; another process makes its own interpreter from it."""
-        return FrozenPredictor, (self._content, self._shape[1:], self.class_names, self._num_threads)
+        parts = (self._content, self._shape[1:], self.class_names, self._num_threads, self.unfamiliarity_threshold)
+        return FrozenPredictor, parts
 
     @override
     def __repr__(self) -> str:

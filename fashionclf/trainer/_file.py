@@ -20,11 +20,11 @@ from fashionclf._warnings import ignored
 MEMBER: Final = "fashionclf.json"
 
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 # Members that a later format added, with their values in an older file.
-_ADDED: Final[Mapping[str, Any]] = {"renamed_from": None}
+_ADDED: Final[Mapping[str, Any]] = {"renamed_from": None, "unfamiliarity_threshold": None}
 
 
 SUFFIX: Final = ".keras"

@@ -1,5 +1,6 @@
 """Trainer: fit, evaluate, predict, save and load a classifier of garments."""
 
+import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -20,7 +21,15 @@ from fashionclf._types import (
     PredictLike,
     PresetName,
 )
-from fashionclf._validation import check_class_names, check_count, check_flag, check_new_file, check_path, check_seed
+from fashionclf._validation import (
+    check_class_names,
+    check_count,
+    check_flag,
+    check_new_file,
+    check_number,
+    check_path,
+    check_seed,
+)
 from fashionclf._version import __version__
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
@@ -28,7 +37,7 @@ from fashionclf.labels import CLASS_NAMES, match_labels
 from fashionclf.labels import class_names as class_names_of
 from fashionclf.models import flip_averaged
 from fashionclf.models._graph import named_variables
-from fashionclf.photographs._input import prepare_input
+from fashionclf.photographs._input import classify_input
 from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions
 from fashionclf.presets import Preset, get_preset, list_presets
@@ -111,6 +120,7 @@ class Trainer:
         # Earlier names of the classes: those of a Split, or before a renaming.
         self._renamed_from: tuple[str, ...] | None = None
         self._knows_classes = False  # whether the weights were trained for these class names
+        self._unfamiliarity_threshold: float | None = None
         self._locks = state_of(model)
         self._traced = TracedSteps()
         self._predictor = CompiledPredictor(model, self._image_shape, self._locks.computing)
@@ -159,6 +169,8 @@ class Trainer:
             model = _with_weights(model, preset)
         trainer = cls(model, class_names=class_names, recipe=preset.recipe)
         trainer._knows_classes = pretrained
+        if pretrained and preset.pretrained is not None:
+            trainer._unfamiliarity_threshold = preset.pretrained.unfamiliarity_threshold
         if class_names is None:
             trainer._class_names = class_names_of(preset.dataset)
         elif pretrained:
@@ -200,6 +212,22 @@ class Trainer:
         if self._renamed_from is None:
             self._renamed_from = self._learnt_names
         self._class_names, self._names_given = checked, True
+
+    @property
+    def unfamiliarity_threshold(self) -> float | None:
+        """The `unfamiliarity` above which a photograph is doubtful, from 0 to 1; None warns of none.
+
+        Pretrained weights that were measured on photographs bring theirs. `fit` and `calibrate` change probabilities,
+        and reset it to None. To set it so that 95 % of your own validation images pass:
+
+            trainer.unfamiliarity_threshold = np.quantile(trainer.predict(x_val).unfamiliarity, 0.95)
+        """
+        return self._unfamiliarity_threshold
+
+    @unfamiliarity_threshold.setter
+    def unfamiliarity_threshold(self, threshold: float | None) -> None:
+        checked = None if threshold is None else check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
+        self._unfamiliarity_threshold = checked
 
     @property
     def _learnt_names(self) -> tuple[str, ...] | None:
@@ -312,6 +340,7 @@ class Trainer:
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
             self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
+            self._unfamiliarity_threshold = None  # it was that of the weights before
             return run_fit(self.model, plan, self._traced)
 
     def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
@@ -441,7 +470,8 @@ class Trainer:
 
         Warns:
             DoubtfulImageWarning: If images may be misread: a photograph that does not clearly show one garment, an
-                array that is blank, nearly black or a negative. `Prediction.doubts` says why.
+                array that is blank, nearly black or a negative, a photograph of what is unlike all classes (if the
+                Trainer has an `unfamiliarity_threshold`). `Prediction.doubts` says why.
             UnreadableImageWarning: If photographs are skipped.
 
         Example:
@@ -452,9 +482,9 @@ class Trainer:
             <Predictions for 2 images, 10 classes>
         """
         names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
-        images, doubts = prepare_input(x, on_error)
-        probabilities = self._predictor(images.images, batch_size)
-        return Predictions(probabilities, names, sources=images.names, doubts=doubts)
+        compute = functools.partial(self._predictor, batch_size=batch_size)
+        found = classify_input(x, compute, threshold=self.unfamiliarity_threshold, on_error=on_error)
+        return Predictions(found.probabilities, names, sources=found.names, doubts=found.doubts)
 
     def predict_proba(self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
         """Return probabilities alone, as scikit-learn's classifiers do.
@@ -473,8 +503,8 @@ class Trainer:
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
-        batch_size = check_count(batch_size, "batch_size")
-        return self._predictor(prepare_input(x)[0].images, batch_size)
+        compute = functools.partial(self._predictor, batch_size=check_count(batch_size, "batch_size"))
+        return classify_input(x, compute, threshold=self.unfamiliarity_threshold).probabilities
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
@@ -504,7 +534,7 @@ class Trainer:
         """
         threads = min(2, os.cpu_count() or 1) if num_threads is None else check_count(num_threads, "num_threads")
         with self._locks.computing:
-            return freeze(self.model, self._image_shape, self._known_names(), threads)
+            return freeze(self.model, self._image_shape, self._known_names(), threads, self.unfamiliarity_threshold)
 
     def _known_names(self) -> tuple[str, ...]:
         names = self.class_names
@@ -543,6 +573,7 @@ class Trainer:
             "class_names": self.class_names,
             "class_names_given": self._names_given,
             "renamed_from": self._renamed_from,
+            "unfamiliarity_threshold": self.unfamiliarity_threshold,
             "recipe": self.recipe.to_dict(),
             "compilation": {**self._compilation.to_dict(), "in_force": self._compilation.is_in_force},
             "versions": {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},
@@ -587,6 +618,7 @@ class Trainer:
         trainer._names_given, trainer._knows_classes = bool(metadata["class_names_given"]), True
         try:
             trainer._renamed_from = metadata["renamed_from"] and tuple(metadata["renamed_from"])
+            trainer.unfamiliarity_threshold = metadata["unfamiliarity_threshold"]
             trainer._recipe = Recipe.from_dict(metadata["recipe"])
             trainer._compilation = Compilation.restore(
                 metadata["compilation"], model, trainer._units, trainer._recipe, custom_objects

@@ -1,0 +1,61 @@
+"""Masks of garments: bool `(h, w)`, True where the garment is."""
+
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""`(left, top, right, bottom)` in pixels, the last two exclusive."""
+
+# Another connected part belongs to the garment (a second shoe) if it has this share of the largest one's area.
+_PART: Final = 0.25
+
+# A hole smaller than this share of the image is not background: it is a print on the garment.
+_HOLE: Final = 0.02
+
+# Width, as a share of the longest edge, below which something is a line and no part of a garment.
+_LINE: Final = 1 / 60
+
+
+def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the main parts, and fill small holes."""
+    whole = main_parts(mask)
+    outside, areas = _parts(np.pad(~whole, 1, constant_values=True))
+    holes = [i for i in range(1, len(areas)) if i != outside[0, 0] and areas[i] < _HOLE * mask.size]
+    filled: NDArray[np.bool_] = whole | np.isin(outside, holes)[1:-1, 1:-1]
+    return filled
+
+
+def main_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest connected part of a mask and others of like size."""
+    parts, areas = _parts(mask)
+    if len(areas) == 1:
+        return mask
+    return np.isin(parts, [i for i in range(1, len(areas)) if areas[i] >= _PART * areas[1:].max()])
+
+
+def _parts(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the number of the connected part of each pixel, 0 outside the mask, and the area of each part."""
+    import cv2
+
+    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return numbers, statistics[:, cv2.CC_STAT_AREA]
+
+
+def without_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Remove specks by a majority vote of the pixels around, and thin lines (the joints of tiles) by an opening."""
+    import cv2
+
+    side = 2 * (max(mask.shape) // 200) + 1
+    votes = cv2.blur(mask.astype(np.float32), (side, side), borderType=cv2.BORDER_REPLICATE) > 0.5
+    width = 2 * round(_LINE * max(mask.shape) / 2) + 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    thick = cv2.morphologyEx(votes.astype(np.uint8), cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_REPLICATE) > 0
+    return np.asarray(thick if thick.any() else votes)
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> Box:
+    """Return the smallest box around a mask that is not empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
