@@ -5,7 +5,8 @@
 `FOLDER` holds `clothing.csv` (image, label, sender) and the photographs it names: the "Clothing dataset" (A. Grigorev
 and contributors, 2020, CC0), at most 240 pixels long. Each photograph is rotated, sheared, seen from an angle, lit
 differently, blurred and compressed at its full size, and then read as `fashionclf.load_image` reads it. So a model also
-sees how the outline of one garment differs from photograph to photograph. On two cores it takes ten minutes.
+sees how the outline of one garment differs from photograph to photograph. On two cores it takes ten minutes. Another
+seed gives other versions.
 """
 
 import argparse
@@ -23,7 +24,6 @@ from fashionclf import CLASS_NAMES
 from fashionclf.photographs import preprocessing_steps
 
 VARIANTS = 7
-SEED = 0
 FOOTWEAR = ("Sandal", "Sneaker", "Ankle boot")
 
 # The classes that a label may mean. The label "Shoes" does not say which kind; labels that are not here are none.
@@ -56,9 +56,14 @@ class Photographs(NamedTuple):
         return self.targets.sum(axis=1) > 0
 
 
-def load(file: Path) -> Photographs:
-    with np.load(file) as archive:
-        return Photographs(**{name: archive[name] for name in Photographs._fields})
+def load(*files: Path) -> Photographs:
+    """Read files of the same photographs: all their versions, the unchanged one once."""
+    parts = []
+    for file in files:
+        with np.load(file) as archive:
+            parts.append(Photographs(**{name: archive[name] for name in Photographs._fields}))
+    first, *others = parts
+    return first._replace(images=np.concatenate([first.images, *(each.images[:, 1:] for each in others)], axis=1))
 
 
 def as_one_class(probabilities: Any) -> Any:
@@ -73,10 +78,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--variants", type=int, default=VARIANTS)
+    parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with (arguments.folder / "clothing.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    read = functools.partial(versions, folder=arguments.folder, variants=arguments.variants)
+    read = functools.partial(versions, folder=arguments.folder, variants=arguments.variants, seed=arguments.seed)
     with ProcessPoolExecutor() as pool:
         images = np.stack(list(pool.map(read, range(len(rows)), [row["image"] for row in rows], chunksize=20)))
     targets = np.stack([target(row["label"]) for row in rows])
@@ -93,10 +99,10 @@ def target(label: str) -> Any:
     return np.array([(name in classes) / max(1, len(classes)) for name in CLASS_NAMES], np.float32)
 
 
-def versions(number: int, name: str, *, folder: Path, variants: int) -> Any:
+def versions(number: int, name: str, *, folder: Path, variants: int, seed: int) -> Any:
     """Return a photograph as a model sees it, and changed ones."""
     cv2.setNumThreads(1)  # there is a process for each core
-    rng = np.random.default_rng((SEED, number))
+    rng = np.random.default_rng((seed, number))
     pixels = np.asarray(Image.open(folder / name).convert("RGB"))
     photographs = [pixels, *(changed(pixels, rng) for _ in range(variants))]
     return np.stack([preprocessing_steps(each).image for each in photographs])

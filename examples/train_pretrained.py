@@ -1,11 +1,13 @@
 """Train the weights that the package ships, from the data alone: several seeds, the best of them calibrated and packed.
 
     FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py
+    FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py cnn_robust --seeds 0 --photographs A.npz B.npz
 
 Each seed is trained by the preset's own recipe. Its state is kept in `--runs` after every epoch; after an interruption
 the same command continues from there. A seed of `cnn_accurate` takes two hours on two cores. Everything is chosen on
 5,000 of the training images; the test images are not looked at here, but once for each file by `model_cards.py`, which
-writes the model cards.
+writes the model cards. `cnn_robust` learns from photographs as well, which `clothing_photographs.py` prepares; see
+`robust_training.py`.
 """
 
 import argparse
@@ -16,12 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import robust_training
+from clothing_photographs import load
 
 import fashionclf as fc
 from fashionclf.models._graph import named_variables
 from fashionclf.pretrained import PretrainedWeights, pack
 
 FOLDER = Path(fc.__file__).parent / "pretrained"
+CARDS = Path(__file__).resolve().parent.parent / "docs" / "model_cards"
 INDEX = FOLDER / "weights.json"
 NUM_VALIDATION = 5000
 SPLIT_SEED = 42
@@ -34,9 +39,16 @@ def main() -> None:
     parser.add_argument("presets", nargs="*", default=PRESETS, help="which to train (default: all that are shipped)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one training each (default 0 1 2)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of training runs (default ./runs)")
+    parser.add_argument("--photographs", type=Path, nargs="+", help="files that clothing_photographs.py wrote")
+    parser.add_argument("--step", choices=robust_training.STEPS, help="train this step of cnn_robust only")
     arguments = parser.parse_args()
     arguments.runs.mkdir(parents=True, exist_ok=True)
     for preset in arguments.presets:
+        if preset == "cnn_robust":
+            if not arguments.photographs:
+                parser.error("cnn_robust needs --photographs")
+            train_robust(arguments.seeds[0], arguments.runs, arguments.photographs, arguments.step)
+            continue
         for seed in arguments.seeds:
             train(preset, seed, arguments.runs)
         release(preset, arguments.seeds, arguments.runs)
@@ -67,6 +79,32 @@ def train(preset: str, seed: int, runs: Path) -> None:
     file.with_suffix(".json").write_text(json.dumps(history.history, default=float) + "\n", encoding="utf-8")
 
 
+def train_robust(seed: int, runs: Path, files: list[Path], step: str | None) -> None:
+    """Train `cnn_robust` in its steps, or in one of them; measure and release it if all are done."""
+    photographs = load(*files)
+    x_fit, x_val, y_fit, y_val = split()
+    final = run_file(runs, "cnn_robust", seed)
+    for each in robust_training.STEPS if step is None else (step,):
+        robust_training.train(each, seed, final, (x_fit, y_fit), photographs)
+    if step is not None:
+        return
+    figures = robust_training.measure(final, photographs, x_val, y_val)
+    trainer = fc.Trainer.load(final)
+    output = trainer.model.layers[-1]
+    output.set_weights([weight / np.float32(figures["temperature"]) for weight in output.get_weights()])
+    print(f"validation images, calibrated: {fc.Trainer(fc.flip_averaged(trainer.model)).report(x_val, y_val)}")
+    pack_and_write(
+        trainer.model,
+        preset="cnn_robust",
+        trained_on=f"{TRAINED_ON}, and {len(photographs.files):,} photographs of clothes",
+        seed=seed,
+        temperature=round(figures["temperature"], 4),
+        unfamiliarity_threshold=round(figures["unfamiliarity_threshold"], 4),
+    )
+    CARDS.mkdir(parents=True, exist_ok=True)
+    (CARDS / robust_training.FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
 def as_released(preset: str, seed: int, runs: Path) -> fc.Trainer:
     """Return the classifier of a run, flip-averaged if it was trained with flips."""
     model = fc.Trainer.load(run_file(runs, preset, seed)).model
@@ -89,18 +127,27 @@ def release(preset: str, seeds: list[int], runs: Path) -> None:
     trainer = as_released(preset, chosen, runs)
     temperature = fc.calibrate(trainer, x_val, y_val)
     print(f"temperature {temperature:.3f}, calibrated: {trainer.report(x_val, y_val)}")
-    model = trainer.model.get_layer(preset) if learns_flips(preset) else trainer.model
+    pack_and_write(
+        trainer.model.get_layer(preset) if learns_flips(preset) else trainer.model,
+        preset=preset,
+        trained_on=TRAINED_ON,
+        seed=chosen,
+        temperature=round(temperature, 4),
+        unfamiliarity_threshold=None,
+    )
+
+
+def pack_and_write(model: Any, *, preset: str, **values: Any) -> None:
+    """Put the weights of a model and what is known of them into the package."""
     content = pack({name: np.asarray(variable) for name, variable in named_variables(model).items()})
     entry = PretrainedWeights(
         preset=preset,
         file=f"{preset}.npz",
         sha256=hashlib.sha256(content).hexdigest(),
         flip_averaged=learns_flips(preset),
-        trained_on=TRAINED_ON,
-        seed=chosen,
-        temperature=round(temperature, 4),
         metrics={},
         card=f"docs/model_cards/{preset}.md",
+        **values,
     )
     write(entry, content)
 

@@ -60,6 +60,7 @@ PresetName: TypeAlias = Literal[
     "cnn_fast",
     "cnn_balanced",
     "cnn_accurate",
+    "cnn_robust",
 ]
 Schedule: TypeAlias = Literal["constant", "one_cycle", "cosine"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]

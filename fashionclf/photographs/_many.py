@@ -73,7 +73,7 @@ def read_many(sources: Sequence[Any], names: Sequence[str], on_error: OnError) -
 def _try_to_read(source: Any) -> Read | Exception:
     try:
         steps = preprocessing_steps(source)
-    except ImportError:  # pillow is missing: no file can be read
+    except ImportError:  # pillow or OpenCV is missing: no file can be read
         raise
     except (OSError, TypeError, ValueError) as error:
         return error

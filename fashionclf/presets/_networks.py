@@ -105,12 +105,26 @@ def accurate_model(
         x = _residual_block(x, filters[1], seeds, f"block_{i}")
     x = _chain(x, _pooled_convolution(filters[2], seeds, "conv_3", momentum=_MOMENTUM))
     x = _residual_block(x, filters[2], seeds, "block_5")
-    place = keras.layers.DepthwiseConv2D(
-        7, data_format=CHANNELS_LAST, use_bias=False, depthwise_initializer=glorot(seeds), name="place"
-    )
-    x = _chain(
-        x, [place, keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"), output_layer(num_classes, seeds)]
-    )
+    x = _chain(x, _weighted_positions(num_classes, seeds))
+    return keras.Model(image, x, name=name)
+
+
+def robust_model(
+    filters: tuple[int, int, int] = (32, 64, 128), *, num_classes: int = 10, seed: int | None, name: str
+) -> keras.Model:
+    """Build a residual convolutional classifier with blocks at 14x14 and 7x7 pixels only.
+
+    It trains twice as fast as `accurate_model`: photographs and changed images differ more from each other, and more of
+    them must be seen.
+    """
+    seeds = layer_seeds(seed)
+    image = keras.Input(IMAGE_SHAPE, name="image")
+    x = _chain(image, _pooled_convolution(filters[0], seeds, "conv_1", momentum=_MOMENTUM))
+    x = _chain(x, _pooled_convolution(filters[1], seeds, "conv_2", momentum=_MOMENTUM, pool=False))
+    x = _residual_block(x, filters[1], seeds, "block_1")
+    x = _chain(x, _pooled_convolution(filters[2], seeds, "conv_3", momentum=_MOMENTUM))
+    x = _residual_block(x, filters[2], seeds, "block_2")
+    x = _chain(x, _weighted_positions(num_classes, seeds))
     return keras.Model(image, x, name=name)
 
 
@@ -154,6 +168,14 @@ def _pooled_convolution(
     )
     pooling = [keras.layers.MaxPooling2D(2, data_format=CHANNELS_LAST, name=f"{name}_pool")] if pool else []
     return _normalised(convolution, *pooling, momentum=momentum)
+
+
+def _weighted_positions(num_classes: int, seeds: Iterator[int]) -> list[keras.Layer]:
+    """Return the end of a residual classifier: a weight for each position of each map, then the classes."""
+    place = keras.layers.DepthwiseConv2D(
+        7, data_format=CHANNELS_LAST, use_bias=False, depthwise_initializer=glorot(seeds), name="place"
+    )
+    return [place, keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"), output_layer(num_classes, seeds)]
 
 
 def _residual_block(x: Any, filters: int, seeds: Iterator[int], name: str) -> Any:

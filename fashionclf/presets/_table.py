@@ -11,7 +11,7 @@ from fashionclf._types import DatasetName, PresetName
 from fashionclf._validation import check_choice, check_flag
 from fashionclf.augmentation import Augmentation
 from fashionclf.models import cnn_model, dense_model
-from fashionclf.presets._networks import accurate_model, balanced_model, fast_model, rowwise_model
+from fashionclf.presets._networks import accurate_model, balanced_model, fast_model, robust_model, rowwise_model
 from fashionclf.pretrained import PretrainedWeights, pretrained_weights
 from fashionclf.recipe import Recipe
 
@@ -193,6 +193,26 @@ _PRESETS: Final = (
         evaluated_on="test",
         source="fashionclf: made for its pretrained weights, see docs/model_cards/cnn_accurate.md",
     ),
+    Preset(
+        name="cnn_robust",
+        description="Conv 32 → pool → Conv 64, residual block → Conv 128 → pool, residual block → Dense 10",
+        build=lambda seed: robust_model(seed=seed, name="cnn_robust"),
+        parameters=471_082,
+        recipe=Recipe(
+            optimizer="sgd",
+            learning_rate=0.2,
+            momentum=0.9,
+            weight_decay=5e-4,
+            schedule="one_cycle",
+            epochs=8,
+            batch_size=250,
+            label_smoothing=0.05,
+            cutmix=0.3,
+            augmentation=Augmentation(horizontal_flip=True, max_shift=1),
+        ),
+        evaluated_on="test",
+        source="fashionclf: made for photographs and changed images, see docs/model_cards/cnn_robust.md",
+    ),
 )
 
 
@@ -212,7 +232,7 @@ def list_presets(*, pretrained: bool = False) -> list[PresetName]:
         >>> "cnn_dropout" in list_presets()
         True
         >>> list_presets(pretrained=True)
-        ['cnn_fast', 'cnn_accurate']
+        ['cnn_fast', 'cnn_accurate', 'cnn_robust']
     """
     only_pretrained = check_flag(pretrained, "pretrained")
     return [name for name, preset in _BY_NAME.items() if preset.pretrained or not only_pretrained]

@@ -103,9 +103,10 @@ def test_corruption_robustness():
     assert plot.corruption_robustness(CORRUPTED).get_legend() is None
     with pytest.raises(TypeError, match="corruption_robustness returns"):
         plot.corruption_robustness({"dense": 0.9})
-    other = SimpleNamespace(**{**vars(CORRUPTED), "corruptions": ("fog", "rotate")})
-    with pytest.raises(ValueError, match="different corruptions"):
-        plot.corruption_robustness({"dense": CORRUPTED, "cnn": other})
+    for change in ({"corruptions": ("fog", "rotate")}, {"severities": (3,)}):
+        other = SimpleNamespace(**{**vars(CORRUPTED), **change})
+        with pytest.raises(ValueError, match="different corruptions or severities"):
+            plot.corruption_robustness({"dense": CORRUPTED, "cnn": other})
 
 
 def test_shift_map():

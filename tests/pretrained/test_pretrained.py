@@ -17,7 +17,7 @@ import fashionclf as fc
 from fashionclf import pretrained
 from fashionclf.trainer._trainer import _with_weights
 
-NAMES = ("cnn_fast", "cnn_accurate")
+NAMES = ("cnn_fast", "cnn_accurate", "cnn_robust")
 CARDS = Path(__file__).resolve().parents[2] / "docs" / "model_cards"
 
 
@@ -145,9 +145,21 @@ def test_cards_tell_what_ships(name):
     assert str(weights.seed) in figures["seeds"]
 
 
+@pytest.mark.parametrize("name", ["cnn_fast", "cnn_accurate"])
 def test_cards_tell_how_three_seeds_differ(name):
     figures = json.loads((CARDS / f"{name}.json").read_text(encoding="utf-8"))
     assert len(figures["seeds"]) >= 3
+
+
+def test_the_card_tells_how_it_does_on_photographs():
+    figures = json.loads((CARDS / "cnn_robust_photographs.json").read_text(encoding="utf-8"))
+    card = (CARDS / "cnn_robust.md").read_text(encoding="utf-8")
+    weights = fc.get_preset("cnn_robust").pretrained
+    assert f"**{figures['accuracy']:.3f}**" in card
+    assert len(figures["accuracy_of_folds"]) == 5
+    assert weights.unfamiliarity_threshold == pytest.approx(figures["unfamiliarity_threshold"], abs=1e-4)
+    assert fc.Trainer.from_preset("cnn_robust", pretrained=True).unfamiliarity_threshold is not None
+    assert fc.get_preset("cnn_fast").pretrained.unfamiliarity_threshold is None
 
 
 def test_a_preset_without_its_arrays_is_refused(monkeypatch):
