@@ -214,9 +214,9 @@ def training(preset: str, figures: dict[str, Any]) -> str:
     choice = ", the most accurate on the validation images (of equals, the one with the lower log loss)"
     return f"""## Data and training
 
-Learnt from {weights.trained_on} (Xiao et al., arXiv:1708.07747). The other 5,000,
-drawn with seed 42 and stratified, served to choose everything: the recipe, the seeds, the temperature. The test
-images were looked at once for this file of weights, for this card.
+Learnt from {weights.trained_on}. Fashion-MNIST is by Xiao et al., arXiv:1708.07747.
+{choices(preset)} The test images were looked at once for this
+file of weights, for this card.
 
 {spread(figures)}
 
@@ -234,6 +234,15 @@ Without them the accuracy is {figures["accuracy_without_most_alike"]:.4f}.
 |---|---|
 {recipe}
 """
+
+
+def choices(preset: str) -> str:
+    """Say on what everything was chosen."""
+    if preset == "cnn_robust":
+        return """The steps of training are in `examples/robust_training.py`. They, the temperature and the threshold of
+unfamiliarity were chosen on the other 5,000 training images and on photographs by people not trained on."""
+    return """The other 5,000, drawn with seed 42 and stratified, served to choose everything: the recipe, the seeds,
+the temperature."""
 
 
 def spread(figures: dict[str, Any]) -> str:
@@ -280,6 +289,7 @@ Most frequent mistakes:
 
 def calibration(figures: dict[str, Any], weights: fc.PretrainedWeights) -> str:
     low, high = figures["calibration_interval"]
+    images = "validation images" if weights.preset != "cnn_robust" else "images named above"
     rows = "\n".join(
         f"| {part['low']:.3f} – {part['high']:.3f} | {part['count']:,} "
         f"| {part['probability']:.3f} | {part['accuracy']:.3f} |"
@@ -291,7 +301,7 @@ def calibration(figures: dict[str, Any], weights: fc.PretrainedWeights) -> str:
 Expected calibration error (15 bins of equal width): **{figures["report"]["expected_calibration_error"]:.4f}**,
 with 95 % of {RESAMPLES:,} bootstrap samples between {low:.4f} and {high:.4f}. (A sample repeats images,
 which raises the error of a perfectly calibrated classifier too.) The temperature {weights.temperature:.3f} was
-fitted on the validation images and is part of the last layer's weights.
+fitted on the {images} and is part of the last layer's weights.
 
 | predicted probability | predictions | mean probability | accuracy |
 |---|---:|---:|---:|
