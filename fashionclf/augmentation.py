@@ -14,7 +14,10 @@ from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray
 from fashionclf._validation import check_count, check_flag, check_number, check_seed
 
-_LARGEST: Final = {"erasing": 1, "noise": 1, "rotation": 180, "zoom": 1, "contrast": 1, "brightness": 1, "blur": 3}
+_LARGEST: Final = {
+    **{"erasing": 1, "noise": 1, "rotation": 180, "zoom": 1, "shear": 1},
+    **{"contrast": 1, "brightness": 1, "blur": 3},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,7 @@ class Augmentation:
             drawn uniformly from 0 to this; pixels are clipped to [0, 1].
         rotation: Rotate by up to this many degrees either way, 0 to 180; zeros fill the corners.
         zoom: Enlarge or shrink by up to this share of the size, 0 up to 1, each axis by its own factor.
+        shear: Slant by up to this share of the height either way, 0 to 1: the tangent of the largest angle.
         contrast: Multiply the distance of each pixel from the image's mean by a factor between `1 - contrast` and
             `1 + contrast`, 0 to 1.
         brightness: Add a level between `-brightness` and `brightness`, 0 to 1, to pixels in [0, 1].
@@ -56,6 +60,7 @@ class Augmentation:
     noise: float = 0.0
     rotation: float = 0.0
     zoom: float = 0.0
+    shear: float = 0.0
     contrast: float = 0.0
     brightness: float = 0.0
     blur: float = 0.0
@@ -94,8 +99,8 @@ class Augmentation:
         if self.max_shift:
             reach = self.max_shift
             images = move(images, *(reach - rng.integers(0, 2 * reach + 1, size=(2, len(images)))))
-        if self.rotation or self.zoom:
-            images = _rotated_and_zoomed(images, self.rotation, self.zoom, rng)
+        if self.rotation or self.zoom or self.shear:
+            images = _transformed(images, self.rotation, self.zoom, self.shear, rng)
         if self.erasing:
             _erase(images, self.erasing, rng)
         if self.blur:
@@ -165,11 +170,15 @@ def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> 
     images[chosen, :, :, 0] = part
 
 
-def _rotated_and_zoomed(images: ImageArray, degrees: float, zoom: float, rng: np.random.Generator) -> ImageArray:
-    """Rotate and resize each image about its centre, with bilinear interpolation."""
+def _transformed(
+    images: ImageArray, degrees: float, zoom: float, shear: float, rng: np.random.Generator
+) -> ImageArray:
+    """Slant, rotate and resize each image about its centre, with bilinear interpolation."""
     angle = np.deg2rad(rng.uniform(-degrees, degrees, len(images))).astype(np.float32)[:, np.newaxis, np.newaxis]
     size = rng.uniform(1 - zoom, 1 + zoom, (2, len(images), 1, 1)).astype(np.float32)
     down, right = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32) - np.float32((HEIGHT - 1) / 2)
+    if shear:  # no random number is drawn without it: older recipes stay repeatable
+        right = right + rng.uniform(-shear, shear, (len(images), 1, 1)).astype(np.float32) * down
     # Where each pixel of the changed image comes from.
     rows = (np.cos(angle) * down + np.sin(angle) * right) / size[0] + (HEIGHT - 1) / 2
     columns = (np.cos(angle) * right - np.sin(angle) * down) / size[1] + (WIDTH - 1) / 2

@@ -65,7 +65,7 @@ def test_noise_has_up_to_the_deviation_asked_for(dtype):
     assert strong.max() == white
 
 
-CHANGES = {"rotation": 30, "zoom": 0.3, "contrast": 0.8, "brightness": 0.3, "blur": 2.0}
+CHANGES = {"rotation": 30, "zoom": 0.3, "shear": 0.3, "contrast": 0.8, "brightness": 0.3, "blur": 2.0}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -111,6 +111,17 @@ def test_zoom_enlarges_and_shrinks_each_axis_by_itself():
         assert (sizes < 9).any()
         assert (sizes > 11).any()
     assert abs(np.corrcoef(heights, widths)[0, 1]) < 0.3
+
+
+def test_shear_slants_to_both_sides_and_keeps_rows():
+    images = np.zeros((200, 28, 28), np.uint8)
+    images[:, 4:24, 13:15] = 255
+    slanted = one_change(images, shear=0.5)
+    places = (slanted * np.arange(28)).sum(axis=2)[:, 5:23] / slanted.sum(axis=2)[:, 5:23]
+    slopes = np.polyfit(np.arange(18), places.T, 1)[0]
+    assert -0.5 <= slopes.min() < -0.45
+    assert 0.45 < slopes.max() <= 0.5
+    np.testing.assert_allclose(slanted[:, 5:23].sum(axis=2), images[0, 5].sum(), rtol=0.02)
 
 
 def test_light():

@@ -20,7 +20,7 @@ from fashionclf._warnings import ignored
 MEMBER: Final = "fashionclf.json"
 
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 
 # Members that a later format added, with their values in an older file.
