@@ -1,7 +1,7 @@
 """Train the weights that the package ships, from the data alone: several seeds, the best of them calibrated and packed.
 
     FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py
-    FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py cnn_robust --seeds 0 --photographs A.npz B.npz
+    FASHIONCLF_DATA_DIR=... python examples/train_pretrained.py cnn_robust --seeds 0 --photographs PHOTOGRAPHS.npz
 
 Each seed is trained by the preset's own recipe. Its state is kept in `--runs` after every epoch; after an interruption
 the same command continues from there. A seed of `cnn_accurate` takes two hours on two cores. Everything is chosen on
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("presets", nargs="*", default=PRESETS, help="which to train (default: all that are shipped)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one training each (default 0 1 2)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of training runs (default ./runs)")
-    parser.add_argument("--photographs", type=Path, nargs="+", help="files that clothing_photographs.py wrote")
+    parser.add_argument("--photographs", type=Path, help="the file that clothing_photographs.py wrote")
     parser.add_argument("--step", choices=robust_training.STEPS, help="train this step of cnn_robust only")
     arguments = parser.parse_args()
     arguments.runs.mkdir(parents=True, exist_ok=True)
@@ -79,9 +79,9 @@ def train(preset: str, seed: int, runs: Path) -> None:
     file.with_suffix(".json").write_text(json.dumps(history.history, default=float) + "\n", encoding="utf-8")
 
 
-def train_robust(seed: int, runs: Path, files: list[Path], step: str | None) -> None:
+def train_robust(seed: int, runs: Path, file: Path, step: str | None) -> None:
     """Train `cnn_robust` in its steps, or in one of them; measure and release it if all are done."""
-    photographs = load(*files)
+    photographs = load(file)
     x_fit, x_val, y_fit, y_val = split()
     final = run_file(runs, "cnn_robust", seed)
     for each in robust_training.STEPS if step is None else (step,):

@@ -15,8 +15,14 @@ from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray
 from fashionclf._validation import check_count, check_flag, check_number, check_seed
 
 _LARGEST: Final = {
-    **{"erasing": 1, "noise": 1, "rotation": 180, "zoom": 1, "shear": 1},
-    **{"contrast": 1, "brightness": 1, "blur": 3},
+    "erasing": 1,
+    "noise": 1,
+    "rotation": 180,
+    "zoom": 1,
+    "shear": 1,
+    "contrast": 1,
+    "brightness": 1,
+    "blur": 3,
 }
 
 
@@ -170,9 +176,7 @@ def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> 
     images[chosen, :, :, 0] = part
 
 
-def _transformed(
-    images: ImageArray, degrees: float, zoom: float, shear: float, rng: np.random.Generator
-) -> ImageArray:
+def _transformed(images: ImageArray, degrees: float, zoom: float, shear: float, rng: np.random.Generator) -> ImageArray:
     """Slant, rotate and resize each image about its centre, with bilinear interpolation."""
     angle = np.deg2rad(rng.uniform(-degrees, degrees, len(images))).astype(np.float32)[:, np.newaxis, np.newaxis]
     size = rng.uniform(1 - zoom, 1 + zoom, (2, len(images), 1, 1)).astype(np.float32)

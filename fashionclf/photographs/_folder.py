@@ -26,7 +26,7 @@ def load_folder(
 
     This is the layout of `keras.utils.image_dataset_from_directory`, of torchvision's `ImageFolder` and of fastai's
     `from_folder`. Images in folders inside a class's folder belong to that class. Hidden files and files of other
-    types are ignored.
+    types are ignored; messages count the latter.
 
     Args:
         directory: The folder.
@@ -71,13 +71,18 @@ def load_folder(
         raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
     on_error = check_on_error(on_error)
     names, class_of = _classes(folder, class_names)
-    paths = [(path, names.index(name)) for part, name in class_of for path in _images_below(folder / part)]
+    paths: list[tuple[Path, int]] = []
+    others = 0
+    for part, name in class_of:
+        found, ignored = _images_among((folder / part).rglob("*"), folder / part)
+        paths += [(path, names.index(name)) for path in found]
+        others += ignored
     if not paths:
         raise ValueError(f"The sub-folders of {str(folder)!r} have no images: expected {_expected()}.")
     paths.sort(key=lambda pair: (pair[1], _order(pair[0].relative_to(folder).as_posix())))
     files = [path.relative_to(folder).as_posix() for path, _ in paths]
     grouped = None if groups is None else _groups_of(groups, files)
-    read = read_many([path for path, _ in paths], [str(path) for path, _ in paths], on_error)
+    read = read_many([path for path, _ in paths], [str(path) for path, _ in paths], on_error, others)
     kept = [i for i, each in enumerate(read) if each is not None]
     results = [each for each in read if each is not None]
     warn_of_doubts([each.doubts for each in results], [files[i] for i in kept])
@@ -120,30 +125,28 @@ def _groups_of(groups: Callable[[str], Any] | Mapping[str, Any], files: Sequence
     return np.asarray([groups(file) for file in files])
 
 
-def photographs_in(folder: Path) -> list[Path]:
-    """Return the images of a folder (not of its sub-folders, and no hidden files), photo2 before photo10.
+def photographs_in(folder: Path) -> tuple[list[Path], int]:
+    """Return the images of a folder (not of its sub-folders), photo2 before photo10, and the number of other files.
+
+    Hidden files are left out.
 
     Raises:
-        ValueError: If it has none.
+        ValueError: If it has no images.
     """
-    found = _images_among(folder.iterdir())
+    found, others = _images_among(folder.iterdir(), folder)
     if not found:
-        others = sum(path.is_file() for path in folder.iterdir())
         ignored = f" It has {others} other file{'s' if others > 1 else ''}." if others else ""
         raise ValueError(f"The folder {str(folder)!r} has no images: expected {_expected()}.{ignored}")
-    return sorted(found, key=lambda path: _order(path.name))
+    return sorted(found, key=lambda path: _order(path.name)), others
 
 
-def _images_below(folder: Path) -> list[Path]:
-    hidden = (part for part in folder.rglob("*") if not any(p.startswith(".") for p in part.relative_to(folder).parts))
-    return _images_among(hidden)
-
-
-def _images_among(paths: Iterable[Path]) -> list[Path]:
+def _images_among(paths: Iterable[Path], folder: Path) -> tuple[list[Path], int]:
+    """Return the images among what is in a folder, and the number of other files; nothing that is hidden."""
     suffixes = {suffix for endings in SUFFIXES.values() for suffix in endings}
-    return [
-        path for path in paths if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
-    ]
+    shown = (path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    files = [path for path in shown if path.is_file()]
+    images = [path for path in files if path.suffix.lower() in suffixes]
+    return images, len(files) - len(images)
 
 
 def _order(name: str) -> tuple[list[tuple[int, str]], str]:

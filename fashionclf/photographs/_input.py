@@ -52,7 +52,8 @@ def read_input(x: Any, name: str = "x", *, on_error: OnError = "raise") -> Input
     """
     check_on_error(on_error)
     if isinstance(x, str | os.PathLike) and is_folder(folder := check_path(x, name)):
-        return _read_list(photographs_in(folder), [path.name for path in photographs_in(folder)], on_error)
+        paths, others = photographs_in(folder)
+        return _read_list(paths, [path.name for path in paths], on_error, others)
     if _is_source(x):
         file, one = file_name(x), preprocessing_steps(x)
         return InputImages(one.image[np.newaxis], None if file is None else (file,), (one.doubts,))
@@ -65,10 +66,11 @@ def read_input(x: Any, name: str = "x", *, on_error: OnError = "raise") -> Input
     return _read_list(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)], on_error)
 
 
-def _read_list(items: Sequence[Any], names: Sequence[str], on_error: OnError) -> InputImages:
-    """Read the photographs among some images."""
+def _read_list(items: Sequence[Any], names: Sequence[str], on_error: OnError, others: int = 0) -> InputImages:
+    """Read the photographs among some images; `others` is the number of files beside them that are no images."""
     places = [i for i, item in enumerate(items) if _is_source(item)]
-    read = dict(zip(places, read_many([items[i] for i in places], [names[i] for i in places], on_error), strict=True))
+    results = read_many([items[i] for i in places], [names[i] for i in places], on_error, others)
+    read = dict(zip(places, results, strict=True))
     kept = [i for i in range(len(items)) if read.get(i, i) is not None]
     found = [read.get(i) for i in kept]
     images = [items[i] if each is None else each.image for i, each in zip(kept, found, strict=True)]

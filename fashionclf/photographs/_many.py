@@ -50,10 +50,11 @@ def check_on_error(on_error: Any) -> OnError:
     return check_choice(on_error, "on_error", choices)
 
 
-def read_many(sources: Sequence[Any], names: Sequence[str], on_error: OnError) -> list[Read | None]:
+def read_many(sources: Sequence[Any], names: Sequence[str], on_error: OnError, others: int = 0) -> list[Read | None]:
     """Read photographs on all cores, in order; None stands for one that is skipped.
 
-    Only what a model sees is kept, so memory does not grow with the size of the photographs.
+    Only what a model sees is kept, so memory does not grow with the size of the photographs. `others` is the number of
+    files beside them that are no images: messages and the progress line give it.
 
     Raises:
         Exception: If some cannot be read and `on_error` is `"raise"`: the error of the only one, or one error that
@@ -61,12 +62,13 @@ def read_many(sources: Sequence[Any], names: Sequence[str], on_error: OnError) -
         ValueError: If none can be read.
     """
     with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, len(sources)))) as pool:
-        results = list(_with_progress(pool.map(_try_to_read, sources), len(sources)))
+        results = list(_with_progress(pool.map(_try_to_read, sources), len(sources), others))
     errors = {name: each for name, each in zip(names, results, strict=True) if isinstance(each, Exception)}
     if errors and (on_error == "raise" or len(errors) == len(sources)):
-        raise _summary(errors, len(sources), on_error)
+        raise _summary(errors, len(sources), on_error, others)
     if errors:
-        warnings.warn(f"Skipped {_listed(errors, len(sources))}", UnreadableImageWarning, stacklevel=stack_level())
+        skipped = f"Skipped {_listed(errors, len(sources), others)}"
+        warnings.warn(skipped, UnreadableImageWarning, stacklevel=stack_level())
     return [None if isinstance(each, Exception) else each for each in results]
 
 
@@ -80,20 +82,24 @@ def _try_to_read(source: Any) -> Read | Exception:
     return Read(steps.image, steps.doubts)
 
 
-def _summary(errors: dict[str, Exception], total: int, on_error: OnError) -> Exception:
+def _summary(errors: dict[str, Exception], total: int, on_error: OnError, others: int) -> Exception:
     """Return the error to raise: the only one itself, or one that names all."""
     if len(errors) == 1:
         return next(iter(errors.values()))
     kinds = {type(error) for error in errors.values()}
     kind = kinds.pop() if len(kinds) == 1 and kinds <= {FileNotFoundError, TypeError, ValueError} else ValueError
     fix = " Pass `on_error='skip'` to leave them out." if on_error == "raise" and len(errors) < total else ""
-    return kind(f"Cannot read {_listed(errors, total)}{fix}")
+    return kind(f"Cannot read {_listed(errors, total, others)}{fix}")
 
 
-def _listed(errors: dict[str, Exception], total: int) -> str:
+def _listed(errors: dict[str, Exception], total: int, others: int) -> str:
     named = [f"  {name}: {_reason(error, name)}" for name, error in list(errors.items())[:_NAMED]]
     more = [f"  and {len(errors) - _NAMED} more"] if len(errors) > _NAMED else []
-    return "\n".join([f"{len(errors):,} of {total:,} files:", *named, *more])
+    return "\n".join([f"{len(errors):,} of {total:,} files{_ignored(others)}:", *named, *more])
+
+
+def _ignored(others: int) -> str:
+    return f" ({others:,} other file{'s' if others > 1 else ''} ignored)" if others else ""
 
 
 def _reason(error: Exception, name: str) -> str:
@@ -101,7 +107,7 @@ def _reason(error: Exception, name: str) -> str:
     return str(error).removeprefix(repr(name)).strip()
 
 
-def _with_progress(results: Iterator[Any], total: int) -> Iterator[Any]:
+def _with_progress(results: Iterator[Any], total: int, others: int) -> Iterator[Any]:
     """Pass on results; show on standard error how many there are when they take more than a few seconds."""
     started = shown = time.monotonic()
     for count, result in enumerate(results, start=1):
@@ -109,5 +115,5 @@ def _with_progress(results: Iterator[Any], total: int) -> Iterator[Any]:
         now = time.monotonic()
         if now - started > _PATIENCE and (now - shown > _INTERVAL or count == total):
             shown = now
-            end = "\n" if count == total else ""
+            end = f"{_ignored(others)}\n" if count == total else ""
             print(f"\rReading photographs: {count:,} of {total:,}", end=end, file=sys.stderr, flush=True)

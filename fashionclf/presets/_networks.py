@@ -109,25 +109,6 @@ def accurate_model(
     return keras.Model(image, x, name=name)
 
 
-def robust_model(
-    filters: tuple[int, int, int] = (32, 64, 128), *, num_classes: int = 10, seed: int | None, name: str
-) -> keras.Model:
-    """Build a residual convolutional classifier with blocks at 14x14 and 7x7 pixels only.
-
-    It trains twice as fast as `accurate_model`: photographs and changed images differ more from each other, and more of
-    them must be seen.
-    """
-    seeds = layer_seeds(seed)
-    image = keras.Input(IMAGE_SHAPE, name="image")
-    x = _chain(image, _pooled_convolution(filters[0], seeds, "conv_1", momentum=_MOMENTUM))
-    x = _chain(x, _pooled_convolution(filters[1], seeds, "conv_2", momentum=_MOMENTUM, pool=False))
-    x = _residual_block(x, filters[1], seeds, "block_1")
-    x = _chain(x, _pooled_convolution(filters[2], seeds, "conv_3", momentum=_MOMENTUM))
-    x = _residual_block(x, filters[2], seeds, "block_2")
-    x = _chain(x, _weighted_positions(num_classes, seeds))
-    return keras.Model(image, x, name=name)
-
-
 def whitening_filters(size: int, count: int) -> FloatArray:
     """Return the filters that decorrelate patches of images and give each direction the same power.
 
