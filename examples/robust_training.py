@@ -6,7 +6,7 @@ The network is that of `cnn_accurate`, and training starts from its weights. The
    it has not seen.
 2. `all`: all photographs. These weights are shipped.
 
-The shipped weights were made by these commands; each step takes a quarter of an hour on one core (`--step` trains one
+The shipped weights were made by these commands; each step takes 20 minutes on one core (`--step` trains one
 alone, so that two can run side by side):
 
     python examples/clothing_photographs.py FOLDER PHOTOGRAPHS.npz
@@ -29,7 +29,7 @@ import fashionclf as fc
 
 FOLDS = 5
 SEED = 0
-RECIPE = replace(fc.get_preset("cnn_robust").recipe, epochs=2, learning_rate=0.15)  # of all steps
+RECIPE = replace(fc.get_preset("cnn_robust").recipe, epochs=3, learning_rate=0.15)  # of all steps
 CHANGED = 25_000  # training images of Fashion-MNIST that are seen once more, changed at 28x28 pixels
 VARIANTS = 25_000  # and such that are seen once more as `garment_variants.py` changes photographs
 CHANGES = (  # each for a part of `CHANGED`
