@@ -27,6 +27,10 @@ FAINT: Final = 30
 _PLAIN: Final = 8
 
 
+# A garment whose grey differs by less than this share of what its colour differs by is told from its ground by colour.
+_COLOURED: Final = 0.5
+
+
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in pillow's own conversion to grey
 
 
@@ -58,14 +62,23 @@ def scene_of(image: RawImage) -> Scene:
         return scene._replace(photograph=scene.grey)
     background, noise = _background(image.colours)
     # Colours, not greys: a red shirt on blue paper may have the paper's grey.
-    mask = without_lines(np.abs(image.colours - background).max(axis=2) > np.clip(5 * noise, _VISIBLE, _CLEAR))
+    difference = np.abs(image.colours - background).max(axis=2)
+    mask = without_lines(difference > np.clip(5 * noise, _VISIBLE, _CLEAR))
     # not for what is as small as the images of the data sets: they are garments already, and hold too few pixels
     if (noise > _PLAIN or _is_cluttered(mask)) and max(mask.shape) > HEIGHT:
         found, clear = grab_cut(image.colours)
         if found.any():
-            lighter = not found.all() and grey[found].mean() >= grey[~found].mean()
-            return _placed(grey, found, found, level=0 if lighter else 255)._replace(clear=clear)
-    return Scene(grey, grey, background @ _LUMA, mask)
+            return _cut_out(grey, found)._replace(clear=clear)
+    level = background @ _LUMA
+    if mask.any() and np.median(np.abs(grey - level)[mask]) < _COLOURED * np.median(difference[mask]):
+        return _cut_out(grey, mask)  # in grey it would hardly be seen on its background
+    return Scene(grey, grey, level, mask)
+
+
+def _cut_out(grey: FloatArray, mask: NDArray[np.bool_]) -> Scene:
+    """Cut a garment out along its outline, and place it on the ground that keeps its contrast."""
+    lighter = not mask.all() and grey[mask].mean() >= grey[~mask].mean()
+    return _placed(grey, mask, mask, level=0 if lighter else 255)
 
 
 def _placed(grey: FloatArray, opacity: FloatArray | NDArray[np.bool_], mask: NDArray[np.bool_], level: int) -> Scene:

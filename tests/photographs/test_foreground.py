@@ -113,3 +113,13 @@ def test_without_opencv_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "cv2" else found(name))
     with pytest.raises(ImportError, match=r"needs OpenCV: run `pip install 'fashionclf\[images\]'`"):
         load_image("boot.png")
+
+
+def test_a_garment_as_bright_as_its_coloured_ground_is_seen():
+    rng = np.random.default_rng(0)
+    ground = np.broadcast_to(np.array([240.0, 120, 60]), (HEIGHT, WIDTH, 3)) + rng.normal(0, 1, (HEIGHT, WIDTH, 3))
+    photograph = placed(ground, shirt(), (149, 149, 149), rng)  # the same grey
+    photograph[60:80, 100:140] = 250  # a white collar
+    steps = preprocessing_steps(photograph)
+    assert overlap(steps.mask, shirt()) > 0.95
+    assert np.median(steps.image[steps.image > 0]) > 100
