@@ -7,7 +7,7 @@ It needs scikit-learn: `pip install 'fashionclf[sklearn]'`.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ __all__ = ["FashionClassifier"]
 _ONE_OF_EACH: Final = np.arange(10)  # the labels that the names of a data set are for
 
 
-class FashionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type information
+class FashionClassifier(ClassifierMixin, BaseEstimator):
     """A network of this package as a scikit-learn classifier.
 
     Options that are None come from the recipe. Fitting again trains a new network.
@@ -119,13 +119,13 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             ValueError: If values are out of range, lengths differ, or there is only one class.
             TypeError: If an argument has the wrong type.
         """
-        X, y = validate_data(self, _as_rows(X), y, dtype="numeric")
+        rows, y = validate_data(self, _as_rows(X), y, dtype="numeric")
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         weights = self._weights(y, sample_weight)
         if len(np.unique(codes if weights is None else codes[weights > 0])) < 2:
             raise ValueError("There are images of one class only; a classifier needs at least two classes.")
-        images = self._images(X)
+        images = self._images(rows)
         seed = self._seed()
         trainer = self._build(classes, seed)
         history = trainer.fit(

@@ -82,9 +82,7 @@ def read_content(content: Buffer, custom_objects: Mapping[str, Any]) -> tuple[ke
         return _read(copy, "the pickled Trainer", custom_objects)
 
 
-def _read(
-    file: Path, name: str, custom_objects: Mapping[str, Any] | None
-) -> tuple[keras.Model, dict[str, Any] | None]:
+def _read(file: Path, name: str, custom_objects: Mapping[str, Any] | None) -> tuple[keras.Model, dict[str, Any] | None]:
     metadata = _read_metadata(file, name)
     state = random.getstate()  # Keras draws from Python's generator for each layer that was saved without a seed
     try:
