@@ -2,7 +2,7 @@
 
     python docs/check_reference.py
 
-Public are the names in `fashionclf.__all__` and in `__all__` of the public modules among them; a module without one
+Public are the names in `fashionclf.__all__` and in `__all__` of the public modules; a module without one
 has the functions and classes that it defines itself, without an underscore.
 """
 
@@ -34,7 +34,7 @@ def documented() -> set[str]:
 def public() -> set[str]:
     """Return the full names of everything public."""
     names = set()
-    for name in fc.__all__:
+    for name in {*fc.__all__, *fc._PUBLIC_MODULES}:
         value = getattr(fc, name)
         if isinstance(value, ModuleType):
             names |= {

@@ -18,6 +18,7 @@ from fashionclf._version import __version__
 
 if TYPE_CHECKING:
     from fashionclf import explain, plot
+    from fashionclf import sklearn as sklearn
     from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
     from fashionclf.evaluation import (
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from fashionclf.serving import FrozenPredictor
     from fashionclf.trainer import Trainer
 
+# Without `sklearn`: `from fashionclf import *` must not take the place of `import sklearn`.
 __all__ = [
     "CLASS_NAMES",
     "Augmentation",
@@ -143,7 +145,7 @@ _HOMES: Final = {
     "shift_robustness": "evaluation",
     "train_validation_split": "preprocessing",
 }
-_PUBLIC_MODULES: Final = ("explain", "plot")  # whose names are used with the module's before them
+_PUBLIC_MODULES: Final = ("explain", "plot", "sklearn")  # whose names are used with the module's before them
 _MODULES: Final = frozenset((*_HOMES.values(), *_PUBLIC_MODULES))
 
 
@@ -159,4 +161,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES})
+    return sorted({*__all__, *_MODULES} - {"sklearn"})  # which is imported by name: it needs scikit-learn

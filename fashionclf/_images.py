@@ -22,7 +22,7 @@ _ONE_IMAGE: Final = ((HEIGHT, WIDTH), IMAGE_SHAPE, (NUM_PIXELS,))
 
 
 # What float32 arithmetic leaves beside 0 or 1, as after resizing, normalising or going through a GPU.
-_ROUNDING: Final = 1e-5
+ROUNDING: Final = 1e-5
 
 
 _EXPECTED_IMAGES: Final = (
@@ -93,7 +93,7 @@ def check_pixels(array: np.ndarray[Any, np.dtype[Any]], name: str) -> ImageArray
         raise ValueError(
             f"`{name}` holds NaN or infinity, expected floats in [0, 1]. Clean them, for example with `np.nan_to_num`."
         )
-    if low < -_ROUNDING or high > 1 + _ROUNDING:
+    if low < -ROUNDING or high > 1 + ROUNDING:
         fix = (
             "Floats up to 255: divide by 255 or pass integers."
             if low >= 0 and high <= 255

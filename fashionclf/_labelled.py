@@ -87,10 +87,11 @@ def check_labelled(
         labels = labels if by_name is None else by_name[np.asarray(labels)]
         names = None
     checked_labels = check_labels(labels, num_images=len(checked), num_classes=num_classes, name="y")
-    return LabelledImages(checked, checked_labels, _check_weights(sample_weight, len(checked)), names, groups)
+    return LabelledImages(checked, checked_labels, check_weights(sample_weight, len(checked)), names, groups)
 
 
-def _check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:
+def check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:
+    """Return one weight per image, float32 `(n,)`, or None."""
     if sample_weight is None:
         return None
     try:

@@ -33,7 +33,8 @@ def test_data_needs_no_tensorflow():
 
 def test_all_is_sorted_and_complete():
     assert fc.__all__ == sorted(fc.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
-    assert set(fc.__all__) == {*fc._HOMES, *fc._PUBLIC_MODULES, "__version__"}
+    # `from fashionclf import *` must not take the place of `import sklearn`
+    assert set(fc.__all__) == {*fc._HOMES, *fc._PUBLIC_MODULES, "__version__"} - {"sklearn"}
     assert set(fc.__all__) <= set(dir(fc))
 
 
@@ -65,7 +66,7 @@ def test_every_public_name_loads_and_is_documented(name):
         assert value.__module__ == f"fashionclf.{fc._HOMES[name]}"
 
 
-@pytest.mark.parametrize("module", ["explain", "plot"])
+@pytest.mark.parametrize("module", ["explain", "plot", "sklearn"])
 def test_members_of_public_modules_say_where_they_are_imported_from(module):
     public = getattr(fc, module)
     assert {getattr(public, name).__module__ for name in public.__all__} == {f"fashionclf.{module}"}

@@ -1,7 +1,8 @@
 """Cross-validation: train on all folds but one, and evaluate on that one."""
 
+import pickle
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -35,6 +36,7 @@ def cross_validate(
     folds: int = 5,
     groups: Any = None,
     seed: int | None = None,
+    n_jobs: int | None = None,
 ) -> NDArray[np.float64]:
     """Train on all folds but one and measure the accuracy on the remaining one, for each fold in turn.
 
@@ -52,14 +54,18 @@ def cross_validate(
         seed: Shuffle before folding, and seed a preset's weights and the training, from 0 to 2**32 - 1. None folds
             in the given order, as scikit-learn does, and trains with fresh entropy. A function must seed the weights
             of its model itself; a scikit-learn classifier has its `random_state`.
+        n_jobs: Number of processes that train folds at the same time, through joblib; -1 for one per processor core.
+            None is 1, or what a `joblib.parallel_config` sets: there a backend such as Dask's or Ray's trains the folds
+            on other machines. With a seed, the accuracies are those of one process, bit for bit, as long as the
+            processes run TensorFlow with the same number of threads (`TF_NUM_INTRAOP_THREADS`).
 
     Returns:
-        The accuracy on each fold, float64 `(folds,)`.
+        The accuracy on each fold, float64 `(folds,)`, in the order of the folds.
 
     Raises:
         ValueError: If the name is unknown, lengths differ, a class has fewer images than there are folds, or the
             function returns one model twice.
-        TypeError: If `model` is none of these.
+        TypeError: If `model` is none of these, or cannot be pickled for another process.
         ImportError: If scikit-learn is missing.
 
     Example:
@@ -75,7 +81,8 @@ def cross_validate(
         raise ImportError("cross_validate needs scikit-learn: run `pip install 'fashionclf[sklearn]'`.") from error
     folds = check_count(folds, "folds", minimum=2)
     seed = check_seed(seed)
-    build, score = _scorer(model)
+    _scorer(model)  # checks it
+    n_jobs = _check_n_jobs(n_jobs)
     data = check_labelled(x, y, None, num_classes=None)
     labels = integer_labels(data.labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
@@ -89,15 +96,56 @@ def cross_validate(
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = kind(folds, shuffle=seed is not None, random_state=seed)
     seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
+    parts = [(*indices, each) for indices, each in zip(splitter.split(labels, labels, groups), seeds, strict=True)]
+    return np.array(_train_folds(model, data, parts, n_jobs))
+
+
+def _check_n_jobs(n_jobs: Any) -> int | None:
+    if n_jobs is None:
+        return None
+    expected = f"`n_jobs` must be a number of processes, -1 for one per processor core, or None. Received: {n_jobs!r}"
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
+        raise TypeError(expected)
+    if n_jobs == 0:
+        raise ValueError(expected)
+    return int(n_jobs)
+
+
+_Fold = tuple[NDArray[np.int64], NDArray[np.int64], int | None]  # images to train on, images to test on, the seed
+
+
+def _train_folds(model: Any, data: LabelledImages, folds: Sequence[_Fold], n_jobs: int | None) -> list[float]:
+    from sklearn.utils.parallel import Parallel, delayed  # joblib's, with the settings of scikit-learn
+
+    workers = Parallel(n_jobs=n_jobs)
+    build, score = _scorer(model)
+    if workers.n_jobs != 1:
+        for _ in _distinct(build(seed) for _, _, seed in folds[:2]):
+            pass  # a function that returns one model twice here would do so in a process as well
+        try:
+            return list(workers(delayed(_train_fold)(model, data, *fold) for fold in folds))
+        except pickle.PicklingError as error:
+            reason = str(error.__cause__ or error).strip('"\n ').rpartition("\n")[2]
+            raise TypeError(
+                f"`model` cannot be sent to another process ({reason}). Use `n_jobs=1`, or leave out of the function "
+                "what cannot be pickled: make it inside."
+            ) from error
     # Build each model before the previous one is trained: if both are the same model, none has been trained yet.
-    built = _distinct(build(seeds[i]) for i in range(folds))
+    built = _distinct(build(seed) for _, _, seed in folds)
     current = next(built)
     accuracies = []
-    for fold_seed, (fit_index, test_index) in zip(seeds, splitter.split(labels, labels, groups), strict=True):
+    for fit_index, test_index, seed in folds:
         upcoming = next(built, None)
-        accuracies.append(score(current, data.take(fit_index), data.take(test_index), fold_seed))
+        accuracies.append(score(current, data.take(fit_index), data.take(test_index), seed))
         current = upcoming
-    return np.array(accuracies)
+    return accuracies
+
+
+def _train_fold(
+    model: Any, data: LabelledImages, fit_index: NDArray[np.int64], test_index: NDArray[np.int64], seed: int | None
+) -> float:
+    build, score = _scorer(model)
+    return score(build(seed), data.take(fit_index), data.take(test_index), seed)
 
 
 def _distinct(models: Iterable[Any]) -> Iterator[Any]:

@@ -30,9 +30,9 @@ _CORRELATIONS: Final = (0.90, 0.85)  # of a pixel with the one below and the one
 _POWER_FLOOR: Final = 0.01  # keeps directions that hold little but noise from being blown up
 
 
-def rowwise_model(units: Sequence[int], *, seed: int | None, name: str) -> keras.Model:
+def rowwise_model(units: Sequence[int], *, num_classes: int = 10, seed: int | None, name: str) -> keras.Model:
     """Build a `dense_model` with `flatten="after"` that undoes the scaling first, to train on raw 0..255."""
-    model = dense_model(units, flatten="after", seed=seed)
+    model = dense_model(units, flatten="after", num_classes=num_classes, seed=seed)
     return sequential([keras.layers.Rescaling(255.0, name="raw_pixels"), *model.layers], name)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,8 +24,8 @@ class Preset:
     Attributes:
         name: What `Trainer.from_preset` takes.
         description: The layers, in a line.
-        build: Makes the model from a seed.
-        parameters: Number of weights and biases.
+        network: The function that `build` calls with `num_classes`, `seed` and `name`.
+        parameters: Number of weights and biases, for ten classes.
         recipe: How it is trained.
         dataset: The data set it is for, a name that `load_data` takes.
         evaluated_on: What the reported metrics were measured on: `"validation"` (the 12,000 images of the documents'
@@ -42,7 +43,7 @@ class Preset:
 
     name: PresetName
     description: str
-    build: Callable[[int | None], keras.Model]
+    network: Callable[..., keras.Model]
     parameters: int
     recipe: Recipe
     dataset: DatasetName = "fashion_mnist"
@@ -55,6 +56,20 @@ class Preset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return get_preset, (self.name,)  # there is one of each name
+
+    def build(self, seed: int | None = None, *, num_classes: int = 10) -> keras.Model:
+        """Build the model, untrained.
+
+        Args:
+            seed: Of initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
+            num_classes: Number of classes. 1 gives one sigmoid unit, for two classes.
+
+        Raises:
+            ValueError: If an argument is out of range.
+            TypeError: If an argument has the wrong type.
+        """
+        model: keras.Model = self.network(num_classes=num_classes, seed=seed, name=self.name)
+        return model
 
     @property
     def pretrained(self) -> PretrainedWeights | None:
@@ -69,7 +84,7 @@ _PRESETS: Final = (
     Preset(
         name="softmax",
         description="784 → Dense 10 softmax",
-        build=lambda seed: dense_model(units=(), seed=seed, name="softmax"),
+        network=partial(dense_model, units=()),
         parameters=7_850,
         recipe=_RMSPROP,
         evaluated_on="validation",
@@ -78,7 +93,7 @@ _PRESETS: Final = (
     Preset(
         name="dense_100",
         description="784 → Dense 100 relu → Dense 10",
-        build=lambda seed: dense_model(units=(100,), seed=seed, name="dense_100"),
+        network=partial(dense_model, units=(100,)),
         parameters=79_510,
         recipe=_RMSPROP,
         evaluated_on="validation",
@@ -86,7 +101,7 @@ _PRESETS: Final = (
     Preset(
         name="dense_200",
         description="784 → Dense 200 relu → Dense 10",
-        build=lambda seed: dense_model(units=(200,), seed=seed, name="dense_200"),
+        network=partial(dense_model, units=(200,)),
         parameters=159_010,
         recipe=_RMSPROP,
         evaluated_on="validation",
@@ -95,7 +110,7 @@ _PRESETS: Final = (
     Preset(
         name="dense_200_100",
         description="784 → Dense 200 relu → Dense 100 relu → Dense 10",
-        build=lambda seed: dense_model(units=(200, 100), seed=seed, name="dense_200_100"),
+        network=partial(dense_model, units=(200, 100)),
         parameters=178_110,
         recipe=_RMSPROP,
         evaluated_on="validation",
@@ -104,7 +119,7 @@ _PRESETS: Final = (
     Preset(
         name="dense_256_64",
         description="784 → Dense 256 relu → Dense 64 relu → Dense 10, on digits",
-        build=lambda seed: dense_model(units=(256, 64), seed=seed, name="dense_256_64"),
+        network=partial(dense_model, units=(256, 64)),
         parameters=218_058,
         recipe=Recipe(epochs=10, precision="float32"),
         dataset="mnist",
@@ -113,7 +128,7 @@ _PRESETS: Final = (
     Preset(
         name="dense_rowwise",
         description="raw pixels; each row → Dense 128 relu → Dense 64 relu; all rows → Dense 10",
-        build=lambda seed: rowwise_model(units=(128, 64), seed=seed, name="dense_rowwise"),
+        network=partial(rowwise_model, units=(128, 64)),
         parameters=29_898,
         recipe=Recipe(epochs=5, precision="float32"),
         evaluated_on="train",
@@ -122,7 +137,7 @@ _PRESETS: Final = (
     Preset(
         name="cnn_small",
         description="Conv 32 → MaxPool → Dense 64 relu → Dense 10",
-        build=lambda seed: cnn_model(filters=(32,), units=(64,), dropout=0.0, seed=seed, name="cnn_small"),
+        network=partial(cnn_model, filters=(32,), units=(64,), dropout=0.0),
         parameters=402_442,
         recipe=Recipe(epochs=5, precision="float32"),
         evaluated_on="test",
@@ -131,7 +146,7 @@ _PRESETS: Final = (
     Preset(
         name="cnn_dropout",
         description="Conv 32 → MaxPool → Conv 64 → MaxPool → Dense 100 relu → Dropout 0.4 → Dense 10",
-        build=lambda seed: cnn_model(seed=seed, name="cnn_dropout"),
+        network=cnn_model,
         parameters=333_526,
         recipe=Recipe(epochs=20, early_stopping=2, validation_split=0.2, precision="float32"),
         evaluated_on="validation",
@@ -140,7 +155,7 @@ _PRESETS: Final = (
     Preset(
         name="cnn_fast",
         description="fixed whitening Conv 32 5x5, stride 2 → Conv 64 → MaxPool, norm → Dense 128, norm → Dense 10",
-        build=lambda seed: fast_model(seed=seed, name="cnn_fast"),
+        network=fast_model,
         parameters=422_698,
         recipe=Recipe(
             optimizer="sgd",
@@ -157,7 +172,7 @@ _PRESETS: Final = (
     Preset(
         name="cnn_balanced",
         description="Conv 32 → pool → Conv 64 → Conv 64 → pool → Conv 128 → Dense 256 → Dense 10, norms, dropout 0.3",
-        build=lambda seed: balanced_model(seed=seed, name="cnn_balanced"),
+        network=balanced_model,
         parameters=1_739_690,
         recipe=Recipe(
             optimizer="sgd",
@@ -176,7 +191,7 @@ _PRESETS: Final = (
     Preset(
         name="cnn_accurate",
         description="Conv 32, 2 residual blocks → Conv 64 → pool, 2 blocks → Conv 128 → pool, 1 block → Dense 10",
-        build=lambda seed: accurate_model(seed=seed, name="cnn_accurate"),
+        network=accurate_model,
         parameters=582_698,
         recipe=Recipe(
             optimizer="sgd",
@@ -195,8 +210,8 @@ _PRESETS: Final = (
     ),
     Preset(
         name="cnn_robust",
-        description="the network of cnn_accurate",
-        build=lambda seed: accurate_model(seed=seed, name="cnn_robust"),
+        description="Conv 32, 2 residual blocks → Conv 64 → pool, 2 blocks → Conv 128 → pool, 1 block → Dense 10",
+        network=accurate_model,
         parameters=582_698,
         recipe=Recipe(
             optimizer="sgd",

@@ -96,6 +96,11 @@ class Compilation:
         """Whether all options are the defaults, as they must be for a model that is already compiled."""
         return self._auto and self._metrics == ("accuracy",) and self.given is None
 
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The loss, the metrics and the optimizer that were given."""
+        return self._loss, *self._metrics, self.given
+
     def loss_for(self, labels: IntArray | FloatArray, recipe: Recipe) -> Any:
         """Return the loss for these labels: `"auto"` chooses it by the output layer and the labels."""
         if not self.by_trainer:

@@ -2,12 +2,13 @@
 
 import functools
 import os
+import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import keras
 import tensorflow as tf
-from typing_extensions import override
+from typing_extensions import Buffer, override
 
 from fashionclf._images import scale_pixels
 from fashionclf._labelled import LabelledImages, check_labelled
@@ -46,7 +47,14 @@ from fashionclf.report import EvaluationReport, evaluate_predictions
 from fashionclf.serving import FrozenPredictor
 from fashionclf.serving._freeze import freeze
 from fashionclf.trainer._compilation import Compilation
-from fashionclf.trainer._file import SUFFIX, read_classifier, write_classifier
+from fashionclf.trainer._file import (
+    SUFFIX,
+    classifier_content,
+    own_objects,
+    read_classifier,
+    read_content,
+    write_classifier,
+)
 from fashionclf.trainer._fit import EVALUATION_BATCH, run_fit
 from fashionclf.trainer._model_checks import check_model
 from fashionclf.trainer._model_state import fitting_of, state_of
@@ -60,6 +68,11 @@ from fashionclf.trainer._step import TracedSteps
 
 class Trainer:
     """Fit, evaluate, predict, save and load a classifier.
+
+    A Trainer can be pickled and copied. The copy has a model of its own and keeps what `save` keeps; attributes that
+    you add are not kept. Layers, losses, metrics and optimizers of your own go into a pickle by the name of their
+    class or function, so their module must be importable where it is read. Other functions of your own, such as an
+    activation, need `@keras.saving.register_keras_serializable()`.
 
     Args:
         model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
@@ -569,17 +582,21 @@ class Trainer:
             TypeError: If the path is not a string or `os.PathLike`.
         """
         file = check_new_file(path, "path", SUFFIX)
-        metadata = {
+        with self._locks.computing:
+            write_classifier(self.model, file, self._metadata())
+
+    def _metadata(self) -> dict[str, Any]:
+        """Return what a file keeps beside the model, in JSON's types."""
+        return {
             "class_names": self.class_names,
             "class_names_given": self._names_given,
             "renamed_from": self._renamed_from,
+            "trained": self._knows_classes,
             "unfamiliarity_threshold": self.unfamiliarity_threshold,
             "recipe": self.recipe.to_dict(),
             "compilation": {**self._compilation.to_dict(), "in_force": self._compilation.is_in_force},
             "versions": {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__},
         }
-        with self._locks.computing:
-            write_classifier(self.model, file, metadata)
 
     @classmethod
     def load(
@@ -614,26 +631,46 @@ class Trainer:
             trainer = cls(model, class_names=class_names)
             trainer._knows_classes = True
             return trainer
-        trainer = cls(model, class_names=metadata["class_names"])
-        trainer._names_given, trainer._knows_classes = bool(metadata["class_names_given"]), True
         try:
-            trainer._renamed_from = metadata["renamed_from"] and tuple(metadata["renamed_from"])
-            trainer.unfamiliarity_threshold = metadata["unfamiliarity_threshold"]
-            trainer._recipe = Recipe.from_dict(metadata["recipe"])
-            trainer._compilation = Compilation.restore(
-                metadata["compilation"], model, trainer._units, trainer._recipe, custom_objects
-            )
+            trainer = cls._restored(model, metadata, custom_objects)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{str(path)!r} cannot be read: its recipe or compilation is wrong: {error}") from error
-        trainer._optimizer = trainer._compilation.given
-        trainer._recipe_given = trainer._compilation.by_trainer
         if class_names is not None:
             trainer.class_names = class_names
         return trainer
 
+    @classmethod
+    def _restored(
+        cls, model: keras.Model, metadata: Mapping[str, Any], custom_objects: Mapping[str, Any] | None
+    ) -> Self:
+        """Return a Trainer of a model that was read, with its metadata."""
+        trainer = cls(model, class_names=metadata["class_names"])
+        trainer._names_given, trainer._knows_classes = bool(metadata["class_names_given"]), bool(metadata["trained"])
+        trainer._renamed_from = metadata["renamed_from"] and tuple(metadata["renamed_from"])
+        trainer.unfamiliarity_threshold = metadata["unfamiliarity_threshold"]
+        trainer._recipe = Recipe.from_dict(metadata["recipe"])
+        trainer._compilation = Compilation.restore(
+            metadata["compilation"], model, trainer._units, trainer._recipe, custom_objects
+        )
+        trainer._optimizer = trainer._compilation.given
+        trainer._recipe_given = trainer._compilation.by_trainer
+        return trainer
+
     @override
-    def __reduce__(self) -> Any:
-        raise TypeError("A Trainer can be neither pickled nor copied: use `save` and `load`.")
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle and copy through the content of a file, without code. What is traced or locked stays behind."""
+        with self._locks.computing:
+            content: Any = classifier_content(self.model, self._metadata())
+        if protocol >= 5:
+            content = pickle.PickleBuffer(content)  # that may travel beside the pickle, without another copy
+        return type(self)._from_content, (content, own_objects(self.model, self._compilation.parts))
+
+    @classmethod
+    def _from_content(cls, content: Buffer, custom_objects: Mapping[str, Any]) -> Self:
+        model, metadata = read_content(content, custom_objects)
+        if metadata is None:
+            raise ValueError("The pickled Trainer is damaged: it has no metadata.")
+        return cls._restored(model, metadata, custom_objects)
 
     @override
     def __repr__(self) -> str:

@@ -29,6 +29,13 @@ def test_presets_are_what_their_table_says(name):
     assert trainer.class_names == fc.class_names(preset.dataset)
 
 
+@pytest.mark.parametrize("name", fc.list_presets())
+def test_every_preset_is_built_for_any_number_of_classes(name):
+    preset = fc.get_preset(name)
+    assert preset.build(0, num_classes=3).output_shape == (None, 3)
+    assert preset.build().output_shape == (None, 10)
+
+
 def test_raw_pixels_for_the_rowwise_system():
     layer = fc.Trainer.from_preset("dense_rowwise").model.layers[0]
     assert layer.get_config()["scale"] == 255

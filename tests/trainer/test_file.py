@@ -110,12 +110,6 @@ class TestSaveAndLoad:
             fc.Trainer(keras.Sequential([keras.Input((784,)), *layers])).save(tmp_path / "a.keras")
         assert not list(tmp_path.iterdir())
 
-    def test_a_trainer_cannot_be_pickled(self, small_trainer):
-        import copy
-
-        with pytest.raises(TypeError, match="use `save` and `load`"):
-            copy.deepcopy(small_trainer())
-
     def test_a_plain_keras_file_needs_names(self, tmp_path):
         fc.dense_model((), num_classes=2).save(tmp_path / "plain.keras")
         with pytest.raises(ValueError, match="pass `class_names`"):

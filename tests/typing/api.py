@@ -13,6 +13,7 @@ from PIL import Image
 
 import fashionclf as fc
 from fashionclf._types import PresetName
+from fashionclf.sklearn import FashionClassifier
 
 dataset: fc.Dataset = fc.load_data("synthetic")
 (x_train, y_train), (x_test, y_test) = dataset
@@ -30,7 +31,9 @@ probabilities: NDArray[np.float32] = trainer.predict_proba(x_test)
 name: str = prediction.class_name
 best: list[tuple[str, float]] = prediction.top(2)
 loaded: fc.Trainer = fc.Trainer.load("boots.keras")
-scores: NDArray[np.float64] = fc.cross_validate("softmax", dataset.train, folds=3, seed=0)
+scores: NDArray[np.float64] = fc.cross_validate("softmax", dataset.train, folds=3, seed=0, n_jobs=2)
+estimator: FashionClassifier = FashionClassifier("cnn_fast", epochs=2, random_state=0).fit(x_train, y_train)
+of_rows: NDArray[np.float32] = estimator.predict_proba(x_test)
 pixels: NDArray[np.float32] = fc.prepare_images(x_test)
 
 report: fc.EvaluationReport = trainer.report(dataset.test)

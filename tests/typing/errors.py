@@ -1,12 +1,14 @@
 """Mistakes that type checkers must find: each line has one, and an ignore that is not needed is an error itself."""
 
 import fashionclf as fc
+from fashionclf.sklearn import FashionClassifier
 
 fc.load_data("mnsit")  # type: ignore[arg-type]
 fc.class_names("fashion_mnist", "kr")  # type: ignore[arg-type]
 fc.get_preset("cnn_fsat")  # type: ignore[arg-type]
 fc.Trainer.from_preset("cnn_fsat")  # type: ignore[arg-type]
 fc.cross_validate("cnn_fsat", [[0.0]], [0])  # type: ignore[arg-type]
+FashionClassifier("cnn_fsat")  # type: ignore[arg-type]
 fc.Recipe(schedule="one-cycle")  # type: ignore[arg-type]
 fc.Recipe(precision="float16")  # type: ignore[arg-type]
 fc.dense_model(flatten="never")  # type: ignore[arg-type]
