@@ -58,11 +58,6 @@ class LabelledStream:
         """The labels of the first batch: all have the same form."""
         return self.first.labels
 
-    @property
-    def is_infinite(self) -> bool:
-        """Whether it does not end."""
-        return self.stream.length == math.inf
-
     def checked(self, element: Any, number: int) -> LabelledImages:
         """Return batch `number`, checked."""
         name = f"{self.name}, batch {number}"
@@ -87,7 +82,7 @@ class LabelledStream:
 
     def batches(self) -> Iterator[LabelledImages]:
         """Read it once, batch by batch."""
-        self._check_end("")
+        self._check_end()
         self.stream.begin_epoch()
         for number, element in enumerate(self.stream.elements()):
             yield self.checked(element, number)
@@ -97,13 +92,14 @@ class LabelledStream:
         """Return the number of batches of an epoch. A data set that does not know it is read once to count them."""
         if steps_per_epoch is not None:
             return steps_per_epoch
-        self._check_end(" pass `steps_per_epoch`, or")
+        self._check_end()
         return self.stream.count()
 
-    def _check_end(self, fix: str) -> None:
-        if self.is_infinite:
-            take = f"`{self.name}.take(n)`" if self.stream.kind == "tf.data.Dataset" else "give it a `num_batches`"
-            raise ValueError(f"`{self.name}` is an infinite {self.stream.kind}:{fix} {take}.")
+    def _check_end(self) -> None:
+        if self.stream.length == math.inf:
+            end = f"pass `{self.name}.take(n)`" if self.stream.kind == "tf.data.Dataset" else "give it a `num_batches`"
+            steps = ", or train with `steps_per_epoch=n`" if self.name == "x" else ""
+            raise ValueError(f"`{self.name}` is an infinite {self.stream.kind}; expected one that ends: {end}{steps}.")
 
     def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledStream":
         """Multiply the weight of each image by that of its class, in every batch to come."""
