@@ -45,12 +45,14 @@ class LabelledStream:
         self._class_weight: FloatArray | None = None
         self._form: tuple[int, bool] | None = None
         self.stream = Stream(source, name)
-        self.is_batched = not holds_one_image(images_of(self.stream.first(), name))
+        element = self.stream.first()
+        self.is_batched = not holds_one_image(images_of(element, name))
         if not self.is_batched:
             if self.stream.kind == "PyDataset":
                 raise ValueError(f"`{name}` is a PyDataset of single images; expected batches (n, 28, 28) of them.")
             self.stream = Stream(source.batch(batch_size), name)
-        self.first = self.checked(self.stream.first(), 0)
+            element = self.stream.first()
+        self.first = self.checked(element, 0)
         warn_of_negatives(self.first.images, name)
 
     @property

@@ -11,6 +11,7 @@ import tensorflow as tf
 from fashionclf._keras_internals import seed_states
 from fashionclf.trainer._batches import BatchSource
 from fashionclf.trainer._callbacks import EpochCounter, StopAtDivergence
+from fashionclf.trainer._devices import shared_among_devices
 from fashionclf.trainer._plan import EVALUATION_BATCH, FitPlan
 from fashionclf.trainer._step import TracedSteps, training_step
 from fashionclf.trainer._streams import StreamSource, stream_dataset
@@ -86,7 +87,7 @@ def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.cal
     _seed_dropout(model, plan.seed)
     groups = _grouped_steps(model, plan.callbacks, plan.source.steps_per_epoch)
     step = training_step(model, traced, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
-    with groups, step, tf_dataset(plan.source) as batches, plan.validation as validation:
+    with groups, step, shared_among_devices(model), tf_dataset(plan.source) as batches, plan.validation as validation:
         history = model.fit(
             batches,
             initial_epoch=0 if state is None else state.first_epoch,

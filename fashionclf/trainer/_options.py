@@ -59,6 +59,11 @@ def resolve_options(
     checkpoint_file = None if checkpoint is None else check_new_file(checkpoint, "checkpoint", SUFFIX)
     state_file = None if resume is None else check_new_file(resume, "resume", ".npz")
     checked_callbacks, checked_verbose = _check_callbacks(callbacks), _check_verbose(verbose)
+    if state_file is not None and any(getattr(each, "swap_on_epoch", False) for each in checked_callbacks):
+        raise ValueError(
+            "`resume` would continue from averaged weights, because `SwapEMAWeights(swap_on_epoch=True)` puts them in "
+            "place when the state is written. Pass `SwapEMAWeights()`, or leave out `resume`."
+        )
     seed = check_seed(seed)
     saved = None if state_file is None else read_state(state_file)
     if seed is None:

@@ -77,7 +77,7 @@ def plan_fit(
     held_out = None if validation is None else evaluation_data(validation, compilation, loss, image_shape)
     run: dict[str, Any] = {}
     if options.state_file is not None:
-        compiled = (repr(loss), compilation.to_dict())
+        compiled = (repr(loss), _without_name(compilation.to_dict()))
         run = _identity(recipe, options.seed, source, validation, model, compiled)
     own, state = _own_callbacks(options, save, run)
     return FitPlan(
@@ -247,3 +247,12 @@ def _fingerprint(validation: LabelledImages | LabelledStream | None) -> list[Any
         return [] if validation is None else [validation.stream.kind]
     arrays = (validation.images, validation.labels, validation.weights)
     return [zlib.crc32(array.tobytes()) for array in arrays if array is not None]
+
+
+def _without_name(compilation: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the name of the optimizer: Keras numbers the optimizers of a process."""
+    optimizer = compilation["optimizer"]
+    if not optimizer:
+        return compilation
+    config = {key: value for key, value in optimizer["config"].items() if key != "name"}
+    return {**compilation, "optimizer": {**optimizer, "config": config}}

@@ -15,6 +15,7 @@ from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import LabelledStream
 from fashionclf._types import FloatArray, IntArray
 from fashionclf.trainer._batches import BatchChange
+from fashionclf.trainer._devices import shared_among_devices
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -94,7 +95,7 @@ class StreamSource:
                 yield element
             if empty:
                 raise ValueError(
-                    f"`{self._data.name}` gave no batch the {number}th time it was read; expected a stream that can "
+                    f"`{self._data.name}` gave no batch in pass {number}; expected a stream that can "
                     "be read in every epoch. If a generator stands behind it, let a function start that anew."
                 )
 
@@ -168,5 +169,6 @@ def evaluate_model(model: keras.Model, data: Any, batch_size: int) -> dict[str, 
     arrays: dict[str, Any] = {"x": data}
     if isinstance(data, tuple):
         arrays = {**dict(zip(("x", "y", "sample_weight"), data, strict=False)), "batch_size": batch_size}
-    results = model.evaluate(**arrays, verbose=0, return_dict=True)
+    with shared_among_devices(model):
+        results = model.evaluate(**arrays, verbose=0, return_dict=True)
     return {name: float(value) for name, value in results.items()}

@@ -26,7 +26,7 @@ class Batches(keras.utils.PyDataset):
         return None if self.infinite else -(-len(self.images) // self.size)
 
     def __getitem__(self, index):
-        start = index * self.size % len(self.images)
+        start = index % -(-len(self.images) // self.size) * self.size
         return self.images[start : start + self.size], self.labels[start : start + self.size]
 
     def on_epoch_begin(self):
@@ -217,9 +217,7 @@ def test_tuples_and_streams_where_a_split_is_taken(garments, batches):
         assert found == trainer.report(data).accuracy
         scores = fc.cross_validate(lambda: fc.Trainer(fc.dense_model((), seed=0)), data, folds=2, seed=0)
         assert scores.shape == (2,)
-    temperatures = [
-        fc.calibrate(fc.Trainer(fc.dense_model((), seed=0)), data) for data in ((images, labels), batches)
-    ]
+    temperatures = [fc.calibrate(fc.Trainer(fc.dense_model((), seed=0)), data) for data in ((images, labels), batches)]
     assert temperatures[0] == pytest.approx(temperatures[1])
 
 
@@ -290,9 +288,8 @@ def test_other_mistakes(garments, batches, fitted, small_trainer):
     data = tf.data.Dataset.from_generator(
         lambda: once, output_signature=(tf.TensorSpec((None, 28, 28), tf.uint8), tf.TensorSpec((None,), tf.int64))
     )
-    data = data.apply(tf.data.experimental.assert_cardinality(1))
-    with pytest.raises(ValueError, match="gave no batch the 1st time"):
-        small_trainer().fit(data, **FLOAT32)
+    with pytest.raises(ValueError, match="gave no batch in pass 1"):
+        small_trainer().fit(data, steps_per_epoch=2, **FLOAT32)
 
     class Mixed(Batches):
         def __getitem__(self, index):
