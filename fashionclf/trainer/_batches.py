@@ -37,11 +37,18 @@ class BatchChange:
     augmentation: Augmentation | None
     cutmix: float
     image_shape: tuple[int, ...]
+    least: int = 1
 
     def __call__(
         self, images: ImageArray, arrays: Sequence[NDArray[Any]], epoch: int, step: int
     ) -> tuple[NDArray[Any], ...]:
-        """Return `(images, targets)` or `(images, targets, weights)`; the arrays given may change."""
+        """Return `(images, targets)` or `(images, targets, weights)`; the arrays given may change.
+
+        Images of a batch with fewer than `least` are repeated: every device needs one.
+        """
+        if len(images) < self.least:
+            repeated = np.resize(np.arange(len(images)), self.least)
+            images, arrays = images[repeated], [array[repeated] for array in arrays]
         if self.augmentation is not None:
             rng = np.random.default_rng((self.seed, _AUGMENTING, epoch, step))
             images = self.augmentation.apply(images, rng)
@@ -70,13 +77,14 @@ class BatchSource:
         seed: int,
         augmentation: Augmentation | None = None,
         cutmix: float = 0.0,
+        least: int = 1,
     ) -> None:
         self.arrays = (targets,) if weights is None else (targets, weights)
         self.images = images
         self.batch_size = min(batch_size, len(images))
         self.steps_per_epoch = -(-len(images) // self.batch_size)
         self._seed = seed
-        self._change = BatchChange(seed, augmentation, cutmix, image_shape)
+        self._change = BatchChange(seed, augmentation, cutmix, image_shape, least)
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
         self.image_shape = image_shape
         self.epoch = 0

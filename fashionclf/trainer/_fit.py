@@ -11,7 +11,7 @@ import tensorflow as tf
 from fashionclf._keras_internals import seed_states
 from fashionclf.trainer._batches import BatchSource
 from fashionclf.trainer._callbacks import EpochCounter, StopAtDivergence
-from fashionclf.trainer._devices import shared_among_devices
+from fashionclf.trainer._devices import evaluation_batch_size, num_devices, shared_among_devices
 from fashionclf.trainer._plan import EVALUATION_BATCH, FitPlan
 from fashionclf.trainer._step import TracedSteps, training_step
 from fashionclf.trainer._streams import StreamSource, stream_dataset
@@ -88,12 +88,15 @@ def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.cal
     groups = _grouped_steps(model, plan.callbacks, plan.source.steps_per_epoch)
     step = training_step(model, traced, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
     with groups, step, shared_among_devices(model), tf_dataset(plan.source) as batches, plan.validation as validation:
+        validation_batch_size = EVALUATION_BATCH
+        if isinstance(validation, tuple):
+            validation_batch_size = evaluation_batch_size(len(validation[0]), EVALUATION_BATCH, num_devices(model))
         history = model.fit(
             batches,
             initial_epoch=0 if state is None else state.first_epoch,
             epochs=recipe.epochs,
             validation_data=validation,
-            validation_batch_size=EVALUATION_BATCH,
+            validation_batch_size=validation_batch_size,
             shuffle=False,  # the source has shuffled
             callbacks=[EpochCounter(plan.source), *plan.callbacks],
             verbose=plan.verbose,

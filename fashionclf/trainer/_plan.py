@@ -24,6 +24,7 @@ from fashionclf.recipe import Recipe
 from fashionclf.trainer._batches import BatchChange, BatchSource
 from fashionclf.trainer._callbacks import BestCheckpoint, StopAtDivergence
 from fashionclf.trainer._compilation import Compilation
+from fashionclf.trainer._devices import num_devices
 from fashionclf.trainer._options import FitOptions
 from fashionclf.trainer._resume import TrainingState
 from fashionclf.trainer._streams import StreamSource, evaluation_batches
@@ -73,7 +74,8 @@ def plan_fit(
     """Turn checked data and options into what Keras takes. The model is only read."""
     recipe = options.recipe
     loss = compilation.loss_for(training.labels, recipe)
-    source = _source(training, functools.partial(compilation.targets, loss=loss, recipe=recipe), image_shape, options)
+    targets = functools.partial(compilation.targets, loss=loss, recipe=recipe)
+    source = _source(training, targets, image_shape, options, num_devices(model))
     held_out = None if validation is None else evaluation_data(validation, compilation, loss, image_shape)
     run: dict[str, Any] = {}
     if options.state_file is not None:
@@ -97,11 +99,12 @@ def _source(
     targets: Callable[[Any], Any],
     image_shape: tuple[int, ...],
     options: FitOptions,
+    devices: int,
 ) -> BatchSource | StreamSource:
     """Return the training batches."""
     recipe = options.recipe
     if isinstance(training, LabelledStream):
-        change = BatchChange(options.seed, recipe.augmentation, recipe.cutmix, image_shape)
+        change = BatchChange(options.seed, recipe.augmentation, recipe.cutmix, image_shape, devices)
         return StreamSource(training, targets, change, steps_per_epoch=options.steps_per_epoch)
     return BatchSource(
         training.images,
@@ -112,6 +115,7 @@ def _source(
         seed=options.seed,
         augmentation=recipe.augmentation,
         cutmix=recipe.cutmix,
+        least=devices,
     )
 
 
@@ -121,7 +125,7 @@ def evaluation_data(
     """Give what Keras evaluates, as long as the context lasts: arrays, or a data set."""
     arrays = functools.partial(evaluation_arrays, compilation=compilation, loss=loss, image_shape=image_shape)
     if isinstance(data, LabelledStream):
-        return evaluation_batches(data, arrays)
+        return evaluation_batches(data, arrays, compilation.num_devices)
     return contextlib.nullcontext(arrays(data))
 
 

@@ -15,7 +15,7 @@ from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import LabelledStream
 from fashionclf._types import FloatArray, IntArray
 from fashionclf.trainer._batches import BatchChange
-from fashionclf.trainer._devices import shared_among_devices
+from fashionclf.trainer._devices import evaluation_batch_size, num_devices, shared_among_devices, shared_evenly
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -143,12 +143,12 @@ def stream_dataset(
 
 
 def evaluation_batches(
-    data: LabelledStream, arrays_of: Callable[[LabelledImages], Arrays]
+    data: LabelledStream, arrays_of: Callable[[LabelledImages], Arrays], devices: int
 ) -> "contextlib.AbstractContextManager[tf.data.Dataset]":
     """Give a stream as a data set to evaluate, as long as the context lasts."""
 
     def batches() -> Iterator[Arrays]:
-        return (arrays_of(batch) for batch in data.batches())
+        return shared_evenly((arrays_of(batch) for batch in data.batches()), devices)
 
     return stream_dataset(batches, signature_of(arrays_of(data.first)), data.number_of_batches())
 
@@ -168,6 +168,7 @@ def evaluate_model(model: keras.Model, data: Any, batch_size: int) -> dict[str, 
     """Return the loss and the metrics of a compiled model on arrays `(images, targets)` with weights, or a data set."""
     arrays: dict[str, Any] = {"x": data}
     if isinstance(data, tuple):
+        batch_size = evaluation_batch_size(len(data[0]), batch_size, num_devices(model))
         arrays = {**dict(zip(("x", "y", "sample_weight"), data, strict=False)), "batch_size": batch_size}
     with shared_among_devices(model):
         results = model.evaluate(**arrays, verbose=0, return_dict=True)

@@ -7,6 +7,7 @@ import textwrap
 BEGIN = """
     import warnings
     import numpy as np
+    import pytest
     import tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -119,15 +120,22 @@ def test_every_option(tmp_path):
 def test_batches_that_devices_cannot_share_evenly():
     """An odd number of images, as fewer images than a preset's batch size are, and a batch of one."""
     run("""
+        held_out = tf.data.Dataset.from_tensor_slices((images, labels)).take(65).batch(64)
         for length in (1, 33, 101):
             with two.scope():
                 trainer = fc.Trainer.from_preset("cnn_fast", seed=0)
             data = images[:length], labels[:length]
-            history = trainer.fit(*data, validation_data=data, **quiet).history
+            history = trainer.fit(*data, validation_data=held_out, **quiet).history
             assert np.isfinite(list(history.values())).all(), (length, history)
             assert np.isfinite(weights(trainer)).all()
             with two.scope():
                 trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
-            expected = fc.Trainer.from_preset("cnn_fast", pretrained=True).evaluate(*data)
-            assert abs(trainer.evaluate(*data)["accuracy"] - expected["accuracy"]) < 1e-6, length
+            trainer.recipe = fc.Recipe(learning_rate=1e-9, precision="float32")
+            trainer.fit(images, labels, validation_data=held_out, **{**quiet, "epochs": 1})
+            expected = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+            for judged in (held_out, (images[:65], labels[:65])):
+                found = trainer.evaluate(judged, batch_size=64)["accuracy"]
+                assert abs(found - expected.report(judged).accuracy) < 1e-6, length
+            with pytest.raises(ValueError, match="2 devices share each batch.*Received a batch of 1"):
+                trainer.evaluate(images[:1], labels[:1])
     """)

@@ -274,9 +274,9 @@ def test_mistakes(batches, small_trainer, mistake):
 
 def test_other_mistakes(garments, batches, fitted, small_trainer):
     images, labels = garments
-    with pytest.raises(ValueError, match="infinite tf.data.Dataset; expected one that ends"):
+    with pytest.raises(ValueError, match=r"infinite tf.data.Dataset; expected one that ends"):
         fitted.evaluate(batches.repeat())
-    with pytest.raises(ValueError, match="infinite PyDataset.*num_batches"):
+    with pytest.raises(ValueError, match=r"infinite PyDataset.*num_batches"):
         small_trainer().fit(batches, validation_data=Batches(images, labels, infinite=True), **FLOAT32)
     with pytest.raises(ValueError, match="leave out `sample_weight`"):
         fitted.evaluate((images, labels, np.ones(600)), sample_weight=np.ones(600))
@@ -296,7 +296,7 @@ def test_other_mistakes(garments, batches, fitted, small_trainer):
             images, labels = super().__getitem__(index)
             return images, (labels if index == 0 else fc.one_hot(labels))
 
-    with pytest.raises(ValueError, match="batch 1.*one-hot labels without weights.*integer labels"):
+    with pytest.raises(ValueError, match=r"batch 1.*one-hot labels without weights.*integer labels"):
         small_trainer().fit(Mixed(images, labels), **FLOAT32)
 
     class Single(Batches):
