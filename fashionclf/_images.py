@@ -38,6 +38,11 @@ def shape_of(value: Any) -> tuple[int, ...]:
         return ()
 
 
+def is_one_image(shape: tuple[int, ...]) -> bool:
+    """Tell whether an array of this shape is a single image."""
+    return shape in _ONE_IMAGE
+
+
 def check_images(images: ImagesLike, name: str = "images", *, keep_shape: bool = False) -> ImageArray:
     """Return images as `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 

@@ -195,6 +195,32 @@ def wrapped_train_function(model: keras.Model, around: Callable[[], Any]) -> Ite
 
 
 @contextlib.contextmanager
+def built_from_one_part(model: keras.Model, part_of: Callable[[Any], Any]) -> Iterator[None]:
+    """Let Keras build metrics and loss from `part_of` of a batch that is split among devices or processes.
+
+    Before a model is trained or evaluated under a distribution strategy, Keras builds them from the mean of the parts.
+    That fails where parts differ in length, as those of a batch with an odd number of images do, and with
+    `MultiWorkerMirroredStrategy`. Only shapes and dtypes matter, so that one part does.
+
+    Relies on `Model._maybe_symbolic_build` and `_symbolic_build`. Without them Keras builds in its own way.
+    """
+    if not (hasattr(model, "_maybe_symbolic_build") and hasattr(model, "_symbolic_build")):
+        _changed("`Model._symbolic_build`", "several devices need batches that they can share evenly")
+        yield
+        return
+
+    def build(iterator: Any = None, data_batch: Any = None) -> None:
+        if iterator is not None:
+            _, _, batches = next(iter(iterator))
+            data_batch = next(batches)
+        with model.distribute_strategy.scope():
+            model._symbolic_build(data_batch=part_of(data_batch))
+
+    with replaced(model, "_maybe_symbolic_build", build):
+        yield
+
+
+@contextlib.contextmanager
 def replaced(target: Any, name: str, value: Any) -> Iterator[None]:
     """Give one object another method, as long as the context lasts."""
     setattr(target, name, value)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import check_images
-from fashionclf._types import ClassNames, FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
+from fashionclf._streams import stream_kind
+from fashionclf._types import ClassNames, FloatArray, ImageArray, ImagesLike, IntArray, LabelledLike, LabelsLike
 from fashionclf._validation import check_labels, check_number, integer_labels
 from fashionclf._warnings import stack_level
 from fashionclf.datasets import Split
@@ -40,16 +41,20 @@ class LabelledImages:
         """Multiply the weight of each image by that of its class."""
         if class_weight is None:
             return self
-        per_class = _class_weights(class_weight, integer_labels(self.labels), names, num_classes)
-        weights = per_class[integer_labels(self.labels)]
-        weights = weights if self.weights is None else weights * self.weights
-        if not weights.any():
+        per_class = class_weights(class_weight, integer_labels(self.labels), names, num_classes)
+        weighted = self.times(per_class)
+        if not np.any(weighted.weights):
             raise ValueError("`class_weight` leaves no image with a weight above 0.")
-        return replace(self, weights=weights)
+        return weighted
+
+    def times(self, per_class: FloatArray) -> "LabelledImages":
+        """Multiply the weight of each image by that of its class, `(num_classes,)`."""
+        weights = per_class[integer_labels(self.labels)]
+        return replace(self, weights=weights if self.weights is None else weights * self.weights)
 
 
 def check_labelled(
-    x: ImagesLike | Split,
+    x: LabelledLike | Split,
     y: LabelsLike | None,
     sample_weight: Any,
     *,
@@ -57,10 +62,11 @@ def check_labelled(
     name: str = "x",
     known_names: Sequence[ClassNames] = (),
 ) -> LabelledImages:
-    """Check images, labels and weights together; `x` may be a `Split`, which has its own labels.
+    """Check images, labels and weights together; `x` may be a `Split`, or a tuple `(x, y)` or `(x, y, sample_weight)`.
 
     Where `known_names` has lists of class names, the labels of a `Split` with names are matched with those by name.
     """
+    x, y, sample_weight = unpacked(x, y, sample_weight, name)
     images: ImagesLike
     labels: LabelsLike
     names: ClassNames | None
@@ -71,10 +77,41 @@ def check_labelled(
             )
         images, labels, names, groups = x.images, x.labels, x.class_names, x.groups
     elif y is None:
-        raise ValueError(f"Labels are missing: pass `y`, or a `Split` as `{name}` (such as `dataset.train`).")
+        raise ValueError(
+            f"Labels are missing: pass `y`, or a `Split` (such as `dataset.train`) or a tuple (images, labels) as "
+            f"`{name}`."
+        )
     else:
-        images, labels, names, groups = x, y, None, None
+        images, labels, names, groups = x, y, None, None  # type: ignore[assignment]  # checked next
     checked = check_images(images, name)
+    warn_of_negatives(checked, name)
+    if names is not None and known_names:
+        by_name = match_labels(names, known_names, name)
+        labels = labels if by_name is None else by_name[np.asarray(labels)]
+        names = None
+    checked_labels = check_labels(labels, num_images=len(checked), num_classes=num_classes, name="y")
+    weights = check_weights(sample_weight, len(checked))
+    if weights is not None and not weights.any():
+        raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
+    return LabelledImages(checked, checked_labels, weights, names, groups)
+
+
+def unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
+    """Return images, labels and weights, from a tuple of them in place of the images if there is one."""
+    if y is not None or not isinstance(x, tuple) or len(x) not in (2, 3):
+        return x, y, sample_weight
+    if len(x) == 3 and sample_weight is not None:
+        raise ValueError(f"`{name}` is a tuple (images, labels, weights): leave out `sample_weight`.")
+    if isinstance(x[0], Split) or stream_kind(x[0]) is not None:
+        raise ValueError(
+            f"`{name}` is a tuple of {type(x[0]).__name__} and {type(x[1]).__name__}; expected (images, labels). A "
+            f"{type(x[0]).__name__} has its own labels: pass it alone."
+        )
+    return (*x, sample_weight)[:3]
+
+
+def warn_of_negatives(checked: ImageArray, name: str) -> None:
+    """Warn if most of checked images look like negatives."""
     if share_of_negatives(checked) > 0.5:
         warnings.warn(
             f"Most images of `{name}` have a light background, as negatives have: the data set's, and photographs once "
@@ -82,16 +119,10 @@ def check_labelled(
             DoubtfulImageWarning,
             stacklevel=stack_level(),
         )
-    if names is not None and known_names:
-        by_name = match_labels(names, known_names, name)
-        labels = labels if by_name is None else by_name[np.asarray(labels)]
-        names = None
-    checked_labels = check_labels(labels, num_images=len(checked), num_classes=num_classes, name="y")
-    return LabelledImages(checked, checked_labels, check_weights(sample_weight, len(checked)), names, groups)
 
 
 def check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:
-    """Return one weight per image, float32 `(n,)`, or None."""
+    """Return weights as float32 `(n,)`, finite and not negative; None where there are none."""
     if sample_weight is None:
         return None
     try:
@@ -100,12 +131,13 @@ def check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:
         raise TypeError(f"`sample_weight` must be numbers, one per image: {error}") from error
     if weights.shape != (num_images,):
         raise ValueError(f"`sample_weight` has shape {weights.shape}, expected ({num_images},): one per image.")
-    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+    if not np.isfinite(weights).all() or (weights < 0).any():
         raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
     return weights
 
 
-def _class_weights(class_weight: Any, labels: IntArray, names: Iterable[str] | None, num_classes: int) -> FloatArray:
+def class_weights(class_weight: Any, labels: IntArray, names: Iterable[str] | None, num_classes: int) -> FloatArray:
+    """Return the weight of each class, float32 `(num_classes,)`."""
     if isinstance(class_weight, str) and class_weight == "balanced":  # scikit-learn's word and formula
         counts = np.bincount(labels, minlength=num_classes)
         present = np.count_nonzero(counts)

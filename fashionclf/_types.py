@@ -26,6 +26,19 @@ class PILImage(Protocol):
     def __array_interface__(self) -> object: ...
 
 
+class TensorDataset(Protocol):
+    """A `tf.data.Dataset`, by the method through which it gives arrays."""
+
+    def as_numpy_iterator(self) -> Iterator[Any]: ...
+
+
+class BatchSequence(Protocol):
+    """A `keras.utils.PyDataset`, by two of its methods."""
+
+    def __getitem__(self, index: int, /) -> Any: ...
+    def on_epoch_end(self) -> None: ...
+
+
 _Numbers: TypeAlias = Sequence[float]
 _Rows: TypeAlias = Sequence[_Numbers]
 _Grids: TypeAlias = Sequence[_Rows]
@@ -36,13 +49,21 @@ ImagesLike: TypeAlias = SupportsArray | Sequence[SupportsArray] | _Numbers | _Ro
 LabelsLike: TypeAlias = SupportsArray | Sequence[SupportsArray] | _Numbers | _Rows
 """Integer labels `(n,)` or one-hot rows `(n, num_classes)`: an array, a list or a tensor."""
 
+StreamLike: TypeAlias = TensorDataset | BatchSequence
+"""A `tf.data.Dataset` or a `keras.utils.PyDataset`."""
+
+LabelledLike: TypeAlias = (
+    ImagesLike | tuple[ImagesLike, LabelsLike] | tuple[ImagesLike, LabelsLike, SupportsArray] | StreamLike
+)
+"""Images, a tuple of images and labels (and weights), or a stream of such tuples."""
+
 PathLike: TypeAlias = str | os.PathLike[str]
 
 PhotographLike: TypeAlias = PathLike | IO[bytes] | PILImage | SupportsArray
 """One photograph: a path, a binary file object, a PIL image, or an array `(h, w)` or `(h, w, 1 or 3 or 4)`."""
 
-PredictLike: TypeAlias = ImagesLike | PhotographLike | Sequence[PhotographLike] | Iterator[PhotographLike]
-"""What `Trainer.predict` accepts: images, photographs, an iterator of them, or the path of a folder of them."""
+PredictLike: TypeAlias = ImagesLike | PhotographLike | Sequence[PhotographLike] | Iterator[Any] | StreamLike
+"""What `Trainer.predict` accepts: images, photographs, a stream or iterator of them, or the path of a folder."""
 
 ClassNames: TypeAlias = Sequence[str]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import scale_pixels
-from fashionclf._types import ImageArray, ImagesLike, LabelsLike
+from fashionclf._types import ImageArray, LabelledLike, LabelsLike
 from fashionclf._validation import integer_labels
 from fashionclf.datasets import Split
 from fashionclf.models._trace import Trace, graph_of
@@ -19,7 +19,7 @@ from fashionclf.trainer._trainer import Trainer, check_trainer
 _CALIBRATION_BATCH: Final = 64  # the outputs of all layers are kept for one batch
 
 
-def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = None) -> float:
+def calibrate(trainer: Trainer, x: LabelledLike | Split, y: LabelsLike | None = None) -> float:
     """Calibrate a classifier's probabilities by temperature scaling (Guo et al., 2017, arXiv:1706.04599).
 
     The input of the last softmax (or sigmoid) is divided by the temperature that gives the lowest log loss on images
@@ -29,7 +29,8 @@ def calibrate(trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = No
 
     Args:
         trainer: The classifier, whose last layer is changed.
-        x: Images in any form that `prepare_images` takes, or a `Split`: validation images, some thousands.
+        x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
+            such tuples, which is read into memory: validation images, some thousands.
         y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
 
     Returns:

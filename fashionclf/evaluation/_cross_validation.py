@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import NUM_PIXELS, scale_pixels
-from fashionclf._labelled import LabelledImages, check_labelled
-from fashionclf._types import ImagesLike, LabelsLike, PresetName
+from fashionclf._labelled import LabelledImages
+from fashionclf._labelled_stream import collect_labelled
+from fashionclf._types import LabelledLike, LabelsLike, PresetName
 from fashionclf._validation import check_choice, check_count, check_groups, check_seed, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.presets import list_presets
@@ -30,7 +31,7 @@ class Classifier(Protocol):
 
 def cross_validate(
     model: PresetName | Callable[[], Trainer] | Classifier,
-    x: ImagesLike | Split,
+    x: LabelledLike | Split,
     y: LabelsLike | None = None,
     *,
     folds: int = 5,
@@ -46,7 +47,8 @@ def cross_validate(
     Args:
         model: Name of a preset; a function without arguments that builds a `Trainer`; or a scikit-learn
             classifier, which gets float32 rows `(n, 784)` in [0, 1].
-        x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
+        x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
+            such tuples, which is read into memory.
         y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
         folds: At least 2.
         groups: One integer or string per image, such as the person who took it: all images of a group are in one fold
@@ -83,7 +85,7 @@ def cross_validate(
     seed = check_seed(seed)
     _scorer(model)  # checks it
     n_jobs = _check_n_jobs(n_jobs)
-    data = check_labelled(x, y, None, num_classes=None)
+    data = collect_labelled(x, y, num_classes=None)
     labels = integer_labels(data.labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
     if rarest < folds:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._types import ImagesLike, LabelsLike
+from fashionclf._types import LabelledLike, LabelsLike
 from fashionclf._validation import check_choice, check_seed, integer_labels
 from fashionclf._warnings import ignored
 from fashionclf.datasets import Split
@@ -64,7 +64,7 @@ class CorruptionRobustness:
 
 def corruption_robustness(
     trainer: Trainer,
-    x: ImagesLike | Split,
+    x: LabelledLike | Split,
     y: LabelsLike | None = None,
     *,
     corruptions: Sequence[str] | None = None,
@@ -78,7 +78,8 @@ def corruption_robustness(
 
     Args:
         trainer: The classifier.
-        x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
+        x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
+            such tuples, which is read into memory.
         y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
         corruptions: Which of `fashionclf.evaluation.CORRUPTIONS`; None for all 18.
         severities: Which of 1 (slight) to 5 (strong).

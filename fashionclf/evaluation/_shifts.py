@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import WIDTH
-from fashionclf._types import ImagesLike, LabelsLike
+from fashionclf._types import LabelledLike, LabelsLike
 from fashionclf._validation import check_count, integer_labels
 from fashionclf.augmentation import move
 from fashionclf.datasets import Split
@@ -65,7 +65,7 @@ class ShiftRobustness:
 
 
 def shift_robustness(
-    trainer: Trainer, x: ImagesLike | Split, y: LabelsLike | None = None, *, max_shift: int = 3
+    trainer: Trainer, x: LabelledLike | Split, y: LabelsLike | None = None, *, max_shift: int = 3
 ) -> ShiftRobustness:
     """Measure the accuracy on images shifted by every displacement of up to `max_shift` pixels in each direction.
 
@@ -73,7 +73,8 @@ def shift_robustness(
 
     Args:
         trainer: The classifier.
-        x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
+        x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
+            such tuples, which is read into memory.
         y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
         max_shift: Pixels, 0 to 27: `(2 * max_shift + 1) ** 2` displacements, including no shift.
 

@@ -82,7 +82,7 @@ def load_folder(
     paths.sort(key=lambda pair: (pair[1], _order(pair[0].relative_to(folder).as_posix())))
     files = [path.relative_to(folder).as_posix() for path, _ in paths]
     grouped = None if groups is None else _groups_of(groups, files)
-    read = read_many([path for path, _ in paths], [str(path) for path, _ in paths], on_error, others)
+    read = read_many([path for path, _ in paths], [str(path) for path, _ in paths], on_error, others=others)
     kept = [i for i, each in enumerate(read) if each is not None]
     results = [each for each in read if each is not None]
     warn_of_doubts([each.doubts for each in results], [files[i] for i in kept])

@@ -1,33 +1,27 @@
-"""What `predict` may be given: images, photographs, folders, splits."""
+"""What `predict` may be given: images, photographs, folders, splits, streams; and its probabilities."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from fashionclf._streams import stream_kind
 from fashionclf._types import FloatArray, PredictLike
 from fashionclf._validation import check_path
 from fashionclf.datasets import Split
 from fashionclf.photographs._doubts import UNFAMILIAR, Doubts, doubts_of, warn_of_doubts
 from fashionclf.photographs._folder import photographs_in
-from fashionclf.photographs._many import OnError, check_on_error, read_many
-from fashionclf.photographs._reading import file_name, is_folder, is_pil_image
+from fashionclf.photographs._many import OnError, check_on_error
+from fashionclf.photographs._parts import read_parts
+from fashionclf.photographs._reading import file_name, is_folder
+from fashionclf.photographs._sources import InputImages, is_source, read_list
 from fashionclf.photographs._steps import preprocessing_steps
 from fashionclf.predictions import normalised_entropy
 from fashionclf.preprocessing import prepare_images
 
-
-class InputImages(NamedTuple):
-    """Images, the names of the files that they come from, and the doubts about them.
-
-    `names` is None if they do not come from files. `doubts` is None if none was read as a photograph; in it, None is
-    for an image that was not.
-    """
-
-    images: Any
-    names: tuple[str, ...] | None = None
-    doubts: tuple[Doubts | None, ...] | None = None
+_BATCH: Final = 256  # single images of a stream
 
 
 def read_input(x: Any, name: str = "x", *, on_error: OnError = "raise") -> InputImages:
@@ -53,37 +47,17 @@ def read_input(x: Any, name: str = "x", *, on_error: OnError = "raise") -> Input
     check_on_error(on_error)
     if isinstance(x, str | os.PathLike) and is_folder(folder := check_path(x, name)):
         paths, others = photographs_in(folder)
-        return _read_list(paths, [path.name for path in paths], on_error, others)
-    if _is_source(x):
+        return read_list(paths, [path.name for path in paths], on_error, others=others)
+    if is_source(x):
         file, one = file_name(x), preprocessing_steps(x)
         return InputImages(one.image[np.newaxis], None if file is None else (file,), (one.doubts,))
     if isinstance(x, Iterator):  # such as `Path.glob`
         x = list(x)
         if not x:
             raise ValueError(f"`{name}` is an iterator without any items; expected at least one image.")
-    if not isinstance(x, list | tuple) or not any(_is_source(item) for item in x):
+    if not isinstance(x, list | tuple) or not any(is_source(item) for item in x):
         return InputImages(x)
-    return _read_list(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)], on_error)
-
-
-def _read_list(items: Sequence[Any], names: Sequence[str], on_error: OnError, others: int = 0) -> InputImages:
-    """Read the photographs among some images; `others` is the number of files beside them that are no images."""
-    places = [i for i, item in enumerate(items) if _is_source(item)]
-    results = read_many([items[i] for i in places], [names[i] for i in places], on_error, others)
-    read = dict(zip(places, results, strict=True))
-    kept = [i for i in range(len(items)) if read.get(i, i) is not None]
-    found = [read.get(i) for i in kept]
-    images = [items[i] if each is None else each.image for i, each in zip(kept, found, strict=True)]
-    doubts = tuple(None if each is None else each.doubts for each in found)
-    return InputImages(images, tuple(names[i] for i in kept), doubts)
-
-
-def _is_source(x: object) -> bool:
-    """Tell whether `x` must be read as a photograph: a file, or an array in colour."""
-    if isinstance(x, str | os.PathLike | bytes | bytearray) or is_pil_image(x) or hasattr(x, "read"):
-        return True
-    shape = tuple(getattr(x, "shape", ()))
-    return len(shape) == 3 and shape[2] in (3, 4) and hasattr(x, "__array__")
+    return read_list(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)], on_error)
 
 
 class Classified(NamedTuple):
@@ -100,19 +74,66 @@ def classify_input(
     *,
     threshold: float | None,
     on_error: OnError = "raise",
+    batch_size: int = _BATCH,
 ) -> Classified:
     """Return probabilities for the input of `predict`.
 
     Args:
-        x: As `read_input`, or a `Split`.
+        x: As `read_input`, a `Split`, or a stream: its images are not kept, only their probabilities.
         probabilities_of: Computes the probabilities of prepared images, float32 `(n, 28, 28, 1)` in [0, 1].
         threshold: The unfamiliarity above which a photograph is doubtful; None if it is not known.
         on_error: As `read_input`.
+        batch_size: Single images of a stream that are read at a time.
 
     Warns:
         DoubtfulImageWarning: If there are doubts about any of them, once.
     """
-    given = InputImages(x.images) if isinstance(x, Split) else read_input(x, on_error=on_error)
+    given = _listed_photographs(x)
+    if is_source(given) or stream_kind(given) is None:
+        read = InputImages(given.images) if isinstance(given, Split) else read_input(given, on_error=on_error)
+        found = _classified(read, probabilities_of, threshold)
+    else:
+        groups = read_parts(given, batch_size, on_error)
+        found = _joined([_classified(read, probabilities_of, threshold) for _, read in groups])
+    warn_of_doubts(found.doubts, found.names)
+    return found
+
+
+def classify_batches(
+    x: PredictLike | Split,
+    probabilities_of: Callable[[FloatArray], FloatArray],
+    *,
+    threshold: float | None,
+    on_error: OnError,
+    batch_size: int,
+) -> Iterator[Classified]:
+    """Return probabilities as `classify_input` does, batch by batch. Nothing is kept.
+
+    Warns:
+        DoubtfulImageWarning: Of the first batch in which there are doubts about any image.
+    """
+    warned = False
+    for start, given in read_parts(x, batch_size, on_error):
+        found = _classified(given, probabilities_of, threshold)
+        if not warned and any(found.doubts):
+            warned = True
+            numbers = range(start, start + len(found.doubts))
+            warn_of_doubts(found.doubts, found.names or [f"image {number}" for number in numbers])
+        yield found
+
+
+def _listed_photographs(x: Any) -> Any:
+    """Turn an iterator of photographs, such as `Path.glob`, into a list: one message names all that are unreadable."""
+    if not isinstance(x, Iterator) or is_source(x):
+        return x
+    begin = list(itertools.islice(x, 1))
+    items = itertools.chain(begin, x)
+    return list(items) if any(map(is_source, begin)) else items
+
+
+def _classified(
+    given: InputImages, probabilities_of: Callable[[FloatArray], FloatArray], threshold: float | None
+) -> Classified:
     images = prepare_images(given.images)
     probabilities = probabilities_of(images)
     doubts = doubts_of(images)
@@ -122,5 +143,17 @@ def classify_input(
             own if read is None else (*read, UNFAMILIAR) if beyond else read
             for own, read, beyond in zip(doubts, given.doubts, unfamiliar, strict=True)
         )
-    warn_of_doubts(doubts, given.names)
     return Classified(probabilities, given.names, doubts)
+
+
+def _joined(parts: Sequence[Classified]) -> Classified:
+    """Join the parts of a stream. If some were read from files, all images get names."""
+    names: list[str] = []
+    for part in parts:
+        numbers = range(len(names), len(names) + len(part.doubts))
+        names += part.names or [f"x[{number}]" for number in numbers]
+    return Classified(
+        np.concatenate([part.probabilities for part in parts]),
+        tuple(names) if any(part.names for part in parts) else None,
+        tuple(itertools.chain.from_iterable(part.doubts for part in parts)),
+    )

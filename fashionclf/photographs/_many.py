@@ -50,7 +50,9 @@ def check_on_error(on_error: Any) -> OnError:
     return check_choice(on_error, "on_error", choices)
 
 
-def read_many(sources: Sequence[Any], names: Sequence[str], on_error: OnError, others: int = 0) -> list[Read | None]:
+def read_many(
+    sources: Sequence[Any], names: Sequence[str], on_error: OnError, *, others: int = 0, part: bool = False
+) -> list[Read | None]:
     """Read photographs on all cores, in order; None stands for one that is skipped.
 
     Only what a model sees is kept, so memory does not grow with the size of the photographs. `others` is the number of
@@ -59,12 +61,12 @@ def read_many(sources: Sequence[Any], names: Sequence[str], on_error: OnError, o
     Raises:
         Exception: If some cannot be read and `on_error` is `"raise"`: the error of the only one, or one error that
             names them all.
-        ValueError: If none can be read.
+        ValueError: If none can be read, unless these are only a part.
     """
     with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, len(sources)))) as pool:
         results = list(_with_progress(pool.map(_try_to_read, sources), len(sources), others))
     errors = {name: each for name, each in zip(names, results, strict=True) if isinstance(each, Exception)}
-    if errors and (on_error == "raise" or len(errors) == len(sources)):
+    if errors and (on_error == "raise" or (len(errors) == len(sources) and not part)):
         raise _summary(errors, len(sources), on_error, others)
     if errors:
         skipped = f"Skipped {_listed(errors, len(sources), others)}"

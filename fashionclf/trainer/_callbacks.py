@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from fashionclf._warnings import stack_level
 from fashionclf.trainer._batches import BatchSource
+from fashionclf.trainer._streams import StreamSource
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -48,7 +49,7 @@ class StopAtDivergence(keras.callbacks.Callback):
 class EpochCounter(keras.callbacks.Callback):
     """Tell the source of batches which epoch starts; with Keras's `BackupAndRestore` it may be a later one."""
 
-    def __init__(self, source: BatchSource) -> None:
+    def __init__(self, source: BatchSource | StreamSource) -> None:
         super().__init__()
         self._source = source
 

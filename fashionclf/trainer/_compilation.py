@@ -13,6 +13,7 @@ from fashionclf._types import FloatArray, IntArray
 from fashionclf._validation import integer_labels
 from fashionclf.preprocessing import one_hot
 from fashionclf.recipe import Recipe
+from fashionclf.trainer._devices import num_devices
 from fashionclf.trainer._model_state import compilation_of, compiled_by_caller, state_of
 from fashionclf.trainer._optimizers import fresh, make_optimizer, purpose_of
 from fashionclf.trainer._targets import (
@@ -84,6 +85,11 @@ class Compilation:
     def by_trainer(self) -> bool:
         """Whether the Trainer compiles the model, because the caller has not compiled it."""
         return not compiled_by_caller(self._model)
+
+    @property
+    def num_devices(self) -> int:
+        """Number of devices that share each batch of the model."""
+        return num_devices(self._model)
 
     @property
     def is_in_force(self) -> bool:

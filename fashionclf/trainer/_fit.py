@@ -11,16 +11,23 @@ import tensorflow as tf
 from fashionclf._keras_internals import seed_states
 from fashionclf.trainer._batches import BatchSource
 from fashionclf.trainer._callbacks import EpochCounter, StopAtDivergence
-from fashionclf.trainer._plan import FitPlan
+from fashionclf.trainer._devices import evaluation_batch_size, num_devices, shared_among_devices
+from fashionclf.trainer._plan import EVALUATION_BATCH, FitPlan
 from fashionclf.trainer._step import TracedSteps, training_step
+from fashionclf.trainer._streams import StreamSource, stream_dataset
 
-EVALUATION_BATCH: Final = 256
 _MAX_GROUP: Final = 32
 
 
-@contextlib.contextmanager
-def tf_dataset(source: BatchSource) -> Iterator[tf.data.Dataset]:
+def tf_dataset(source: BatchSource | StreamSource) -> contextlib.AbstractContextManager[tf.data.Dataset]:
     """Give the batches of one epoch as a data set, as long as the context lasts."""
+    if isinstance(source, StreamSource):
+        return stream_dataset(source.batches, source.signature, source.steps_per_epoch)
+    return _dataset_of_arrays(source)
+
+
+@contextlib.contextmanager
+def _dataset_of_arrays(source: BatchSource) -> Iterator[tf.data.Dataset]:
     signature = [tf.TensorSpec((None, *source.image_shape), tf.float32)]
     signature += [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in source.arrays]
     # TensorFlow keeps the function for ever, so the reference to the images is cleared at the end.
@@ -80,13 +87,16 @@ def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.cal
     _seed_dropout(model, plan.seed)
     groups = _grouped_steps(model, plan.callbacks, plan.source.steps_per_epoch)
     step = training_step(model, traced, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
-    with groups, step, tf_dataset(plan.source) as batches:
+    with groups, step, shared_among_devices(model), tf_dataset(plan.source) as batches, plan.validation as validation:
+        validation_batch_size = EVALUATION_BATCH
+        if isinstance(validation, tuple):
+            validation_batch_size = evaluation_batch_size(len(validation[0]), EVALUATION_BATCH, num_devices(model))
         history = model.fit(
             batches,
             initial_epoch=0 if state is None else state.first_epoch,
             epochs=recipe.epochs,
-            validation_data=plan.validation,
-            validation_batch_size=EVALUATION_BATCH,
+            validation_data=validation,
+            validation_batch_size=validation_batch_size,
             shuffle=False,  # the source has shuffled
             callbacks=[EpochCounter(plan.source), *plan.callbacks],
             verbose=plan.verbose,

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashionclf._validation import check_new_file, check_seed
+from fashionclf._validation import check_count, check_new_file, check_seed
 from fashionclf.augmentation import Augmentation
 from fashionclf.recipe import Recipe
 from fashionclf.trainer._file import SUFFIX
@@ -28,6 +28,8 @@ class FitOptions:
         saved: The state of an interrupted fit, or None.
         callbacks: The caller's.
         verbose: Keras's verbosity.
+        steps_per_epoch: Batches per epoch of a stream, or None.
+        batch_size_given: Whether `fit` was given a batch size, so that it is not the recipe's.
     """
 
     recipe: Recipe
@@ -37,16 +39,31 @@ class FitOptions:
     saved: SavedState | None
     callbacks: tuple[keras.callbacks.Callback, ...]
     verbose: str | int
+    steps_per_epoch: int | None
+    batch_size_given: bool
 
 
 def resolve_options(
-    recipe: Recipe, *, checkpoint: Any, resume: Any, callbacks: Any, seed: Any, verbose: Any, **changes: Any
+    recipe: Recipe,
+    *,
+    checkpoint: Any,
+    resume: Any,
+    callbacks: Any,
+    seed: Any,
+    verbose: Any,
+    steps_per_epoch: Any,
+    **changes: Any,
 ) -> FitOptions:
     """Check the options of `fit`; `changes` replace fields of the recipe."""
     resolved = _changed_recipe(recipe, **changes)
     checkpoint_file = None if checkpoint is None else check_new_file(checkpoint, "checkpoint", SUFFIX)
     state_file = None if resume is None else check_new_file(resume, "resume", ".npz")
     checked_callbacks, checked_verbose = _check_callbacks(callbacks), _check_verbose(verbose)
+    if state_file is not None and any(getattr(each, "swap_on_epoch", False) for each in checked_callbacks):
+        raise ValueError(
+            "`resume` would continue from averaged weights, because `SwapEMAWeights(swap_on_epoch=True)` puts them in "
+            "place when the state is written. Pass `SwapEMAWeights()`, or leave out `resume`."
+        )
     seed = check_seed(seed)
     saved = None if state_file is None else read_state(state_file)
     if seed is None:
@@ -59,6 +76,8 @@ def resolve_options(
         saved=saved,
         callbacks=checked_callbacks,
         verbose=checked_verbose,
+        steps_per_epoch=None if steps_per_epoch is None else check_count(steps_per_epoch, "steps_per_epoch"),
+        batch_size_given=changes.get("batch_size") is not None,
     )
 
 

@@ -1,28 +1,35 @@
 """The plan of a fit: its data, loss and callbacks, all checked before the first step changes anything."""
 
+import contextlib
 import functools
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 
 from fashionclf._images import scale_pixels
-from fashionclf._labelled import LabelledImages, check_labelled
+from fashionclf._labelled import LabelledImages
+from fashionclf._labelled_stream import LabelledStream, read_labelled
+from fashionclf._streams import stream_kind
 from fashionclf._types import ClassNames
 from fashionclf._validation import integer_labels
 from fashionclf.datasets import Split
 from fashionclf.models._graph import structure_of
 from fashionclf.preprocessing import split_indices
 from fashionclf.recipe import Recipe
-from fashionclf.trainer._batches import BatchSource
+from fashionclf.trainer._batches import BatchChange, BatchSource
 from fashionclf.trainer._callbacks import BestCheckpoint, StopAtDivergence
 from fashionclf.trainer._compilation import Compilation
+from fashionclf.trainer._devices import num_devices
 from fashionclf.trainer._options import FitOptions
 from fashionclf.trainer._resume import TrainingState
+from fashionclf.trainer._streams import StreamSource, evaluation_batches
+
+EVALUATION_BATCH: Final = 256
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,7 +41,7 @@ class FitPlan:
         seed: Of shuffling, augmentation and dropout.
         loss: The loss to compile the model with.
         source: The training batches.
-        validation: What Keras evaluates after every epoch, or None.
+        validation: Gives what Keras evaluates after every epoch, or None, as long as it is entered.
         callbacks: The caller's, then those that options ask for.
         state: The callback that keeps the state of the fit, or None.
         verbose: Keras's verbosity.
@@ -43,8 +50,8 @@ class FitPlan:
     recipe: Recipe
     seed: int
     loss: Any
-    source: BatchSource
-    validation: tuple[Any, ...] | None
+    source: BatchSource | StreamSource
+    validation: contextlib.AbstractContextManager[Any]
     callbacks: list[keras.callbacks.Callback]
     state: TrainingState | None
     verbose: str | int
@@ -59,40 +66,67 @@ def plan_fit(
     model: keras.Model,
     compilation: Compilation,
     image_shape: tuple[int, ...],
-    training: LabelledImages,
-    validation: LabelledImages | None,
+    training: LabelledImages | LabelledStream,
+    validation: LabelledImages | LabelledStream | None,
     options: FitOptions,
     save: Callable[[Path], None],
 ) -> FitPlan:
     """Turn checked data and options into what Keras takes. The model is only read."""
     recipe = options.recipe
     loss = compilation.loss_for(training.labels, recipe)
-    source = BatchSource(
-        training.images,
-        compilation.targets(training.labels, loss, recipe),
-        training.weights,
-        batch_size=recipe.batch_size,
-        image_shape=image_shape,
-        seed=options.seed,
-        augmentation=recipe.augmentation,
-        cutmix=recipe.cutmix,
-    )
-    held_out = None if validation is None else evaluation_arrays(validation, compilation, loss, image_shape)
+    targets = functools.partial(compilation.targets, loss=loss, recipe=recipe)
+    source = _source(training, targets, image_shape, options, num_devices(model))
+    held_out = None if validation is None else evaluation_data(validation, compilation, loss, image_shape)
     run: dict[str, Any] = {}
     if options.state_file is not None:
-        compiled = (repr(loss), compilation.to_dict())
-        run = _identity(recipe, options.seed, source, held_out, model, compiled)
+        compiled = (repr(loss), _without_name(compilation.to_dict()))
+        run = _identity(recipe, options.seed, source, validation, model, compiled)
     own, state = _own_callbacks(options, save, run)
     return FitPlan(
         recipe=recipe,
         seed=options.seed,
         loss=loss,
         source=source,
-        validation=held_out,
+        validation=held_out or contextlib.nullcontext(),
         callbacks=[*options.callbacks, *own],
         state=state,
         verbose=options.verbose,
     )
+
+
+def _source(
+    training: LabelledImages | LabelledStream,
+    targets: Callable[[Any], Any],
+    image_shape: tuple[int, ...],
+    options: FitOptions,
+    devices: int,
+) -> BatchSource | StreamSource:
+    """Return the training batches."""
+    recipe = options.recipe
+    if isinstance(training, LabelledStream):
+        change = BatchChange(options.seed, recipe.augmentation, recipe.cutmix, image_shape, devices)
+        return StreamSource(training, targets, change, steps_per_epoch=options.steps_per_epoch)
+    return BatchSource(
+        training.images,
+        targets(training.labels),
+        training.weights,
+        batch_size=recipe.batch_size,
+        image_shape=image_shape,
+        seed=options.seed,
+        augmentation=recipe.augmentation,
+        cutmix=recipe.cutmix,
+        least=devices,
+    )
+
+
+def evaluation_data(
+    data: LabelledImages | LabelledStream, compilation: Compilation, loss: Any, image_shape: tuple[int, ...]
+) -> contextlib.AbstractContextManager[Any]:
+    """Give what Keras evaluates, as long as the context lasts: arrays, or a data set."""
+    arrays = functools.partial(evaluation_arrays, compilation=compilation, loss=loss, image_shape=image_shape)
+    if isinstance(data, LabelledStream):
+        return evaluation_batches(data, arrays, compilation.num_devices)
+    return contextlib.nullcontext(arrays(data))
 
 
 def evaluation_arrays(
@@ -105,17 +139,24 @@ def evaluation_arrays(
 
 
 def training_and_validation(
-    data: LabelledImages,
+    data: LabelledImages | LabelledStream,
     validation_data: Any,
     options: FitOptions,
     num_classes: int,
     known_names: Sequence[ClassNames],
-) -> tuple[LabelledImages, LabelledImages | None]:
+) -> tuple[LabelledImages | LabelledStream, LabelledImages | LabelledStream | None]:
     """Return the training and the validation part: the validation data given, else a share split off, else None."""
-    validation: LabelledImages | None = None
+    validation: LabelledImages | LabelledStream | None = None
+    if isinstance(data, LabelledStream):
+        _check_stream_options(data, options, with_validation=validation_data is not None)
+    elif options.steps_per_epoch is not None:
+        raise ValueError(
+            "`steps_per_epoch` goes with a stream; arrays are trained on as a whole in every epoch. Leave it out, or "
+            "pass a tf.data.Dataset."
+        )
     if validation_data is not None:
         validation = _given_validation(validation_data, num_classes, known_names)
-    elif options.recipe.validation_split:
+    elif isinstance(data, LabelledImages) and options.recipe.validation_split:
         fit_index, validation_index = split_indices(
             integer_labels(data.labels),
             validation_size=options.recipe.validation_split,
@@ -133,18 +174,39 @@ def training_and_validation(
     return data, validation
 
 
-def _given_validation(validation_data: Any, num_classes: int, known_names: Sequence[ClassNames]) -> LabelledImages:
-    if isinstance(validation_data, Split):
-        return check_labelled(
-            validation_data, None, None, num_classes=num_classes, name="validation_data", known_names=known_names
+def _check_stream_options(data: LabelledStream, options: FitOptions, *, with_validation: bool) -> None:
+    """Refuse what needs all images at once."""
+    if options.recipe.validation_split and not with_validation:
+        raise ValueError(
+            f"`validation_split={options.recipe.validation_split:g}` needs all images at once, but `{data.name}` is a "
+            f"stream. Pass `validation_data`, such as `{data.name}.take(n)` beside `{data.name}.skip(n)`, or "
+            "`validation_split=0` if it is the recipe's."
         )
-    if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+    if data.is_batched and options.batch_size_given:
+        raise ValueError(
+            f"`batch_size={options.recipe.batch_size}` was received, but `{data.name}` comes in batches of its own. "
+            f"Leave it out, or pass `{data.name}.rebatch({options.recipe.batch_size})`."
+        )
+
+
+def _given_validation(
+    validation_data: Any, num_classes: int, known_names: Sequence[ClassNames]
+) -> LabelledImages | LabelledStream:
+    is_pair = isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)
+    if not (is_pair or isinstance(validation_data, Split) or stream_kind(validation_data)):
         raise TypeError(
-            "`validation_data` must be (x, y), (x, y, sample_weight) or a Split. "
+            "`validation_data` must be (x, y), (x, y, sample_weight), a Split, a tf.data.Dataset or a PyDataset. "
             f"Received: {type(validation_data).__name__}"
         )
-    x, y, *weights = validation_data
-    return check_labelled(x, y, weights[0] if weights else None, num_classes=num_classes, name="validation_data")
+    return read_labelled(
+        tuple(validation_data) if is_pair else validation_data,
+        None,
+        None,
+        num_classes=num_classes,
+        batch_size=EVALUATION_BATCH,
+        name="validation_data",
+        known_names=known_names,
+    )
 
 
 def _own_callbacks(
@@ -162,17 +224,39 @@ def _own_callbacks(
 
 
 def _identity(
-    recipe: Recipe, seed: int, source: BatchSource, validation: Sequence[Any] | None, model: keras.Model, compiled: Any
+    recipe: Recipe,
+    seed: int,
+    source: BatchSource | StreamSource,
+    validation: LabelledImages | LabelledStream | None,
+    model: keras.Model,
+    compiled: Any,
 ) -> dict[str, Any]:
     """Return what must be the same for an interrupted fit to go on, in JSON's types."""
     values = {
         "seed": seed,
         "epochs": recipe.epochs,
         "recipe": recipe.to_dict(),
-        "data": [zlib.crc32(array.tobytes()) for array in (source.images, *source.arrays)],
-        "validation data": [zlib.crc32(array.tobytes()) for array in validation or ()],
+        "data": source.fingerprint,
+        "validation data": _fingerprint(validation),
         "model": structure_of(model),
         "weights": [list(weight.shape) for weight in model.weights],
         "compilation": compiled,
     }
     return json.loads(json.dumps(values, default=repr))  # type: ignore[no-any-return]
+
+
+def _fingerprint(validation: LabelledImages | LabelledStream | None) -> list[Any]:
+    """Return what must be the same of the validation data. A stream may have changed: nobody has read all of it."""
+    if validation is None or isinstance(validation, LabelledStream):
+        return [] if validation is None else [validation.stream.kind]
+    arrays = (validation.images, validation.labels, validation.weights)
+    return [zlib.crc32(array.tobytes()) for array in arrays if array is not None]
+
+
+def _without_name(compilation: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the name of the optimizer: Keras numbers the optimizers of a process."""
+    optimizer = compilation["optimizer"]
+    if not optimizer:
+        return compilation
+    config = {key: value for key, value in optimizer["config"].items() if key != "name"}
+    return {**compilation, "optimizer": {**optimizer, "config": config}}

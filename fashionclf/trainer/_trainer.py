@@ -3,19 +3,19 @@
 import functools
 import os
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import keras
 import tensorflow as tf
 from typing_extensions import Buffer, override
 
-from fashionclf._images import scale_pixels
-from fashionclf._labelled import LabelledImages, check_labelled
+from fashionclf._labelled import LabelledImages
+from fashionclf._labelled_stream import LabelledStream, collect_labelled, read_labelled
 from fashionclf._types import (
     ClassNames,
     FloatArray,
-    ImagesLike,
+    LabelledLike,
     LabelsLike,
     PathLike,
     Precision,
@@ -38,8 +38,8 @@ from fashionclf.labels import CLASS_NAMES, match_labels
 from fashionclf.labels import class_names as class_names_of
 from fashionclf.models import flip_averaged
 from fashionclf.models._graph import named_variables
-from fashionclf.photographs._input import classify_input
-from fashionclf.photographs._many import OnError
+from fashionclf.photographs._input import classify_batches, classify_input
+from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
 from fashionclf.presets import Preset, get_preset, list_presets
 from fashionclf.recipe import Recipe
@@ -55,15 +55,16 @@ from fashionclf.trainer._file import (
     read_content,
     write_classifier,
 )
-from fashionclf.trainer._fit import EVALUATION_BATCH, run_fit
+from fashionclf.trainer._fit import run_fit
 from fashionclf.trainer._model_checks import check_model
 from fashionclf.trainer._model_state import fitting_of, state_of
 from fashionclf.trainer._optimizers import choose_optimizer
 from fashionclf.trainer._options import resolve_options
-from fashionclf.trainer._plan import evaluation_arrays, plan_fit, training_and_validation
+from fashionclf.trainer._plan import EVALUATION_BATCH, evaluation_data, plan_fit, training_and_validation
 from fashionclf.trainer._predictor import CompiledPredictor
 from fashionclf.trainer._process import check_process
 from fashionclf.trainer._step import TracedSteps
+from fashionclf.trainer._streams import evaluate_model, labels_and_probabilities
 
 
 class Trainer:
@@ -256,7 +257,7 @@ class Trainer:
 
     def fit(
         self,
-        x: ImagesLike | Split,
+        x: LabelledLike | Split,
         y: LabelsLike | None = None,
         *,
         epochs: int | None = None,
@@ -270,6 +271,7 @@ class Trainer:
         precision: Precision | None = None,
         class_weight: Any = None,
         sample_weight: Any = None,
+        steps_per_epoch: int | None = None,
         seed: int | None = None,
         resume: PathLike | None = None,
         verbose: int | str = "auto",
@@ -279,11 +281,13 @@ class Trainer:
         Fitting again continues from the current weights, with a new learning-rate schedule.
 
         Args:
-            x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
+            x: Images in any form that `prepare_images` takes, a tuple `(x, y)` or `(x, y, sample_weight)`, or a
+                `Split`, which has its own labels. Or a `tf.data.Dataset` or a `keras.utils.PyDataset` of such tuples:
+                it is read batch by batch and keeps its own order, so shuffle it yourself.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
             epochs: Number of passes over the training images.
-            batch_size: Images per step.
-            validation_data: `(x, y)`, `(x, y, sample_weight)` or a `Split`, evaluated after every epoch.
+            batch_size: Images per step. A stream of batches has its own.
+            validation_data: `(x, y)`, `(x, y, sample_weight)`, a `Split` or a stream, evaluated after every epoch.
             validation_split: Share, from 0 up to 1, of the images to hold out for validation instead, stratified and
                 shuffled, and without a group of a `Split` in both parts. 0 turns a recipe's off.
             early_stopping: Stop after this many epochs without a better validation loss, and restore the best
@@ -295,20 +299,25 @@ class Trainer:
                 is float32 again afterwards.
             class_weight: Weight by label or class name, 1 for those left out, or `"balanced"`.
             sample_weight: `(n,)`, one weight of at least 0 per training image.
+            steps_per_epoch: Batches per epoch of a stream, which each epoch continues where the last one ended. None
+                is a pass over all of it. A `tf.data.Dataset` that does not know its length is first read once to count
+                its batches.
             seed: Of the validation split, shuffling, augmentation and dropout, from 0 to 2**32 - 1. The same seed
                 gives the same weights bit for bit on one machine with the same versions. None draws fresh entropy.
             resume: File (`.npz`) for the state of the fit, written after every epoch and removed at the end. If it
                 exists, the interrupted fit continues from there and gives the same result as without the interruption.
                 Pass the same arguments and a model of the same structure; its weights are replaced. The state of your
-                own `callbacks` is not kept.
+                own `callbacks` is not kept. The pixels of a stream are not compared; the result is the same if it gives
+                the same batches in every pass.
             verbose: Keras's `"auto"`, 0 (silent), 1 (progress bar) or 2 (a line per epoch).
 
         Returns:
             Keras's `History`: `.history` has a list per metric, a value per epoch.
 
         Raises:
-            ValueError: If values are out of range, lengths differ, or early stopping or a checkpoint is asked for
-                without validation data.
+            ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
+                without validation data, or a stream cannot do what is asked for: `validation_split`, `sample_weight`
+                and `class_weight="balanced"` need arrays.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
@@ -342,10 +351,11 @@ class Trainer:
             seed=seed,
             resume=resume,
             verbose=verbose,
+            steps_per_epoch=steps_per_epoch,
         )
         names, renamed_from = self._names_after(x)
         known = [each for each in (renamed_from, names) if each is not None]
-        data = check_labelled(x, y, sample_weight, num_classes=self.num_classes, known_names=known)
+        data = self._read(x, y, sample_weight, options.recipe.batch_size, known)
         training, validation = training_and_validation(data, validation_data, options, self.num_classes, known)
         training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
         plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self.save)
@@ -379,7 +389,7 @@ class Trainer:
 
     def evaluate(
         self,
-        x: ImagesLike | Split,
+        x: LabelledLike | Split,
         y: LabelsLike | None = None,
         *,
         batch_size: int = EVALUATION_BATCH,
@@ -388,7 +398,7 @@ class Trainer:
         """Return the loss and the metrics on labelled images.
 
         Args:
-            x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
+            x: Images, a tuple, a `Split` or a stream, as `fit`.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
             batch_size: Images per step.
             sample_weight: `(n,)`, one weight of at least 0 per image, for the loss. As in Keras, metrics do not use
@@ -410,31 +420,30 @@ class Trainer:
         check_process()
         self._check_compilation()
         batch_size = check_count(batch_size, "batch_size")
-        data = self._labelled(x, y, sample_weight)
+        data = self._read(x, y, sample_weight, batch_size, self._known_lists)
         loss = self._compilation.loss_in_force(data.labels, self.recipe)
-        images, targets, *weights = evaluation_arrays(data, self._compilation, loss, self._image_shape)
-        with self._locks.computing:
-            results = self._compilation.evaluated(loss).evaluate(
-                images,
-                targets,
-                batch_size=batch_size,
-                sample_weight=weights[0] if weights else None,
-                verbose=0,
-                return_dict=True,
-            )
-        return {name: float(value) for name, value in results.items()}
+        with evaluation_data(data, self._compilation, loss, self._image_shape) as given, self._locks.computing:
+            return evaluate_model(self._compilation.evaluated(loss), given, batch_size)
 
-    def _labelled(self, x: ImagesLike | Split, y: LabelsLike | None, sample_weight: Any = None) -> LabelledImages:
+    def _read(
+        self, x: LabelledLike | Split, y: Any, sample_weight: Any, batch_size: int, known: Sequence[ClassNames]
+    ) -> LabelledImages | LabelledStream:
         """Check images, labels and weights; the labels of a `Split` are matched with the classes by name."""
-        return check_labelled(x, y, sample_weight, num_classes=self.num_classes, known_names=self._known_lists)
+        return read_labelled(
+            x, y, sample_weight, num_classes=self.num_classes, batch_size=batch_size, known_names=known
+        )
+
+    def _labelled(self, x: LabelledLike | Split, y: LabelsLike | None) -> LabelledImages:
+        """Check images and labels; a stream of them is read into memory."""
+        return collect_labelled(x, y, num_classes=self.num_classes, known_names=self._known_lists)
 
     def report(
-        self, x: ImagesLike | Split, y: LabelsLike | None = None, *, batch_size: int = EVALUATION_BATCH
+        self, x: LabelledLike | Split, y: LabelsLike | None = None, *, batch_size: int = EVALUATION_BATCH
     ) -> EvaluationReport:
         """Return the metrics on labelled images: overall, by class, the most frequent mistakes, and calibration.
 
         Args:
-            x: Images in any form that `prepare_images` takes, or a `Split`, which has its own labels.
+            x: Images, a tuple, a `Split` or a stream, as `fit`.
             y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
             batch_size: Images computed at a time; bounds the memory used.
 
@@ -453,9 +462,10 @@ class Trainer:
             array([0, 0, 0, 2, 0, 0, 0, 0, 0, 2])
         """
         names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
-        data = self._labelled(x, y)
-        probabilities = self._predictor(scale_pixels(data.images), batch_size)
-        return evaluate_predictions(data.labels, Predictions(probabilities, names))
+        data = self._read(x, y, None, batch_size, self._known_lists)
+        compute = functools.partial(self._predictor, batch_size=batch_size)
+        labels, probabilities = labels_and_probabilities(data, compute)
+        return evaluate_predictions(labels, Predictions(probabilities, names))
 
     def predict(
         self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH, on_error: OnError = "raise"
@@ -465,7 +475,10 @@ class Trainer:
         Args:
             x: Images in any form that `prepare_images` takes, a single image gives one prediction. Or photographs, read
                 as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, an array
-                `(h, w, 3)` or `(h, w, 4)` of colours, or a list or iterator of these, such as `Path.glob`.
+                `(h, w, 3)` or `(h, w, 4)` of colours, or a list or iterator of these, such as `Path.glob`. Or a stream
+                of images or batches of them: a `tf.data.Dataset`, a `keras.utils.PyDataset` or an iterator. Of tuples
+                `(images, labels)` it takes the images. Only probabilities are kept: `predict_batches` does not even
+                keep those.
             batch_size: Images computed at a time; bounds the memory used.
             on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
                 them out, with one warning: `Predictions.sources` names those that were read.
@@ -496,8 +509,53 @@ class Trainer:
         """
         names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
         compute = functools.partial(self._predictor, batch_size=batch_size)
-        found = classify_input(x, compute, threshold=self.unfamiliarity_threshold, on_error=on_error)
+        found = classify_input(
+            x, compute, threshold=self.unfamiliarity_threshold, on_error=on_error, batch_size=batch_size
+        )
         return Predictions(found.probabilities, names, sources=found.names, doubts=found.doubts)
+
+    def predict_batches(
+        self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH, on_error: OnError = "raise"
+    ) -> Iterator[Predictions]:
+        """Return class names with probabilities batch by batch, in constant memory for any number of images.
+
+        Args:
+            x: Images, photographs or a stream of them, as `predict`; also a folder or list of millions of files.
+            batch_size: Images per batch. The batches of a stream stay as they are.
+            on_error: As `predict`, for the photographs of each batch. A batch of which all are skipped is left out.
+
+        Returns:
+            An iterator of `Predictions`, each for the next images of `x`, which is read as the iterator advances.
+
+        Raises:
+            ValueError: As `predict`; for images that are not right, when their batch is reached.
+            TypeError: As `predict`.
+            FileNotFoundError: As `predict`.
+            ImportError: As `predict`.
+
+        Warns:
+            DoubtfulImageWarning: Of the first batch with images that may be misread. `Predictions.doubts` has all.
+            UnreadableImageWarning: If photographs are skipped, for each batch.
+
+        Example:
+            >>> import fashionclf as fc
+            >>> images, labels = fc.load_data("synthetic").test
+            >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+            >>> for predictions in trainer.predict_batches(iter(images[:500])):
+            ...     predictions
+            <Predictions for 256 images, 10 classes>
+            <Predictions for 244 images, 10 classes>
+        """
+        names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
+        check_on_error(on_error)
+        parts = classify_batches(
+            x,
+            functools.partial(self._predictor, batch_size=batch_size),
+            threshold=self.unfamiliarity_threshold,
+            on_error=on_error,
+            batch_size=batch_size,
+        )
+        return (Predictions(part.probabilities, names, sources=part.names, doubts=part.doubts) for part in parts)
 
     def predict_proba(self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH) -> FloatArray:
         """Return probabilities alone, as scikit-learn's classifiers do.
@@ -516,8 +574,9 @@ class Trainer:
             FileNotFoundError: If there is no such file.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
-        compute = functools.partial(self._predictor, batch_size=check_count(batch_size, "batch_size"))
-        return classify_input(x, compute, threshold=self.unfamiliarity_threshold).probabilities
+        batch_size = check_count(batch_size, "batch_size")
+        compute = functools.partial(self._predictor, batch_size=batch_size)
+        return classify_input(x, compute, threshold=self.unfamiliarity_threshold, batch_size=batch_size).probabilities
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.

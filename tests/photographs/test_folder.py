@@ -121,7 +121,7 @@ def test_nothing_readable_is_an_error(folder, fitted):
         fitted.predict(folder / "Polo", on_error="skip")
     with pytest.raises(ValueError, match="Unknown on_error 'ignore'"):
         fitted.predict(folder / "Hat", on_error="ignore")
-    with pytest.raises(ValueError, match="iterator without any items"):
+    with pytest.raises(ValueError, match="gives no image"):
         fitted.predict(folder.glob("*.tiff"))
 
 

@@ -1,0 +1,174 @@
+"""Streams: a `tf.data.Dataset`, a `keras.utils.PyDataset` or an iterator, read one element at a time.
+
+They are told apart without importing TensorFlow or Keras: an object of a module that is not loaded cannot be here.
+"""
+
+import itertools
+import math
+import multiprocessing
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, Final, Literal, TypeAlias
+
+from fashionclf._images import is_one_image, shape_of
+from fashionclf._warnings import stack_level
+
+StreamKind: TypeAlias = Literal["tf.data.Dataset", "PyDataset", "iterator"]
+
+_PATIENCE: Final = 10.0  # seconds of counting without a word
+
+_UNKNOWN: Final = -2  # of `tf.data.Dataset.cardinality`
+
+_UNENDING: Final = -1
+
+
+def stream_kind(x: object) -> StreamKind | None:
+    """Tell which kind of stream `x` is, None if it is none."""
+    if isinstance(x, _class("tensorflow", "data", "Dataset")):
+        return "tf.data.Dataset"
+    if isinstance(x, _class("keras", "utils", "PyDataset")):
+        return "PyDataset"
+    return "iterator" if isinstance(x, Iterator) else None
+
+
+def _class(module: str, *names: str) -> Any:
+    """Return a class of a module that has been imported, else an empty tuple, of which nothing is an instance."""
+    found: Any = sys.modules.get(module)
+    for name in names:
+        found = getattr(found, name, None)
+    return found if isinstance(found, type) else ()
+
+
+class Stream:
+    """A stream, read one element at a time.
+
+    Args:
+        source: Anything for which `stream_kind` gives a kind.
+        name: Of the argument, for error messages.
+
+    Attributes:
+        source: What was given.
+        kind: Its kind.
+        name: Of the argument.
+    """
+
+    def __init__(self, source: Any, name: str) -> None:
+        kind = stream_kind(source)
+        if kind is None:
+            raise TypeError(f"`{name}` must be a stream. Received: {type(source).__name__}")
+        self.source, self.name, self.kind = source, name, kind
+
+    @property
+    def length(self) -> float | None:
+        """The number of elements: infinity if it does not end, None if that is not known."""
+        if self.kind == "tf.data.Dataset":
+            number = int(self.source.cardinality())
+            return {_UNKNOWN: None, _UNENDING: math.inf}.get(number, number)
+        if self.kind == "PyDataset":
+            number = self.source.num_batches
+            return math.inf if number is None else int(number)
+        return None
+
+    def first(self) -> Any:
+        """Return the first element, without starting a pass."""
+        if self.length == 0:
+            raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
+        if self.kind == "PyDataset":
+            return self.source[0]
+        for element in self.source.take(1).as_numpy_iterator():
+            return element
+        raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
+
+    def count(self) -> int:
+        """Return the number of elements; a `tf.data.Dataset` that does not know it is read once."""
+        length = self.length
+        if length is not None:
+            return int(length)
+        count, begin, warned = 0, time.monotonic(), False
+        for count, _ in enumerate(self.source, 1):  # it is read for its number only
+            if not warned and time.monotonic() - begin > _PATIENCE:
+                warned = True
+                warnings.warn(
+                    f"`{self.name}` does not know its length, and its batches are still being counted: {count:,} by "
+                    "now. If you know the number `n`, pass `steps_per_epoch=n`, or "
+                    f"`{self.name}.apply(tf.data.experimental.assert_cardinality(n))`.",
+                    UserWarning,
+                    stacklevel=stack_level(),
+                )
+        return count
+
+    def elements(self) -> Iterator[Any]:
+        """Read all elements once: arrays, or tuples of arrays."""
+        if self.kind == "tf.data.Dataset":
+            return iter(self.source.as_numpy_iterator())
+        return _read_sequence(self.source) if self.kind == "PyDataset" else iter(self.source)
+
+    def begin_epoch(self) -> None:
+        """Tell a `PyDataset` that a pass begins."""
+        if self.kind == "PyDataset":
+            self.source.on_epoch_begin()
+
+    def end_epoch(self) -> None:
+        """Tell a `PyDataset` that all batches of a pass have been read."""
+        if self.kind == "PyDataset":
+            self.source.on_epoch_end()
+
+
+def images_of(element: Any, name: str) -> Any:
+    """Return the images of an element: its first part if it is a tuple, as Keras reads it."""
+    if isinstance(element, dict):
+        raise TypeError(
+            f"`{name}` gives dictionaries with {', '.join(map(repr, element))}; expected images, or tuples (images, "
+            "labels). Choose them, such as `.map(lambda each: (each['image'], each['label']))`."
+        )
+    # A tuple of one to three parts cannot be an image: that has 28 rows or 784 pixels.
+    return element[0] if isinstance(element, tuple) and 1 <= len(element) <= 3 else element
+
+
+def holds_one_image(images: Any) -> bool:
+    """Tell whether the images of an element are a single one."""
+    return is_one_image(shape_of(images))
+
+
+# -- reading a PyDataset ------------------------------------------------------------------------------
+
+
+def _read_sequence(dataset: Any) -> Iterator[Any]:
+    """Read the batches of a `PyDataset` in order, with its `workers` ahead of the reader, as Keras does."""
+    number = dataset.num_batches
+    indices: Iterable[int] = itertools.count() if number is None else range(number)
+    workers, in_processes = dataset.workers, dataset.use_multiprocessing
+    if workers <= (0 if in_processes else 1):
+        yield from (dataset[index] for index in indices)
+        return
+    pool: Executor
+    if in_processes:
+        # Keras's way too: how processes start is set by `multiprocessing.set_start_method`.
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context(), _keep, (dataset,))
+    else:
+        pool = ThreadPoolExecutor(workers)
+    ahead: deque[Future[Any]] = deque()
+    try:
+        for index in indices:
+            ahead.append(pool.submit(_kept, index) if in_processes else pool.submit(dataset.__getitem__, index))
+            if len(ahead) >= max(workers, dataset.max_queue_size):
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_KEPT: Final[list[Any]] = []  # in a worker process: the data set it reads
+
+
+def _keep(dataset: Any) -> None:
+    _KEPT[:] = [dataset]
+
+
+def _kept(index: int) -> Any:
+    return _KEPT[0][index]

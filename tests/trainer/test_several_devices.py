@@ -1,0 +1,141 @@
+"""Training on several devices, in processes of their own: devices are laid out before TensorFlow starts."""
+
+import subprocess
+import sys
+import textwrap
+
+BEGIN = """
+    import warnings
+    import numpy as np
+    import pytest
+    import tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    import fashionclf as fc
+    from fashionclf.datasets._synthetic import draw_garments
+    images, labels = draw_garments(240)
+    two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    one = tf.distribute.MirroredStrategy(["CPU:0"])
+    quiet = {"epochs": 2, "seed": 0, "verbose": 0}
+
+    def weights(trainer):
+        return np.concatenate([each.ravel() for each in trainer.model.get_weights()])
+
+    def trained(strategy, make, *data, **options):
+        with strategy.scope():
+            trainer = make()
+        trainer.fit(*(data or (images, labels)), **{**quiet, **options})
+        return weights(trainer)
+"""
+
+
+def run(script):
+    script = textwrap.dedent(BEGIN) + textwrap.dedent(script)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_two_devices_train_as_one():
+    """Equal to 1e-4 after 16 steps in float32: sums are added in another order, and Adam divides by small numbers."""
+    run("""
+        def make():
+            return fc.Trainer(fc.cnn_model((4,), units=(8,), dropout=0, seed=0), recipe=fc.Recipe(precision="float32"))
+
+        def differ(**options):
+            found, expected = trained(two, make, **options), trained(one, make, **options)
+            np.testing.assert_allclose(found, expected, atol=1e-4, err_msg=str(options))
+
+        differ()
+        differ(augment=True, class_weight="balanced", batch_size=50)  # the last batch has 40
+        differ(validation_split=0.2, early_stopping=0)
+        stream = tf.data.Dataset.from_tensor_slices((images, labels)).batch(30)
+        found = trained(two, make, stream, validation_data=stream)
+        np.testing.assert_allclose(found, trained(one, make, stream, validation_data=stream), atol=1e-4)
+        endless = trained(two, make, stream.repeat(), steps_per_epoch=8)
+        np.testing.assert_allclose(found, endless, atol=1e-4)
+    """)
+
+
+def test_presets_built_in_the_scope():
+    run("""
+        import keras
+        for name in fc.list_presets():
+            with two.scope():
+                trainer = fc.Trainer.from_preset(name, seed=0)
+            expected = fc.Trainer.from_preset(name, seed=0)
+            np.testing.assert_array_equal(weights(trainer), weights(expected), err_msg=name)
+            assert trainer.model.distribute_strategy is two
+        for name in fc.list_presets(pretrained=True):
+            with two.scope():
+                trainer = fc.Trainer.from_preset(name, pretrained=True)
+            expected = fc.Trainer.from_preset(name, pretrained=True)
+            found = trainer.predict_proba(images)
+            np.testing.assert_allclose(found, expected.predict_proba(images), atol=1e-6, err_msg=name)
+        with two.scope():
+            trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+            trainer.recipe = fc.Recipe(learning_rate=1e-4, precision="float32")
+            trainer.fit(images, labels, **quiet)  # inside the scope as well
+            assert trainer.evaluate(images, labels)["accuracy"] - trainer.report(images, labels).accuracy < 1e-6
+    """)
+
+
+def test_every_option(tmp_path):
+    run(f"""
+        import keras, pathlib
+        folder = pathlib.Path({str(tmp_path)!r})
+        recipe = fc.Recipe(
+            precision="bfloat16", cutmix=0.5, label_smoothing=0.1, augmentation=fc.Augmentation(max_shift=1),
+            schedule="one_cycle", learning_rate=0.01, early_stopping=2, validation_split=0.2,
+        )
+
+        class Interrupt(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 2:
+                    raise KeyboardInterrupt
+
+        def make(recipe=recipe):
+            with two.scope():
+                return fc.Trainer(fc.cnn_model((4,), units=(8,), batch_norm=True, seed=0), recipe=recipe)
+
+        options = {{"epochs": 4, "seed": 0, "verbose": 0, "checkpoint": folder / "best.keras"}}
+        whole = make()
+        losses = whole.fit(images, labels, **options).history["val_loss"]
+        broken = make()
+        try:
+            broken.fit(images, labels, resume=folder / "a.npz", callbacks=[Interrupt()], **options)
+        except KeyboardInterrupt:
+            assert (folder / "a.npz").exists()
+        resumed = make()
+        resumed.fit(images, labels, resume=folder / "a.npz", **options)
+        np.testing.assert_allclose(weights(resumed), weights(whole), atol=1e-5)
+        with two.scope():
+            best = fc.Trainer.load(folder / "best.keras")
+        best.fit(images, labels, validation_split=0.2, **quiet)
+        temperature = fc.calibrate(best, images, labels)
+        assert 0.1 <= temperature <= 10
+    """)
+
+
+def test_batches_that_devices_cannot_share_evenly():
+    """An odd number of images, as fewer images than a preset's batch size are, and a batch of one."""
+    run("""
+        held_out = tf.data.Dataset.from_tensor_slices((images, labels)).take(65).batch(64)
+        for length in (1, 33, 101):
+            with two.scope():
+                trainer = fc.Trainer.from_preset("cnn_fast", seed=0)
+            data = images[:length], labels[:length]
+            history = trainer.fit(*data, validation_data=held_out, **quiet).history
+            assert np.isfinite(list(history.values())).all(), (length, history)
+            assert np.isfinite(weights(trainer)).all()
+            with two.scope():
+                trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+            trainer.recipe = fc.Recipe(learning_rate=1e-9, precision="float32")
+            trainer.fit(images, labels, validation_data=held_out, **{**quiet, "epochs": 1})
+            expected = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+            for judged in (held_out, (images[:65], labels[:65])):
+                found = trainer.evaluate(judged, batch_size=64)["accuracy"]
+                assert abs(found - expected.report(judged).accuracy) < 1e-6, length
+            with pytest.raises(ValueError, match="2 devices share each batch.*Received a batch of 1"):
+                trainer.evaluate(images[:1], labels[:1])
+    """)

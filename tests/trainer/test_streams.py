@@ -1,0 +1,363 @@
+"""`tf.data.Dataset`, `keras.utils.PyDataset` and tuples in fit, evaluate, report and what else takes labels."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from samples.trainer import QUIET, Interrupt
+
+import fashionclf as fc
+
+FLOAT32 = {**QUIET, "precision": "float32"}
+
+
+class Batches(keras.utils.PyDataset):
+    """The images in batches; notes when epochs begin and end."""
+
+    def __init__(self, images, labels, size=32, *, infinite=False, **options):
+        super().__init__(**options)
+        self.images, self.labels, self.size, self.infinite = images, labels, size, infinite
+        self.epochs = []
+
+    @property
+    def num_batches(self):
+        return None if self.infinite else -(-len(self.images) // self.size)
+
+    def __getitem__(self, index):
+        start = index % -(-len(self.images) // self.size) * self.size
+        return self.images[start : start + self.size], self.labels[start : start + self.size]
+
+    def on_epoch_begin(self):
+        self.epochs.append("begin")
+
+    def on_epoch_end(self):
+        self.epochs.append("end")
+
+
+@pytest.fixture(scope="module")
+def singles(garments):
+    return tf.data.Dataset.from_tensor_slices(garments)
+
+
+@pytest.fixture(scope="module")
+def batches(singles):
+    return singles.batch(32)
+
+
+def weights(trainer):
+    return trainer.model.get_weights()[0]
+
+
+def trained(make, x, **options):
+    trainer = make()
+    trainer.fit(x, **{**FLOAT32, **options})
+    return weights(trainer)
+
+
+@pytest.fixture(scope="module")
+def expected(garments):
+    """What plain Keras learns from the batches in their order."""
+    images, labels = garments
+    model = fc.dense_model((), seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(fc.prepare_images(images), labels, batch_size=32, epochs=2, shuffle=False, verbose=0)
+    return model.get_weights()[0]
+
+
+def test_every_stream_trains_as_plain_keras(garments, singles, batches, small_trainer, expected):
+    unknown = tf.data.Dataset.from_generator(
+        lambda: zip(*garments, strict=True),
+        output_signature=(tf.TensorSpec((28, 28), tf.uint8), tf.TensorSpec((), tf.int64)),
+    )
+    floats = batches.map(lambda x, y: (tf.cast(x, tf.float32) / 255, y))
+    streams = {
+        "batches": batches,
+        "single images": singles,
+        "unknown length": unknown,
+        "floats": floats,
+        "PyDataset": Batches(*garments),
+        "PyDataset with threads": Batches(*garments, workers=2, max_queue_size=3),
+    }
+    for name, stream in streams.items():
+        np.testing.assert_allclose(trained(small_trainer, stream, epochs=2), expected, atol=1e-6, err_msg=name)
+    endless = {
+        "repeated": batches.repeat(),
+        "continued": batches,
+        "endless PyDataset": Batches(*garments, infinite=True),
+    }
+    for name, stream in endless.items():
+        found = trained(small_trainer, stream, epochs=2, steps_per_epoch=19)
+        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=name)
+
+
+def test_an_epoch_continues_where_the_last_one_ended(garments, batches, small_trainer):
+    whole = trained(small_trainer, batches, epochs=1)
+    parts = trained(small_trainer, batches.take(18), epochs=3, steps_per_epoch=6)
+    np.testing.assert_allclose(trained(small_trainer, batches.take(18), epochs=1), parts, atol=1e-6)
+    assert not np.allclose(whole, parts, atol=1e-6)
+
+
+def test_evaluate_and_report(fitted, garments, singles, batches):
+    images, labels = garments
+    expected, report = fitted.evaluate(images, labels), fitted.report(images, labels)
+    for stream in (singles, batches, Batches(images, labels), (images, labels), fc.Split(images, labels)):
+        assert fitted.evaluate(stream) == pytest.approx(expected, abs=1e-5)
+        found = fitted.report(stream)
+        assert (found.accuracy, found.confusion_matrix.tolist()) == (report.accuracy, report.confusion_matrix.tolist())
+    weight = np.linspace(0, 1, 600).astype("float32")
+    weighted = tf.data.Dataset.from_tensor_slices((images, labels, weight)).batch(64)
+    expected = fitted.evaluate(images, labels, sample_weight=weight, batch_size=64)
+    assert fitted.evaluate(weighted) == pytest.approx(expected, abs=1e-5)
+    assert fitted.evaluate((images, labels, weight), batch_size=64) == pytest.approx(expected, abs=1e-5)
+
+
+def test_validation_early_stopping_checkpoint(garments, batches, small_trainer, tmp_path):
+    images, labels = garments
+    histories = []
+    for validation in (batches, Batches(images, labels), (images, labels), fc.Split(images, labels)):
+        trainer = small_trainer()
+        options = {**FLOAT32, "epochs": 2, "early_stopping": 1, "checkpoint": tmp_path / "best.keras"}
+        histories.append(trainer.fit(batches, validation_data=validation, **options).history["val_loss"])
+        best = fc.Trainer.load(tmp_path / "best.keras")
+        assert best.evaluate(images, labels)["loss"] == pytest.approx(min(histories[-1]), abs=1e-5)
+    np.testing.assert_allclose(histories, [histories[0]] * 4, rtol=1e-5)
+    arrays = small_trainer().fit(images, labels, validation_data=batches, **FLOAT32)
+    assert arrays.history["val_loss"][0] > 0
+
+
+def test_weights_of_images_and_classes(garments, batches, small_trainer):
+    images, labels = garments
+    by_class = {"Trouser": 3.0, 2: 0.0}
+    factor = np.array([1, 3, 0, 1, 1, 1, 1, 1, 1, 1], np.float32)[labels]
+    triples = tf.data.Dataset.from_tensor_slices((images, labels, factor)).batch(32)
+    found = trained(small_trainer, batches, class_weight=by_class)
+    np.testing.assert_allclose(found, trained(small_trainer, triples), atol=1e-6)
+    squared = trained(small_trainer, triples, class_weight=by_class)
+    np.testing.assert_allclose(
+        squared,
+        trained(small_trainer, tf.data.Dataset.from_tensor_slices((images, labels, factor**2)).batch(32)),
+        atol=1e-6,
+    )
+    assert not np.allclose(found, squared, atol=1e-4)
+
+
+@pytest.mark.parametrize("labels", ["integers", "one_hot"])
+def test_augmentation_cutmix_and_smoothing_are_seeded(garments, labels):
+    targets = garments[1] if labels == "integers" else fc.one_hot(garments[1])
+    stream = tf.data.Dataset.from_tensor_slices((garments[0], targets)).batch(32).repeat()
+    recipe = fc.Recipe(
+        precision="float32", augmentation=fc.Augmentation(max_shift=1, erasing=0.5), cutmix=0.5, label_smoothing=0.1,
+        schedule="one_cycle", learning_rate=0.01,
+    )  # fmt: skip
+
+    def run(recipe, seed):
+        trainer = fc.Trainer(fc.dense_model((), seed=0), recipe=recipe)
+        trainer.fit(stream, steps_per_epoch=5, epochs=2, seed=seed, verbose=0)
+        assert float(keras.ops.convert_to_numpy(trainer.model.optimizer.learning_rate)) < 0.01
+        return weights(trainer)
+
+    first = run(recipe, 1)
+    np.testing.assert_array_equal(first, run(recipe, 1))
+    assert not np.array_equal(first, run(recipe, 2))
+    for option, off in {"augmentation": None, "cutmix": 0.0, "label_smoothing": 0.0}.items():
+        assert not np.array_equal(first, run(fc.Recipe(**{**vars(recipe), option: off}), 1)), option
+
+
+@pytest.mark.parametrize("options", [{}, {"steps_per_epoch": 7}])
+def test_resume(batches, small_trainer, tmp_path, options):
+    options = {**FLOAT32, "epochs": 3, "augment": True, **options}
+    whole, broken = small_trainer(), small_trainer()
+    whole.fit(batches, **options)
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(batches, resume=tmp_path / "a.npz", callbacks=[Interrupt(2)], **options)
+    resumed = small_trainer()
+    with pytest.raises(ValueError, match="another fit"):
+        resumed.fit(batches.take(2), resume=tmp_path / "a.npz", **options | {"steps_per_epoch": 2})
+    history = resumed.fit(batches, resume=tmp_path / "a.npz", **options).history
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+    assert len(history["loss"]) == 3
+
+
+def test_epochs_of_a_pydataset_begin_and_end(garments, small_trainer):
+    data, held_out = Batches(*garments), Batches(*garments, workers=2)
+    small_trainer().fit(data, validation_data=held_out, **{**FLOAT32, "epochs": 2})
+    assert data.epochs == held_out.epochs == ["begin", "end"] * 2
+
+
+def test_processes_read_a_pydataset(garments, fitted):
+    import multiprocessing
+
+    from fashionclf._streams import Stream
+
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("spawn", force=True)
+    try:
+        # a class that a new process can import
+        stream = Stream(_importable(garments), "x")
+        assert sum(len(images) for images, _ in stream.elements()) == 600
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+
+
+def _importable(garments):
+    from samples.streams import Batches as Importable
+
+    return Importable(*garments, workers=2, use_multiprocessing=True)
+
+
+def test_tuples_and_streams_where_a_split_is_taken(garments, batches):
+    images, labels = garments
+    trainer = fc.Trainer(fc.dense_model((), seed=0))
+    expected = fc.shift_robustness(trainer, images, labels, max_shift=1).accuracies
+    for data in ((images, labels), batches):
+        np.testing.assert_array_equal(fc.shift_robustness(trainer, data, max_shift=1).accuracies, expected)
+        found = fc.corruption_robustness(trainer, data, corruptions=["fog"], severities=[1]).uncorrupted
+        assert found == trainer.report(data).accuracy
+        scores = fc.cross_validate(lambda: fc.Trainer(fc.dense_model((), seed=0)), data, folds=2, seed=0)
+        assert scores.shape == (2,)
+    temperatures = [fc.calibrate(fc.Trainer(fc.dense_model((), seed=0)), data) for data in ((images, labels), batches)]
+    assert temperatures[0] == pytest.approx(temperatures[1])
+
+
+def test_names_of_the_classes(garments):
+    stream = tf.data.Dataset.from_tensor_slices((garments[0], garments[1] % 2)).batch(100)
+    trainer = fc.Trainer(fc.dense_model((), num_classes=2, seed=0), class_names=["even", "odd"])
+    trainer.fit(stream, **FLOAT32)
+    assert trainer.predict(stream)[0].class_name in ("even", "odd")
+
+
+# -- mistakes -----------------------------------------------------------------------------------------
+
+
+def later(change):
+    """Return a data set that is right in its first batch and wrong in the second."""
+
+    def wrong(stream):
+        return stream.take(1).concatenate(stream.skip(1).map(change))
+
+    return wrong
+
+
+MISTAKES = {
+    "infinite": (lambda s: s.repeat(), {}, ValueError, r"infinite tf.data.Dataset.*x.take\(n\).*steps_per_epoch"),
+    "floats to 255": (lambda s: s.map(lambda x, y: (tf.cast(x, tf.float32), y)), {}, ValueError, "divide by 255"),
+    "wrong size": (lambda s: s.map(lambda x, y: (x[:, :27], y)), {}, ValueError, r"\(32, 27, 28\), expected"),
+    "images alone": (lambda s: s.map(lambda x, y: x), {}, ValueError, "1 array; expected tuples"),
+    "four parts": (lambda s: s.map(lambda x, y: (x, y, y, y)), {}, ValueError, "4 arrays; expected tuples"),
+    "dictionary": (lambda s: s.map(lambda x, y: {"image": x}), {}, TypeError, "'image'.*each\\['label'\\]"),
+    "empty": (lambda s: s.take(0), {}, ValueError, "empty tf.data.Dataset"),
+    "labels": (lambda s: s.map(lambda x, y: (x, y + 5)), {}, ValueError, r"labels of x, batch 0.*0\.\.9"),
+    "weights": (lambda s: s.map(lambda x, y: (x, y, -tf.ones(32))), {}, ValueError, "not negative"),
+    "later labels": (later(lambda x, y: (x, y + 5)), {}, ValueError, r"labels of x, batch 1.*0\.\.9"),
+    "iterator": (iter, {}, ValueError, "read only once.*from_generator"),
+    "generator": (lambda s: (each for each in s), {}, ValueError, "read only once"),
+    "y": (lambda s: s, {"y": np.zeros(600, int)}, ValueError, "`y` goes with arrays"),
+    "sample_weight": (lambda s: s, {"sample_weight": np.ones(600)}, ValueError, "`sample_weight` goes with arrays"),
+    "validation_split": (lambda s: s, {"validation_split": 0.2}, ValueError, "`validation_split=0.2` needs all images"),
+    "batch_size": (lambda s: s, {"batch_size": 8}, ValueError, r"`x.rebatch\(8\)`"),
+    "balanced": (lambda s: s, {"class_weight": "balanced"}, ValueError, "needs all labels"),
+    "unknown class": (lambda s: s, {"class_weight": {"Boots": 2}}, ValueError, "unknown class 'Boots'"),
+    "no class": (lambda s: s, {"class_weight": dict.fromkeys(range(10), 0)}, ValueError, "no image"),
+    "validation": (lambda s: s, {"validation_data": iter([])}, ValueError, "`validation_data` is an iterator"),
+    "steps": (lambda s: s, {"steps_per_epoch": 0}, ValueError, "`steps_per_epoch`"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes(batches, small_trainer, mistake):
+    stream, options, error, message = MISTAKES[mistake]
+    with pytest.raises(error, match=message):
+        small_trainer().fit(stream(batches), **{**FLOAT32, **options})
+
+
+def test_other_mistakes(garments, batches, fitted, small_trainer):
+    images, labels = garments
+    with pytest.raises(ValueError, match=r"infinite tf.data.Dataset; expected one that ends"):
+        fitted.evaluate(batches.repeat())
+    with pytest.raises(ValueError, match=r"infinite PyDataset.*num_batches"):
+        small_trainer().fit(batches, validation_data=Batches(images, labels, infinite=True), **FLOAT32)
+    with pytest.raises(ValueError, match="leave out `sample_weight`"):
+        fitted.evaluate((images, labels, np.ones(600)), sample_weight=np.ones(600))
+    with pytest.raises(ValueError, match="Split and ndarray; expected"):
+        fitted.evaluate((fc.Split(images, labels), labels))
+    with pytest.raises(ValueError, match="`steps_per_epoch` goes with a stream"):
+        small_trainer().fit(images, labels, steps_per_epoch=3, **FLOAT32)
+    once = iter([tuple(garments)])
+    data = tf.data.Dataset.from_generator(
+        lambda: once, output_signature=(tf.TensorSpec((None, 28, 28), tf.uint8), tf.TensorSpec((None,), tf.int64))
+    )
+    with pytest.raises(ValueError, match="gave no batch in pass 1"):
+        small_trainer().fit(data, steps_per_epoch=2, **FLOAT32)
+
+    class Mixed(Batches):
+        def __getitem__(self, index):
+            images, labels = super().__getitem__(index)
+            return images, (labels if index == 0 else fc.one_hot(labels))
+
+    with pytest.raises(ValueError, match=r"batch 1.*one-hot labels without weights.*integer labels"):
+        small_trainer().fit(Mixed(images, labels), **FLOAT32)
+
+    class Single(Batches):
+        def __getitem__(self, index):
+            return self.images[index], self.labels[index]
+
+    with pytest.raises(ValueError, match="PyDataset of single images"):
+        small_trainer().fit(Single(images, labels), **FLOAT32)
+
+
+def test_an_error_of_the_stream_itself_is_raised(garments, small_trainer):
+    class Broken(Batches):
+        def __getitem__(self, index):
+            if index == 3:
+                raise OSError("the disk is gone")
+            return super().__getitem__(index)
+
+    for options in ({}, {"workers": 2}):
+        with pytest.raises(OSError, match="the disk is gone"):
+            small_trainer().fit(Broken(*garments, **options), **FLOAT32)
+
+
+def test_negatives_are_warned_of_once(garments, small_trainer):
+    stream = tf.data.Dataset.from_tensor_slices((255 - garments[0], garments[1])).batch(100)
+    with pytest.warns(fc.DoubtfulImageWarning, match="Most images of `x`") as caught:
+        small_trainer().fit(stream, **FLOAT32)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+def test_counting_a_long_stream_says_so(monkeypatch, batches, small_trainer):
+    monkeypatch.setattr("fashionclf._streams._PATIENCE", -1)
+    with pytest.warns(UserWarning, match=r"being counted: 1 by now.*steps_per_epoch=n"):
+        small_trainer().fit(batches.filter(lambda x, y: True), **FLOAT32)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    form=st.sampled_from(["uint8", "float32", "rows", "channel"]),
+    soft=st.booleans(),
+)
+def test_any_batches_evaluate_as_their_arrays(fitted, garments, sizes, form, soft):
+    images, labels = (array[: sum(sizes)] for array in garments)
+    shaped = {
+        "uint8": images,
+        "float32": (images / 255).astype("float32"),
+        "rows": images.reshape(-1, 784),
+        "channel": images[..., np.newaxis],
+    }[form]
+    targets = fc.one_hot(labels) if soft else labels
+    ends = np.cumsum(sizes)[:-1]
+
+    class Uneven(keras.utils.PyDataset):
+        num_batches = len(sizes)
+
+        def __getitem__(self, index):
+            return np.split(shaped, ends)[index], np.split(targets, ends)[index]
+
+    expected = fitted.report(images, labels)
+    found = fitted.report(Uneven())
+    assert found.accuracy == expected.accuracy
+    assert found.log_loss == pytest.approx(expected.log_loss, abs=1e-6)
+    assert fitted.evaluate(Uneven())["accuracy"] == pytest.approx(expected.accuracy, abs=1e-6)
