@@ -354,7 +354,8 @@ def robustness(preset: str, figures: dict[str, Any]) -> str:
     return f"""## Moved and noisy images
 
 Accuracy on test images moved by up to {MAX_SHIFT} pixels in each direction: {(2 * MAX_SHIFT + 1) ** 2} displacements;
-zeros move in, and what crosses the border is lost. Measured on {of_all}. The mean over them is {100 * (own["unshifted"] - own["mean"]):.2f}
+zeros move in, and what crosses the border is lost. Measured on {of_all}.
+The mean over the displacements is {100 * (own["unshifted"] - own["mean"]):.2f}
 points below the accuracy on unmoved images; the worst is {vertical} and {horizontal}.
 Beside it the tutorials' dense and convolutional networks, trained on Fashion-MNIST by their own recipes:
 
