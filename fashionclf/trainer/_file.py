@@ -22,7 +22,7 @@ from fashionclf._warnings import ignored
 MEMBER: Final = "fashionclf.json"
 
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 
 # Members that a later format added, with their values in an older file.

@@ -62,7 +62,7 @@ def test_it_is_saved(unsure, tmp_path):
         for name in archive.namelist():
             content = archive.read(name)
             if name == "fashionclf.json":
-                content = content.replace(b'"format": 4', b'"format": 2').replace(b'"unfamiliarity_threshold"', b'"x"')
+                content = content.replace(b'"format": 5', b'"format": 2').replace(b'"unfamiliarity_threshold"', b'"x"')
             old.writestr(name, content)
     assert fc.Trainer.load(tmp_path / "b.keras").unfamiliarity_threshold is None
 
