@@ -24,7 +24,7 @@ FAINT: Final = 30
 
 
 # Deviation in levels of 255 above which a background is not plain: strong JPEG noise stays below.
-_PLAIN: Final = 8
+_PLAIN: Final = 4.5
 
 
 # A garment whose grey differs by less than this share of what its colour differs by is told from its ground by colour.
