@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fashionclf._version import __version__
 
 if TYPE_CHECKING:
-    from fashionclf import explain, plot
+    from fashionclf import explain, plot, testing
     from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
     from fashionclf.evaluation import (
@@ -97,6 +97,7 @@ __all__ = [
     "preprocessing_steps",
     "scale",
     "shift_robustness",
+    "testing",
     "train_validation_split",
 ]
 
@@ -143,7 +144,7 @@ _HOMES: Final = {
     "shift_robustness": "evaluation",
     "train_validation_split": "preprocessing",
 }
-_PUBLIC_MODULES: Final = ("explain", "plot")  # whose names are used with the module's before them
+_PUBLIC_MODULES: Final = ("explain", "plot", "testing")  # whose names are used with the module's before them
 _MODULES: Final = frozenset((*_HOMES.values(), *_PUBLIC_MODULES))
 
 

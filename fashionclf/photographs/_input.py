@@ -111,6 +111,13 @@ def classify_input(
         DoubtfulImageWarning: If there are doubts about any of them, once.
     """
     given = InputImages(x.images) if isinstance(x, Split) else read_input(x, on_error=on_error)
+    return classify_images(given, probabilities_of, threshold=threshold)
+
+
+def classify_images(
+    given: InputImages, probabilities_of: Callable[[FloatArray], FloatArray], *, threshold: float | None
+) -> Classified:
+    """Return probabilities for what `read_input` gave, as `classify_input` does."""
     images = prepare_images(given.images)
     probabilities = probabilities_of(images)
     doubts = doubts_of(images)
