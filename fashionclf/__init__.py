@@ -9,6 +9,9 @@
 
 Importing the package costs next to nothing: numpy and TensorFlow are loaded when a name that needs them is
 first used.
+
+PYTEST_DONT_REWRITE: the package has a pytest plugin but no assertions. Without this word, pytest warns if it is started
+after the package was imported, as in a notebook.
 """
 
 import importlib

@@ -70,7 +70,7 @@ def session(folder, *arguments, code=0, **files):
 
 
 def test_a_session_with_a_fake_trainer_loads_no_tensorflow(tmp_path):
-    output = session(tmp_path, test_tags=WITH_FAKE)
+    output = session(tmp_path, "-W", "error", test_tags=WITH_FAKE)
     assert "1 passed" in output
     assert "imported: ['numpy']" in output
 

@@ -44,8 +44,8 @@ print(f"fashionclf {fashionclf.__version__} from its wheel, pytest plugin {plugi
 END
 "$consumer" -m mypy
 "$consumer" -m pyright --pythonpath "$consumer"
-# from within Python, to see afterwards what the session has imported
-"$consumer" -c 'import sys, pytest
+# From within Python, to see afterwards what the session has imported; and after fashionclf, of which pytest must not warn.
+"$consumer" -c 'import sys, fashionclf, pytest
 code = pytest.main(["tests/test_tagger.py"])
 sys.exit(code or ("tensorflow was imported" if "tensorflow" in sys.modules else 0))'
 "$consumer" -m pytest tests/test_with_tensorflow.py
