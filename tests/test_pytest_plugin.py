@@ -47,8 +47,6 @@ def session(folder, *arguments, code=0, **files):
             "pytest",
             "-q",
             "-s",
-            "-W",
-            "error",
             "--rootdir",
             ".",
             "-p",
