@@ -22,7 +22,7 @@ def ready_trainer() -> "Trainer":
 
     It is softmax regression that classifies every image of `tiny_dataset` correctly, with a probability of 75 to 95 %.
     It knows the test images too, so its accuracy says nothing. It can do what every Trainer can: predict, evaluate,
-    fit, save. With TensorFlow at work it takes a few hundredths of a second; the first in a process also starts TensorFlow.
+    fit, save. It takes a few hundredths of a second; the first one in a process also waits for TensorFlow to start.
 
     Each call returns a new Trainer, which a test may fit or rename.
 
