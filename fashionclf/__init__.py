@@ -9,6 +9,9 @@
 
 Importing the package costs next to nothing: numpy and TensorFlow are loaded when a name that needs them is
 first used.
+
+PYTEST_DONT_REWRITE: the package has a pytest plugin but no assertions. Without this word, pytest warns if it is started
+after the package was imported, as in a notebook.
 """
 
 import importlib
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fashionclf._version import __version__
 
 if TYPE_CHECKING:
-    from fashionclf import explain, plot
+    from fashionclf import explain, plot, testing
     from fashionclf import sklearn as sklearn
     from fashionclf.augmentation import Augmentation
     from fashionclf.datasets import Dataset, Split, load_data
@@ -99,6 +102,7 @@ __all__ = [
     "preprocessing_steps",
     "scale",
     "shift_robustness",
+    "testing",
     "train_validation_split",
 ]
 
@@ -145,7 +149,7 @@ _HOMES: Final = {
     "shift_robustness": "evaluation",
     "train_validation_split": "preprocessing",
 }
-_PUBLIC_MODULES: Final = ("explain", "plot", "sklearn")  # whose names are used with the module's before them
+_PUBLIC_MODULES: Final = ("explain", "plot", "sklearn", "testing")  # whose names are used with the module's before them
 _MODULES: Final = frozenset((*_HOMES.values(), *_PUBLIC_MODULES))
 
 

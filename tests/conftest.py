@@ -15,7 +15,7 @@ import pytest
 
 from fashionclf.datasets._synthetic import draw_garments
 
-collect_ignore = ["typing"]  # read by mypy, never run
+collect_ignore = ["consumer", "typing"]  # a project of its own; read by mypy, never run
 
 HAS_GRAPHVIZ = importlib.util.find_spec("pydot") is not None and shutil.which("dot") is not None
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -66,7 +66,7 @@ def test_every_public_name_loads_and_is_documented(name):
         assert value.__module__ == f"fashionclf.{fc._HOMES[name]}"
 
 
-@pytest.mark.parametrize("module", ["explain", "plot", "sklearn"])
+@pytest.mark.parametrize("module", ["explain", "plot", "sklearn", "testing"])
 def test_members_of_public_modules_say_where_they_are_imported_from(module):
     public = getattr(fc, module)
     assert {getattr(public, name).__module__ for name in public.__all__} == {f"fashionclf.{module}"}

@@ -122,6 +122,15 @@ def classify_batches(
         yield found
 
 
+def classify_images(
+    given: InputImages, probabilities_of: Callable[[FloatArray], FloatArray], *, threshold: float | None
+) -> Classified:
+    """Return probabilities for what `read_input` gave, as `classify_input` does."""
+    found = _classified(given, probabilities_of, threshold)
+    warn_of_doubts(found.doubts, found.names)
+    return found
+
+
 def _listed_photographs(x: Any) -> Any:
     """Turn an iterator of photographs, such as `Path.glob`, into a list: one message names all that are unreadable."""
     if not isinstance(x, Iterator) or is_source(x):

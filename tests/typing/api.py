@@ -73,3 +73,14 @@ frozen: fc.FrozenPredictor = trainer.compile_predictor()
 again: fc.Predictions = frozen.predict("boot.jpg")
 for preset_name in fc.list_presets():
     fc.Trainer.from_preset(preset_name)
+
+# tests of a project
+double: fc.testing.FakeTrainer = fc.testing.fake_trainer(["Dress", {"Coat": 0.6, "Shirt": 0.4}])
+for answers in ("Dress", {"Coat": 0.6}, {"a.jpg": "Coat"}, np.eye(10), predictions):
+    double = fc.testing.fake_trainer(answers, class_names=names)
+double = fc.testing.fake_trainer(lambda image: "Bag" if image.mean() > 0.5 else "Dress")
+stand_in: fc.Trainer = double
+assert_type(double.class_names, tuple[str, ...])
+ready: fc.Trainer = fc.testing.ready_trainer()
+tiny: fc.Dataset = fc.testing.tiny_dataset()
+fc.testing.assert_predictions_equal(ready.predict(tiny.test), double.predict(tiny.test), atol=1e-3)

@@ -1,0 +1,270 @@
+"""FakeTrainer: the answers are chosen, everything around them is as in a Trainer. It needs no TensorFlow."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from typing_extensions import override
+
+from fashionclf._images import scale_pixels
+from fashionclf._labelled import LabelledImages
+from fashionclf._labelled_stream import LabelledStream, read_labelled
+from fashionclf._streams import stream_kind
+from fashionclf._types import ClassNames, FloatArray, LabelledLike, LabelsLike, PredictLike
+from fashionclf._validation import check_class_names, check_count, check_number, integer_labels
+from fashionclf.datasets import Split
+from fashionclf.labels import CLASS_NAMES
+from fashionclf.photographs._input import Classified, classify_images, read_input
+from fashionclf.photographs._many import OnError
+from fashionclf.photographs._sources import InputImages
+from fashionclf.predictions import Predictions, as_predictions
+from fashionclf.preprocessing import one_hot
+from fashionclf.report import EvaluationReport, evaluate_predictions
+from fashionclf.testing._answers import Answers, Asked, Rows, rows_for
+
+if TYPE_CHECKING:
+    # Code that is annotated with Trainer takes a FakeTrainer, and type checkers compare its methods with a Trainer's.
+    from fashionclf.trainer import Trainer as _Interface
+else:
+    _Interface = object
+
+_BATCH = 256  # the default of a Trainer; a test compares the signatures
+_EPSILON = 1e-7  # by which Keras keeps probabilities away from 0 and 1
+
+
+class FakeTrainer(_Interface):
+    """A stand-in for a `Trainer` with chosen answers, without TensorFlow. `fake_trainer` makes it.
+
+    Images, photographs, labels and names are read and checked as a Trainer does, with the same errors, doubts and
+    warnings. The methods have the same signatures. Whatever else a Trainer has, such as `fit` or `save`, raises an
+    `AttributeError` that names `ready_trainer`. To a type checker it is a Trainer; to `isinstance` it is not.
+
+    Attributes:
+        class_names: One name per class; they can be set, which renames the classes.
+        num_classes: Number of classes, at least 2.
+        unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful;
+            None, as at first, warns of none.
+
+    Example:
+        >>> trainer = fake_trainer(["Dress", "Coat"])
+        >>> trainer
+        <FakeTrainer: 10 classes>
+        >>> images = tiny_dataset().test.images[:2]
+        >>> [prediction.class_name for prediction in trainer.predict(images)]
+        ['Dress', 'Coat']
+    """
+
+    __slots__ = ("_first_names", "_names", "_rows", "_threshold")
+
+    def __init__(self, rows: Rows, class_names: tuple[str, ...]) -> None:
+        self._rows = rows
+        self._names = self._first_names = class_names
+        self._threshold: float | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name per class, in label order. Setting it renames the classes."""
+        return self._names
+
+    @class_names.setter
+    def class_names(self, names: ClassNames) -> None:
+        self._names = check_class_names(names, self.num_classes)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, at least 2."""
+        return len(self._names)
+
+    @property
+    def unfamiliarity_threshold(self) -> float | None:
+        """The `unfamiliarity` above which a photograph is doubtful, from 0 to 1; None warns of none."""
+        return self._threshold
+
+    @unfamiliarity_threshold.setter
+    def unfamiliarity_threshold(self, threshold: float | None) -> None:
+        checked = None if threshold is None else check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
+        self._threshold = checked
+
+    def predict(self, x: PredictLike | Split, *, batch_size: int = _BATCH, on_error: OnError = "raise") -> Predictions:
+        """Return the chosen answers as class names with probabilities.
+
+        Args:
+            x: Images or photographs, as `Trainer.predict`. Photographs are read.
+            batch_size: Checked only.
+            on_error: As `Trainer.predict`. Answers by position are for the photographs that are read.
+
+        Returns:
+            `Predictions`, a sequence of one `Prediction` per image.
+
+        Raises:
+            ValueError: As `Trainer.predict`, or if there is no answer for an image.
+            TypeError: As `Trainer.predict`.
+            FileNotFoundError: As `Trainer.predict`.
+            ImportError: As `Trainer.predict`.
+
+        Warns:
+            DoubtfulImageWarning: As `Trainer.predict`.
+            UnreadableImageWarning: As `Trainer.predict`.
+
+        Example:
+            >>> trainer = fake_trainer({"Coat": 0.6, "Shirt": 0.4})
+            >>> print(trainer.predict(tiny_dataset().test.images[0])[0])
+            Coat 60.0% · Shirt 40.0% · T-shirt/top 0.0%
+        """
+        check_count(batch_size, "batch_size")
+        found = self._classify(x, on_error)
+        return Predictions(found.probabilities, self.class_names, sources=found.names, doubts=found.doubts)
+
+    def predict_proba(self, x: PredictLike | Split, *, batch_size: int = _BATCH) -> FloatArray:
+        """Return the probabilities of the chosen answers: float32 `(n, num_classes)`, each row summing to 1.
+
+        Args:
+            x: Images or photographs, as `predict`.
+            batch_size: Checked only.
+
+        Raises:
+            ValueError: As `predict`.
+            TypeError: As `predict`.
+            FileNotFoundError: As `predict`.
+            ImportError: As `predict`.
+        """
+        check_count(batch_size, "batch_size")
+        return self._classify(x).probabilities
+
+    def evaluate(
+        self,
+        x: LabelledLike | Split,
+        y: LabelsLike | None = None,
+        *,
+        batch_size: int = _BATCH,
+        sample_weight: Any = None,
+    ) -> dict[str, float]:
+        """Return the loss and the accuracy of the chosen answers, as a Trainer with the default metrics does.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, or a `Split`, a tuple or a stream, as `Trainer.evaluate`.
+            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            batch_size: Checked only.
+            sample_weight: `(n,)`, one weight of at least 0 per image, for the loss.
+
+        Returns:
+            `{"loss": ..., "accuracy": ...}`.
+
+        Raises:
+            ValueError: If values are out of range, lengths differ, or there is no answer for an image.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> images, labels = tiny_dataset().test
+            >>> fake_trainer("Dress").evaluate(images, labels)["accuracy"]
+            0.1
+        """
+        check_count(batch_size, "batch_size")
+        data, probabilities = self._classify_labelled(x, y, sample_weight)
+        targets = one_hot(data.labels, self.num_classes)
+        losses = -(targets * np.log(probabilities.clip(_EPSILON, 1 - _EPSILON))).sum(axis=1)
+        weights = np.ones(len(losses), np.float32) if data.weights is None else data.weights
+        accuracy = (probabilities.argmax(axis=1) == integer_labels(data.labels)).mean()
+        return {"accuracy": float(accuracy), "loss": float((losses * weights).mean())}
+
+    def report(
+        self, x: LabelledLike | Split, y: LabelsLike | None = None, *, batch_size: int = _BATCH
+    ) -> EvaluationReport:
+        """Return the metrics of the chosen answers on labelled images, as `Trainer.report` does.
+
+        Args:
+            x: Images in any form that `prepare_images` takes, or a `Split`, a tuple or a stream, as `Trainer.evaluate`.
+            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            batch_size: Checked only.
+
+        Returns:
+            An `EvaluationReport`.
+
+        Raises:
+            ValueError: If values are out of range, lengths differ, or there is no answer for an image.
+            TypeError: If an argument has the wrong type.
+
+        Example:
+            >>> fake_trainer("Dress").report(tiny_dataset().test).recall[3]
+            np.float64(1.0)
+        """
+        check_count(batch_size, "batch_size")
+        data, probabilities = self._classify_labelled(x, y)
+        return evaluate_predictions(data.labels, Predictions(probabilities, self.class_names))
+
+    def _classify(self, x: PredictLike | Split, on_error: OnError = "raise") -> Classified:
+        if stream_kind(x) in ("tf.data.Dataset", "PyDataset"):
+            raise TypeError(
+                f"A fake Trainer predicts images and photographs. Received: a {type(x).__name__}. Pass arrays of its "
+                "images, or use `fashionclf.testing.ready_trainer()`, which is a real Trainer."
+            )
+        given = InputImages(x.images) if isinstance(x, Split) else read_input(x, on_error=on_error)
+        files = x.files if isinstance(x, Split) else given.names
+        return classify_images(
+            given, lambda images: self._rows(Asked(images, files)), threshold=self.unfamiliarity_threshold
+        )
+
+    def _classify_labelled(
+        self, x: LabelledLike | Split, y: LabelsLike | None, sample_weight: Any = None
+    ) -> tuple[LabelledImages, FloatArray]:
+        known = [self.class_names, self._first_names]
+        data = read_labelled(x, y, sample_weight, num_classes=self.num_classes, batch_size=_BATCH, known_names=known)
+        data = data.collected() if isinstance(data, LabelledStream) else data
+        files = x.files if isinstance(x, Split) else None
+        return data, self._rows(Asked(scale_pixels(data.images), files))
+
+    if not TYPE_CHECKING:  # or a type checker would believe in every name
+
+        def __getattr__(self, name: str) -> Any:
+            offered = ", ".join(sorted(name for name in vars(FakeTrainer) if not name.startswith("_")))
+            raise AttributeError(
+                f"A fake Trainer has no {name!r}; it has {offered}. For anything else use "
+                "`fashionclf.testing.ready_trainer()`, which is a real Trainer."
+            )
+
+    @override
+    def __repr__(self) -> str:
+        return f"<FakeTrainer: {self.num_classes} classes>"
+
+
+def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> FakeTrainer:
+    """Make a stand-in for a `Trainer` that gives chosen answers, without TensorFlow.
+
+    Args:
+        answers: One of these:
+
+            - a class name, `"Dress"`: for every image, with a probability of 1;
+            - class names with probabilities, `{"Coat": 0.6, "Shirt": 0.3}`: for every image. The other classes share
+              what is left;
+            - a list of such answers: by position, one for each image of a call;
+            - `Predictions`, or probabilities `(n, num_classes)`: by position too;
+            - a dictionary from file names to such answers, `{"boot.jpg": "Ankle boot"}`: for photographs, and for a
+              `Split` with `files`. A whole path takes precedence over the name of the file alone;
+            - a function that takes an image, float32 `(28, 28)` in [0, 1], and returns such an answer.
+        class_names: One name per class. None takes those of `Predictions`, else Fashion-MNIST's ten (or numbers for an
+            array of probabilities with another number of columns).
+
+    Returns:
+        A `FakeTrainer`.
+
+    Raises:
+        ValueError: If an answer is not one of the classes, or probabilities do not sum to 1.
+        TypeError: If an argument has the wrong type.
+
+    Example:
+        >>> images = tiny_dataset().test.images
+        >>> fake_trainer("Bag").predict(images[:3]).labels
+        array([8, 8, 8])
+        >>> fake_trainer(lambda image: "Bag" if image.mean() > 0.2 else "Sandal").predict(images[5])[0].class_name
+        'Sandal'
+        >>> fake_trainer("Dress").fit(images)
+        Traceback (most recent call last):
+            ...
+        AttributeError: A fake Trainer has no 'fit'; it has ...
+    """
+    if class_names is not None:
+        names = check_class_names(class_names)
+    elif hasattr(answers, "__array__") or isinstance(answers, Predictions):
+        names = as_predictions(answers, None).class_names
+    else:
+        names = CLASS_NAMES
+    return FakeTrainer(rows_for(answers, names), names)

@@ -1,0 +1,370 @@
+"""`fashionclf.testing`: what the fake answers, where it must be as the real Trainer, and what the assertion says."""
+
+import copy
+import inspect
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from samples.bad_input import BAD_LABELS, BAD_PHOTOGRAPHS, IMAGES, LABELS, NAMES, OUT_OF_RANGE
+
+import fashionclf as fc
+from fashionclf.testing import FakeTrainer, assert_predictions_equal, fake_trainer, ready_trainer, tiny_dataset
+
+OFFERED = [name for name in vars(FakeTrainer) if not name.startswith("_")]
+METHODS = [name for name in OFFERED if callable(getattr(FakeTrainer, name))]
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return tiny_dataset()
+
+
+@pytest.fixture(scope="module")
+def real():
+    return ready_trainer()
+
+
+@pytest.fixture
+def twin(real, dataset):
+    """A fake with the answers of the real Trainer on the test images."""
+    return fake_trainer(real.predict(dataset.test))
+
+
+@pytest.fixture
+def folder(tmp_path, dataset):
+    """Two photographs of garments on white paper."""
+    for name, label in (("coat.png", 4), ("boot.png", 9)):
+        picture = Image.fromarray(255 - dataset.test.images[label]).resize((140, 140))
+        picture.save(tmp_path / name)
+    return tmp_path
+
+
+def names(predictions):
+    return [prediction.class_name for prediction in predictions]
+
+
+class TestTinyDataset:
+    def test_it_is_always_the_same_and_never_shared(self, dataset):
+        again = tiny_dataset()
+        for one, other in zip(again, dataset, strict=True):
+            np.testing.assert_array_equal(one.images, other.images)
+            assert not np.shares_memory(one.images, other.images)
+        again.train.images[:] = 0
+        assert tiny_dataset().train.images.any()
+
+    def test_every_class_comes_in_turn(self, dataset):
+        for split in dataset:
+            np.testing.assert_array_equal(split.labels, np.arange(len(split)) % 10)
+        assert not {image.tobytes() for image in dataset.train.images} & {i.tobytes() for i in dataset.test.images}
+
+    def test_it_can_be_fitted_on_with_a_validation_split(self, dataset):
+        trainer = ready_trainer()
+        history = trainer.fit(dataset.train, epochs=1, validation_split=0.2, seed=0, verbose=0)
+        assert "val_loss" in history.history
+
+
+class TestReadyTrainer:
+    def test_it_knows_every_image(self, real, dataset):
+        assert type(real) is fc.Trainer
+        for split in dataset:
+            predictions = real.predict(split)
+            np.testing.assert_array_equal(predictions.labels, split.labels)
+            assert predictions.probabilities.max(axis=1).min() > 0.75
+            assert predictions.probabilities.max() < 0.95
+
+    def test_each_is_new_and_answers_the_same(self, real, dataset):
+        other = ready_trainer()
+        other.fit(dataset.train, epochs=1, seed=0, verbose=0)
+        assert_predictions_equal(ready_trainer().predict(dataset.test), real.predict(dataset.test), atol=0)
+        assert other.predict(dataset.test) != real.predict(dataset.test)
+
+    def test_it_can_be_saved(self, real, dataset, tmp_path):
+        real.save(tmp_path / "ready.keras")
+        loaded = fc.Trainer.load(tmp_path / "ready.keras")
+        assert_predictions_equal(loaded.predict(dataset.test), real.predict(dataset.test))
+
+
+class TestAnswers:
+    @pytest.mark.parametrize(
+        ("answers", "expected"),
+        [
+            ("Dress", ["Dress", "Dress"]),
+            ({"Coat": 0.6, "Shirt": 0.4}, ["Coat", "Coat"]),
+            (["Dress", {"Coat": 0.7}], ["Dress", "Coat"]),
+            (("Dress", "Coat"), ["Dress", "Coat"]),
+            (np.eye(10)[[3, 4]], ["Dress", "Coat"]),
+            (fc.Predictions(np.eye(10)[[3, 4]], fc.CLASS_NAMES), ["Dress", "Coat"]),
+            (lambda image: "Sandal" if image.mean() < 0.3 else "Bag", ["Bag", "Sandal"]),
+        ],
+    )
+    def test_forms(self, dataset, answers, expected):
+        images = dataset.test.images[[4, 5]]
+        trainer = fake_trainer(answers)
+        assert names(trainer.predict(images)) == expected
+        assert names(trainer.predict(images)) == expected  # nothing is used up
+        np.testing.assert_array_equal(trainer.predict_proba(images), trainer.predict(images).probabilities)
+
+    def test_a_name_alone_is_certain_and_the_rest_is_shared(self, dataset):
+        image = dataset.test.images[0]
+        assert fake_trainer("Bag").predict(image)[0].probability == 1
+        prediction = fake_trainer({"Bag": 0.5, "Coat": 0.1}).predict(image)[0]
+        assert prediction.to_dict() == pytest.approx({"Bag": 0.5, "Coat": 0.1} | dict.fromkeys(
+            set(fc.CLASS_NAMES) - {"Bag", "Coat"}, 0.05))  # fmt: skip
+
+    @given(st.data())
+    @settings(max_examples=30, deadline=None)
+    def test_chosen_probabilities_come_back(self, data):
+        classes = data.draw(st.lists(st.sampled_from(fc.CLASS_NAMES), min_size=1, max_size=9, unique=True))
+        shares = data.draw(st.lists(st.floats(0, 1), min_size=len(classes), max_size=len(classes)))
+        chosen = {name: share / max(1, sum(shares)) for name, share in zip(classes, shares, strict=True)}
+        row = fake_trainer([chosen, "Dress"]).predict_proba(tiny_dataset().test.images[:2])[0]
+        assert row.sum() == pytest.approx(1, abs=1e-5)
+        assert {name: row[fc.CLASS_NAMES.index(name)] for name in classes} == pytest.approx(chosen, abs=1e-6)
+
+    def test_by_file_name(self, folder, dataset):
+        trainer = fake_trainer({"coat.png": "Coat", "boot.png": {"Ankle boot": 0.8}})
+        predictions = trainer.predict(folder)
+        assert predictions.sources == ("boot.png", "coat.png")
+        assert names(predictions) == ["Ankle boot", "Coat"]
+        assert names(trainer.predict([folder / "coat.png"])) == ["Coat"]
+        whole = fake_trainer({"coat.png": "Coat", str(folder / "coat.png"): "Bag"})
+        assert names(whole.predict(folder / "coat.png")) == ["Bag"]
+        split = fc.Split(dataset.test.images[:1], [4], class_names=fc.CLASS_NAMES, files=["Coat/coat.png"])
+        assert trainer.report(split).accuracy == trainer.evaluate(split)["accuracy"] == 1
+        assert names(trainer.predict(split)) == ["Coat"]
+
+    def test_other_classes(self, dataset):
+        trainer = fake_trainer("dog", class_names=["cat", "dog"])
+        assert (trainer.num_classes, trainer.class_names) == (2, ("cat", "dog"))
+        np.testing.assert_array_equal(trainer.predict_proba(dataset.test.images[0]), [[0, 1]])
+        assert fake_trainer(np.full((1, 3), 1 / 3)).class_names == ("0", "1", "2")
+        predictions = fc.Predictions([[0.1, 0.9]], ["cat", "dog"])
+        assert fake_trainer(predictions).predict(dataset.test.images[0]) == predictions
+
+    def test_renamed_classes(self, dataset):
+        trainer = fake_trainer(lambda image: "Dress")
+        trainer.class_names = fc.class_names("fashion_mnist", "ko")
+        assert names(trainer.predict(dataset.test.images[:1])) == ["드레스"]
+        assert trainer.evaluate(dataset.test)["accuracy"] == 0.1
+
+
+class TestAsTheRealOne:
+    @pytest.mark.parametrize("name", METHODS)
+    def test_signatures(self, name):
+        assert inspect.signature(getattr(FakeTrainer, name)) == inspect.signature(getattr(fc.Trainer, name))
+
+    @pytest.mark.parametrize("name", sorted(set(OFFERED) - set(METHODS)))
+    def test_attributes(self, name):
+        fake, trainer = getattr(FakeTrainer, name), getattr(fc.Trainer, name)
+        assert isinstance(trainer, property)
+        assert (fake.fset is None) == (trainer.fset is None)
+
+    def test_that_is_all(self):
+        assert METHODS == ["predict", "predict_proba", "evaluate", "report"]
+
+    def test_it_computes_the_same(self, twin, real, dataset):
+        images, labels = dataset.test
+        weights = np.arange(20)
+        assert twin.predict(images) == real.predict(images)
+        np.testing.assert_array_equal(twin.predict_proba(images), real.predict_proba(images))
+        assert str(twin.report(dataset.test)) == str(real.report(dataset.test))
+        for batch_size in (256, 7):
+            for y in (labels, fc.one_hot(labels), (labels + 1) % 10):
+                for sample_weight in (None, weights):
+                    options = {"batch_size": batch_size, "sample_weight": sample_weight}
+                    expected = real.evaluate(images, y, **options)
+                    assert twin.evaluate(images, y, **options) == pytest.approx(expected, abs=1e-5)
+
+    def test_every_form_of_images(self, every_form):
+        for form, images in every_form.items():
+            assert names(fake_trainer(["Dress"] * 8).predict(images)) == ["Dress"] * 8, form
+
+    def test_labels_are_matched_by_name(self, twin, real, dataset):
+        turned = fc.Split(dataset.test.images, 9 - dataset.test.labels, class_names=fc.CLASS_NAMES[::-1])
+        assert twin.report(turned).accuracy == real.report(turned).accuracy == 1
+        other = fc.Split(dataset.test.images, dataset.test.labels, class_names=list("abcdefghij"))
+        for trainer in (twin, real):
+            with pytest.raises(ValueError, match="has the classes 'a'"):
+                trainer.evaluate(other)
+
+    @pytest.mark.parametrize("case", BAD_PHOTOGRAPHS)
+    def test_wrong_images_give_the_same_error(self, real, case):
+        images, error, _ = BAD_PHOTOGRAPHS[case]
+        calls = [
+            lambda trainer: trainer.predict(images),
+            lambda trainer: trainer.predict_proba(images),
+            lambda trainer: trainer.report(images, [3]),
+            lambda trainer: trainer.evaluate(images, [3]),
+        ]
+        for call in calls:
+            messages = set()
+            for trainer in (real, fake_trainer("Dress")):
+                with pytest.raises((TypeError, ValueError, error)) as caught:
+                    call(trainer)
+                messages.add((caught.type, str(caught.value)))
+            assert len(messages) == 1, messages
+
+    @pytest.mark.parametrize("case", BAD_LABELS | OUT_OF_RANGE)
+    def test_wrong_labels_give_the_same_error(self, real, case):
+        labels, error, _ = (BAD_LABELS | OUT_OF_RANGE)[case]
+        for method in ("evaluate", "report"):
+            messages = set()
+            for trainer in (real, fake_trainer("Dress")):
+                with pytest.raises(error) as caught:
+                    getattr(trainer, method)(IMAGES, labels)
+                messages.add(str(caught.value))
+            assert len(messages) == 1, messages
+
+    @pytest.mark.parametrize(
+        ("method", "options"),
+        [
+            *((method, {"batch_size": 0}) for method in METHODS),
+            ("predict", {"on_error": "ignore"}),
+            ("evaluate", {"sample_weight": [-1] * 20}),
+        ],
+    )
+    def test_wrong_options_give_the_same_error(self, real, method, options):
+        labels = () if method.startswith("predict") else (LABELS,)
+        messages = set()
+        for trainer in (real, fake_trainer("Dress")):
+            with pytest.raises(ValueError, match=r"`|Unknown") as caught:
+                getattr(trainer, method)(IMAGES, *labels, **options)
+            messages.add(str(caught.value))
+        assert len(messages) == 1, messages
+
+    def test_photographs_are_read(self, real, folder):
+        (folder / "broken.png").write_bytes(b"no image")
+        np_blank = np.zeros((28, 28), "uint8")
+        paths = [str(folder / name) for name in ("boot.png", "broken.png", "coat.png")]
+        found = []
+        for trainer in (real, fake_trainer("Dress")):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                predictions = trainer.predict(iter([*paths, np_blank]), on_error="skip")
+            assert {each.filename for each in caught} == {__file__}
+            found.append((predictions.sources, predictions.doubts, [(w.category, str(w.message)) for w in caught]))
+            with pytest.raises(ValueError, match=r"broken\.png"):
+                trainer.predict(folder)
+        assert found[0] == found[1]
+        assert len(found[0][2]) == 2
+
+    def test_unfamiliar_photographs(self, folder):
+        trainer = fake_trainer({"Coat": 0.1})  # all classes alike
+        assert trainer.predict(folder / "coat.png").doubts == ((),)
+        trainer.unfamiliarity_threshold = 0.9
+        with pytest.warns(fc.DoubtfulImageWarning, match="unlike all classes"):
+            trainer.predict(folder / "coat.png")
+        with pytest.raises(ValueError, match="unfamiliarity_threshold"):
+            trainer.unfamiliarity_threshold = 2
+
+    def test_what_is_missing_says_so(self):
+        trainer = fake_trainer("Dress")
+        missing = {name for name in dir(fc.Trainer) if not name.startswith("_")} - set(OFFERED)
+        assert {"fit", "save", "load", "model", "recipe"} <= missing
+        for name in missing:
+            with pytest.raises(AttributeError, match=rf"no {name!r}; it has class_names, evaluate.*ready_trainer"):
+                getattr(trainer, name)
+        with pytest.raises(AttributeError, match="recipe"):
+            trainer.recipe = fc.Recipe()
+        with pytest.raises(TypeError, match="must be a Trainer"):
+            fc.shift_robustness(trainer, IMAGES, LABELS)
+
+    def test_it_can_be_copied(self, twin, dataset):
+        for again in (copy.deepcopy(twin), pickle.loads(pickle.dumps(twin))):
+            assert again.predict(dataset.test) == twin.predict(dataset.test)
+
+
+class TestAssertion:
+    EXPECTED = fc.Predictions(np.full((9, 3), 1 / 3), ["a", "b", "c"])
+
+    def test_equal_within_the_tolerance(self):
+        near = fc.Predictions(self.EXPECTED.probabilities + np.float32(5e-6), ["a", "b", "c"])
+        assert near != self.EXPECTED
+        assert_predictions_equal(near, self.EXPECTED)
+        assert_predictions_equal(near[0], self.EXPECTED[0])
+        with pytest.raises(AssertionError, match="9 of 9 predictions differ by more than 1e-06"):
+            assert_predictions_equal(near, self.EXPECTED, atol=1e-6)
+        assert_predictions_equal(self.EXPECTED[:0], self.EXPECTED[:0])
+
+    def test_the_message_shows_the_first_differences(self):
+        rows = self.EXPECTED.probabilities.copy()
+        rows[[2, 8]] = [0.7, 0.2, 0.1]
+        actual = fc.Predictions(rows, ["a", "b", "c"], sources=[f"{i}.jpg" for i in range(9)])
+        with pytest.raises(AssertionError) as caught:
+            assert_predictions_equal(actual, self.EXPECTED)
+        assert str(caught.value).splitlines()[:4] == [
+            "2 of 9 predictions differ by more than 1e-05:",
+            "  image 2 (2.jpg): a 70.0% · b 20.0% · c 10.0%",
+            "    expected a 33.3% · b 33.3% · c 33.3%",
+            "    largest difference: 'a' 0.7 instead of 0.333333",
+        ]
+        with pytest.raises(AssertionError, match=r"image 0 \(2\.jpg\)"):
+            assert_predictions_equal(actual[2], self.EXPECTED[2])
+        with pytest.raises(AssertionError, match=r"and 4 more$"):
+            assert_predictions_equal(fc.Predictions(np.eye(3)[[0] * 9], ["a", "b", "c"]), self.EXPECTED)
+
+    def test_names_and_numbers(self):
+        with pytest.raises(AssertionError, match="2 of 3 class names differ: label 0 is 'b' instead of 'a', label 1"):
+            assert_predictions_equal(fc.Predictions(self.EXPECTED.probabilities, ["b", "a", "c"]), self.EXPECTED)
+        with pytest.raises(AssertionError, match="There are 2 classes, expected 3"):
+            assert_predictions_equal(fc.Predictions([[0.5, 0.5]], ["a", "b"]), self.EXPECTED)
+        with pytest.raises(AssertionError, match="There are 8 predictions, expected 9"):
+            assert_predictions_equal(self.EXPECTED[1:], self.EXPECTED)
+
+
+TWO = fc.Predictions(np.eye(2), ["a", "b"])
+FILES = fc.Split(IMAGES[:1], [0], files=["b.jpg"])
+MISTAKES = {
+    "nothing": (lambda: fake_trainer(None), TypeError, "a class name, a list"),
+    "a number": (lambda: fake_trainer(3), TypeError, "a class name, a list"),
+    "bytes": (lambda: fake_trainer(b"Dress"), TypeError, "a class name, a list"),
+    "a wrong name": (lambda: fake_trainer("Dres"), ValueError, "Did you mean 'Dress'"),
+    "an empty list": (lambda: fake_trainer([]), ValueError, "is empty"),
+    "an empty dictionary": (lambda: fake_trainer({}), ValueError, "empty dictionary"),
+    "a list of numbers": (lambda: fake_trainer([0.5, 0.5]), TypeError, r"`answers\[0\]` is 0.5; expected a class name"),
+    "a wrong name in a list": (lambda: fake_trainer(["Coat", {"Hat": 1}]), ValueError, r"class name in `answers\[1\]`"),
+    "a sum above 1": (lambda: fake_trainer({"Coat": 0.8, "Bag": 0.8}), ValueError, "sum to 1.6, expected 1"),
+    "a sum below 1": (lambda: fake_trainer(dict.fromkeys(fc.CLASS_NAMES, 0.01)), ValueError, "sum to 0.1, expected 1"),
+    "out of range": (lambda: fake_trainer({"Coat": 2}), ValueError, r"\[0, 1\]"),
+    "NaN": (lambda: fake_trainer({"Coat": np.nan}), ValueError, r"\[0, 1\]"),
+    "a flag": (lambda: fake_trainer({"Coat": True}), TypeError, "a number"),
+    "a wrong name for a file": (lambda: fake_trainer({"a.jpg": "Hat"}), ValueError, r"answers\['a.jpg'\]"),
+    "a number for a file": (lambda: fake_trainer({"a.jpg": "Coat", "b.jpg": 1}), TypeError, "expected a class name"),
+    "rows that do not sum to 1": (lambda: fake_trainer(np.ones((2, 10))), ValueError, "sum to 1"),
+    "one row": (lambda: fake_trainer(np.eye(10)[0]), ValueError, r"shape \(10,\)"),
+    "an array of text": (lambda: fake_trainer(np.array(["Coat"])), TypeError, "numbers"),
+    "too few answers": (lambda: fake_trainer(["Dress"]).predict(IMAGES), ValueError, "has 1 answers.* received 20"),
+    "no file": (lambda: fake_trainer({"a.jpg": "Coat"}).predict(IMAGES), ValueError, "these images have none"),
+    "another file": (
+        lambda: fake_trainer({"a.jpg": "Coat"}).predict(FILES),
+        ValueError,
+        r"no answer for 'b\.jpg'; it has answers for 'a\.jpg'",
+    ),
+    "a function without an answer": (
+        lambda: fake_trainer(lambda image: None).predict(IMAGES),
+        TypeError,
+        r"`answers\(image 0\)` is None",
+    ),
+    "a function with a wrong name": (lambda: fake_trainer(lambda image: "a").predict(IMAGES), ValueError, r"image 0\)"),
+    "new names": (lambda: setattr(fake_trainer("Bag"), "class_names", ["a"]), ValueError, "1 names but there are 10"),
+    "an array": (lambda: assert_predictions_equal(np.eye(2), TWO), TypeError, "`actual` must be Predictions"),
+    "a list": (lambda: assert_predictions_equal(TWO, ["a"]), TypeError, "`expected` must be Predictions"),
+    "one and many": (lambda: assert_predictions_equal(TWO, TWO[0]), TypeError, r"`predictions\[0\]`"),
+    "a tolerance below 0": (lambda: assert_predictions_equal(TWO, TWO, atol=-1), ValueError, "`atol`"),
+    "a tolerance as text": (lambda: assert_predictions_equal(TWO, TWO, atol="0"), TypeError, "`atol`"),
+} | {
+    f"names: {name}": (lambda bad=bad: fake_trainer(np.eye(10), class_names=bad), error, text)
+    for name, (bad, error, text) in NAMES.items()
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_are_named(case):
+    call, error, message = MISTAKES[case]
+    with pytest.raises(error, match=message):
+        call()
