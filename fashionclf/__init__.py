@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from fashionclf.pretrained import PretrainedWeights
     from fashionclf.recipe import Recipe
     from fashionclf.report import CalibrationBin, Confusion, EvaluationReport, evaluate_predictions
-    from fashionclf.serving import FrozenPredictor
+    from fashionclf.serving import ExportReport, FrozenPredictor, load_exported
     from fashionclf.trainer import Trainer
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "Dataset",
     "DoubtfulImageWarning",
     "EvaluationReport",
+    "ExportReport",
     "FrozenPredictor",
     "Prediction",
     "Predictions",
@@ -89,6 +90,7 @@ __all__ = [
     "get_preset",
     "list_presets",
     "load_data",
+    "load_exported",
     "load_folder",
     "load_image",
     "one_hot",
@@ -110,6 +112,7 @@ _HOMES: Final = {
     "Dataset": "datasets",
     "DoubtfulImageWarning": "photographs",
     "EvaluationReport": "report",
+    "ExportReport": "serving",
     "FrozenPredictor": "serving",
     "Prediction": "predictions",
     "Predictions": "predictions",
@@ -134,6 +137,7 @@ _HOMES: Final = {
     "get_preset": "presets",
     "list_presets": "presets",
     "load_data": "datasets",
+    "load_exported": "serving",
     "load_folder": "photographs",
     "load_image": "photographs",
     "one_hot": "preprocessing",
