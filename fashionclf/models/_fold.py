@@ -47,7 +47,7 @@ def _convolve(kernel: Any, bias: Any, layer: keras.layers.Conv2D, inputs: Any) -
     return tf.nn.bias_add(outputs, tf.cast(bias, outputs.dtype))
 
 
-def _unchanged(layer: keras.Layer, inputs: Any, **_: Any) -> Any:
+def _unchanged(_: keras.Layer, inputs: Any, **__: Any) -> Any:
     return inputs
 
 

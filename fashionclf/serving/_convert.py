@@ -81,7 +81,7 @@ def reason_of(error: Exception) -> str:
 
 @contextlib.contextmanager
 def root_logger_as_it_is() -> Iterator[None]:
-    """Keep libraries from configuring a root logger without handlers, which would make `logging.basicConfig` do nothing."""
+    """Keep libraries from configuring a root logger without handlers: `logging.basicConfig` would do nothing then."""
     handler = logging.NullHandler()
     root = logging.getLogger()
     root.addHandler(handler)

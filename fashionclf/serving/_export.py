@@ -47,7 +47,7 @@ TOLERANCES: Final[Mapping[str | None, Tolerance]] = {
 
 
 class Source(NamedTuple):
-    """A classifier to be exported: the model, the shape of its images, what it carries, and what gives its probabilities."""
+    """A classifier to be exported: its model, the shape of its images, its metadata, what gives its probabilities."""
 
     model: keras.Model
     image_shape: tuple[int, ...]
@@ -65,16 +65,16 @@ class Request(NamedTuple):
 
 
 def check_request(
-    path: PathLike, format: ExportFormat, quantize: Quantization | None, images: ImagesLike | Split | None
+    path: PathLike, name: ExportFormat, quantize: Quantization | None, images: ImagesLike | Split | None
 ) -> Request:
     """Check the arguments of `Trainer.export`."""
     formats: tuple[ExportFormat, ...] = ("litert", "onnx", "saved_model")
-    checked = check_choice(format, "format", formats)
+    checked = check_choice(name, "format", formats)
     quantization = check_quantization(quantize, images)
     if checked == "saved_model" and quantization is not None:
         raise ValueError(
-            f"A SavedModel holds float32 only: received `quantize={quantize!r}`. Export to 'litert' or 'onnx', or leave "
-            "`quantize` out."
+            f"A SavedModel holds float32 only: received `quantize={quantize!r}`. Export to 'litert' or 'onnx', or "
+            "leave `quantize` out."
         )
     return Request(_check_target(path, checked), checked, quantization, images_to_compare(images))
 
@@ -93,20 +93,20 @@ def check_quantization(quantize: Any, images: Any) -> Quantization | None:
     return checked
 
 
-def _check_target(path: PathLike, format: ExportFormat) -> Path:
-    if format != "saved_model":
+def _check_target(path: PathLike, name: ExportFormat) -> Path:
+    if name != "saved_model":
         try:
-            return check_new_file(path, "path", SUFFIXES[format])
+            return check_new_file(path, "path", SUFFIXES[name])
         except ValueError as error:
-            other = [name for name, suffix in SUFFIXES.items() if suffix == Path(path).suffix]
-            fix = f" Or pass `format={other[0]!r}`." if other and other[0] != format else ""
-            raise ValueError(f"{error}{fix}") from None
+            fitting = [other for other, suffix in SUFFIXES.items() if suffix == Path(path).suffix and other != name]
+            raise ValueError(f"{error}{f' Or pass `format={fitting[0]!r}`.' if fitting else ''}") from None
     folder = check_path(path, "path")
     if folder.suffix in (SUFFIXES["litert"], SUFFIXES["onnx"]):
         raise ValueError(f"`path` must name a folder, which a SavedModel is. Received: {str(path)!r}")
     if folder.exists():
         raise FileExistsError(
-            f"`path` exists already: {str(path)!r}. A folder cannot be replaced in one step: remove it, or name another."
+            f"`path` exists already: {str(path)!r}. A folder cannot be replaced in one step: remove it, or name "
+            "another."
         )
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"`path`: the folder {str(folder.parent)!r} does not exist; make it first.")
@@ -143,7 +143,7 @@ def export_classifier(source: Source, request: Request) -> ExportReport:
         found, seconds = _timed(predictor, request.images)
         compare(found, expected, request.quantize)
         latency = _latency(predictor, request.images)
-        part.rename(request.path) if part.is_dir() else part.replace(request.path)
+        part.replace(request.path)
     return ExportReport(
         path=request.path,
         format=request.format,
@@ -172,7 +172,9 @@ def _write(source: Source, request: Request, path: Path) -> None:
             (path / FOLDER / name).write_text(text, encoding="utf-8")
 
 
-def freeze(source: Source, quantize: Quantization | None, images: UInt8Array | None, num_threads: int | None) -> Any:
+def freeze(
+    source: Source, quantize: Quantization | None, images: UInt8Array | None, num_threads: int | None
+) -> FrozenPredictor:
     """Return a predictor in memory: what `Trainer.compile_predictor` does. It takes floats as they are."""
     litert()  # before the work of translating
     calibration = None if images is None else calibration_images(images)
@@ -200,8 +202,8 @@ def compare(found: FloatArray, expected: FloatArray, quantize: Quantization | No
         return
     on_average = " on average" if tolerance.on_average else ""
     raise ValueError(
-        f"The exported model differs from the Trainer, and is not kept: {100 * agree:.2f} % of {len(found):,} images get "
-        f"the same class (expected at least {100 * tolerance.equal_labels:g} %), and probabilities differ by "
+        f"The exported model differs from the Trainer, and is not kept: {100 * agree:.2f} % of {len(found):,} images "
+        f"get the same class (expected at least {100 * tolerance.equal_labels:g} %), and probabilities differ by "
         f"{difference:.2g}{on_average} (expected at most {tolerance.difference:g}). "
         + ("Leave `quantize` out, or pass `images` like those to be classified." if quantize else "Use another format.")
     )

@@ -93,9 +93,9 @@ def read_litert(path: Path, num_threads: int) -> tuple[LiteRTModel, Metadata]:
 
 
 def with_files(content: bytes, files: Mapping[str, str]) -> bytes:
-    """Append files to a model as a zip archive, as TensorFlow Lite's metadata do: programs that know nothing of it read on.
+    """Append files to a model as a zip archive, as TensorFlow Lite's metadata do.
 
-    `unzip` lists them, and so does every reader of that metadata.
+    An interpreter does not look behind the model. `unzip` lists the files.
     """
     appended = io.BytesIO(content)
     with zipfile.ZipFile(appended, "a") as archive:

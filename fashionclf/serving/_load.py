@@ -17,9 +17,9 @@ SUFFIXES: Final = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
 def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPredictor:
     """Load a classifier that `Trainer.export` wrote, for inference.
 
-    A `.tflite` file needs `pip install 'fashionclf[litert]'` and a `.onnx` file `pip install 'fashionclf[onnx]'`; neither
-    imports TensorFlow. A folder is a SavedModel, which TensorFlow computes. Files are read into memory and closed. They
-    may be replaced then, and the predictor keeps what it has read.
+    A `.tflite` file needs `pip install 'fashionclf[litert]'` and a `.onnx` file `pip install 'fashionclf[onnx]'`;
+    neither imports TensorFlow. A folder is a SavedModel, which TensorFlow computes. Everything is read into memory and
+    closed: the file may be replaced, and the predictor keeps what it has read.
 
     Exported models take pixels of 256 levels. Floats between two of them are rounded, so that their probabilities
     differ a little from the Trainer's.

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from fashionclf._images import scale_pixels
 from fashionclf._labelled import LabelledImages, check_labelled
+from fashionclf._process import check_process
 from fashionclf._types import (
     ClassNames,
     FloatArray,
@@ -63,7 +64,6 @@ from fashionclf.trainer._optimizers import choose_optimizer
 from fashionclf.trainer._options import resolve_options
 from fashionclf.trainer._plan import evaluation_arrays, plan_fit, training_and_validation
 from fashionclf.trainer._predictor import CompiledPredictor
-from fashionclf._process import check_process
 from fashionclf.trainer._step import TracedSteps
 
 
@@ -468,9 +468,9 @@ class Trainer:
                 as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, an array
                 `(h, w, 3)` or `(h, w, 4)` of colours, or a list or iterator of these, such as `Path.glob`.
             batch_size: Images computed at a time; bounds the memory used.
-            precision: `"float32"`; `"bfloat16"` computes about twice as fast on processors with hardware for it, and gives
-                probabilities that differ in the third digit; `"auto"` is bfloat16 on such processors, else float32. Layers
-                and models of your own always compute in float32.
+            precision: `"float32"`; `"bfloat16"` computes many images about twice as fast on processors with hardware
+                for it, and gives probabilities that differ in the second or third digit; `"auto"` is bfloat16 on such
+                processors, else float32. Layers and models of your own always compute in float32.
             on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
                 them out, with one warning: `Predictions.sources` names those that were read.
 
@@ -577,7 +577,7 @@ class Trainer:
     def export(
         self,
         path: PathLike,
-        format: ExportFormat = "litert",
+        format: ExportFormat = "litert",  # noqa: A002  # Keras's name for it
         *,
         quantize: Quantization | None = None,
         images: ImagesLike | Split | None = None,
@@ -587,11 +587,11 @@ class Trainer:
         The exported model takes pixels, uint8 `(n, 28, 28)` from 0 to 255, and gives probabilities `(n, num_classes)`,
         float32 (two columns for one sigmoid unit). It carries class names, `unfamiliarity_threshold` and versions.
 
-        | format | written | needs | class names in |
+        | format | written | needs | `labels.txt` and `fashionclf.json` are |
         |---|---|---|---|
-        | `"litert"` | a `.tflite` file | `fashionclf[litert]` | `labels.txt`, `fashionclf.json`, appended as a zip archive |
-        | `"onnx"` | a `.onnx` file | `fashionclf[onnx]` | the metadata `labels.txt`, `fashionclf.json` |
-        | `"saved_model"` | a folder | TensorFlow | the same files in `assets.extra/` |
+        | `"litert"` | a `.tflite` file | `fashionclf[litert]` | appended as a zip archive |
+        | `"onnx"` | a `.onnx` file | `fashionclf[onnx]` | its metadata |
+        | `"saved_model"` | a folder | TensorFlow | in its folder `assets.extra/` |
 
         What was written is loaded and run on its own runtime before it is put in place. If it does not agree with
         `predict_proba` on 1,000 to 10,000 images, it is not kept. It agrees if at least so many images get the same
@@ -609,9 +609,9 @@ class Trainer:
             path: A file ending in `.tflite` or `.onnx`, which is replaced in one step; or a folder that does not exist.
             format: `"litert"`, `"onnx"` or `"saved_model"`.
             quantize: None, `"float16"` or `"int8"`; a SavedModel takes None only.
-            images: Images like those to be classified, which are compared (the first 10,000; fewer than 1,000 are filled
-                up with moved and flipped copies). `"int8"` needs them: on 300 of them ranges of values are measured.
-                None compares 1,000 images of the synthetic data set.
+            images: Images like those to be classified, which are compared (the first 10,000; fewer than 1,000 are
+                filled up with moved and flipped copies). `"int8"` needs them: on 300 of them ranges of values are
+                measured. None compares 1,000 images of the synthetic data set.
 
         Returns:
             An `ExportReport`: size, speed, and how well it agrees. Print it.
