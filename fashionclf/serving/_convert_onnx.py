@@ -80,7 +80,7 @@ def _in_int8(model: Any, images: UInt8Array) -> Any:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]  # the package is not typed
+    class Calibration(quantization.CalibrationDataReader):
         def __init__(self) -> None:
             self._batches: Iterator[UInt8Array] = (images[i : i + _BATCH] for i in range(0, len(images), _BATCH))
 

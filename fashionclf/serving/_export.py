@@ -4,14 +4,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from fashionclf._images import HEIGHT, WIDTH, check_images
+from fashionclf._images import HEIGHT, WIDTH, check_images, round_pixels, scale_pixels
 from fashionclf._types import FloatArray, ImagesLike, PathLike, UInt8Array
 from fashionclf._validation import check_choice, check_new_file, check_path
 from fashionclf.augmentation import Augmentation
@@ -117,9 +117,7 @@ def images_to_compare(images: ImagesLike | Split | None) -> UInt8Array:
     """Return 1,000 to 10,000 images, uint8 `(n, 28, 28)`: the synthetic ones if none are given."""
     if images is None:
         return np.asarray(load_data("synthetic").test.images[:_LEAST], np.uint8)
-    checked: Any = check_images(images.images if isinstance(images, Split) else images, "images")
-    if checked.dtype != np.uint8:
-        checked = np.rint(checked * np.float32(255)).astype(np.uint8)
+    checked: Any = round_pixels(check_images(images.images if isinstance(images, Split) else images, "images"))
     if len(checked) < _LEAST:  # filled up with changed copies
         copies = np.tile(checked, (-(-_LEAST // len(checked)) - 1, 1, 1, 1))
         changed = Augmentation(max_shift=2, horizontal_flip=True)(copies, seed=0)
@@ -139,7 +137,7 @@ def export_classifier(source: Source, request: Request) -> ExportReport:
         part = Path(folder) / request.path.name
         _write(source, request, part)
         predictor = load_exported(part)
-        expected = source.predict(request.images.reshape(-1, HEIGHT, WIDTH, 1) / np.float32(255))
+        expected = source.predict(scale_pixels(request.images))
         found, seconds = _timed(predictor, request.images)
         compare(found, expected, request.quantize)
         latency = _latency(predictor, request.images)
@@ -158,7 +156,8 @@ def export_classifier(source: Source, request: Request) -> ExportReport:
 
 
 def _write(source: Source, request: Request, path: Path) -> None:
-    model, shape, files = source.model, source.image_shape, source.metadata.files()
+    model, shape = source.model, source.image_shape
+    files = replace(source.metadata, quantize=request.quantize).files()
     images = calibration_images(request.images) if request.quantize == "int8" else None
     if request.format == "litert":
         litert()  # before the work of translating
@@ -184,7 +183,7 @@ def freeze(
         LiteRTModel(content, num_threads or default_threads()), metadata.class_names, metadata.unfamiliarity_threshold
     )
     if quantize is not None:
-        pixels = images_to_compare(images).reshape(-1, HEIGHT, WIDTH, 1) / np.float32(255)
+        pixels = scale_pixels(images_to_compare(images))
         compare(predictor._probabilities(pixels), source.predict(pixels), quantize)
     else:
         predictor._probabilities(np.zeros((1, HEIGHT, WIDTH, 1), np.float32))  # raises an error if it gives NaN
@@ -210,7 +209,7 @@ def compare(found: FloatArray, expected: FloatArray, quantize: Quantization | No
 
 
 def _timed(predictor: FrozenPredictor, images: UInt8Array) -> tuple[FloatArray, float]:
-    pixels: NDArray[Any] = images.reshape(-1, HEIGHT, WIDTH, 1) / np.float32(255)
+    pixels = scale_pixels(images)
     predictor._probabilities(pixels[:100])  # the first images take longer
     started = time.perf_counter()
     return predictor._probabilities(pixels), time.perf_counter() - started
@@ -223,6 +222,6 @@ def _latency(predictor: FrozenPredictor, images: UInt8Array) -> float:
     while len(times) < 20 or (len(times) < 300 and time.perf_counter() - begun < _PATIENCE):
         image = images[len(times)][np.newaxis]
         started = time.perf_counter()
-        predictor._model(image if predictor._model.dtype is np.uint8 else image / np.float32(255))
+        predictor._model(image)
         times.append(time.perf_counter() - started)
     return 1000 * statistics.median(times[5:])

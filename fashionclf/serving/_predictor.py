@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf._images import HEIGHT, WIDTH
+from fashionclf._images import HEIGHT, WIDTH, round_pixels
 from fashionclf._types import FloatArray, PredictLike
 from fashionclf.datasets import Split
 from fashionclf.photographs._input import classify_input
@@ -101,9 +101,7 @@ class FrozenPredictor:
 
     def _probabilities(self, images: FloatArray) -> FloatArray:
         pixels: NDArray[Any] = images.reshape(-1, HEIGHT, WIDTH)
-        if self._model.dtype is np.uint8:
-            pixels = np.rint(pixels * np.float32(255)).astype(np.uint8)
-        return probabilities_of(self._model(pixels))
+        return probabilities_of(self._model(round_pixels(pixels) if self._model.dtype is np.uint8 else pixels))
 
     @override
     def __repr__(self) -> str:
