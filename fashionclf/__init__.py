@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from fashionclf.pretrained import PretrainedWeights
     from fashionclf.recipe import Recipe
     from fashionclf.report import CalibrationBin, Confusion, EvaluationReport, evaluate_predictions
-    from fashionclf.serving import FrozenPredictor
+    from fashionclf.serving import ExportReport, FrozenPredictor, load_exported
     from fashionclf.trainer import Trainer
 
 # Without `sklearn`: `from fashionclf import *` must not take the place of `import sklearn`.
@@ -68,6 +68,7 @@ __all__ = [
     "Dataset",
     "DoubtfulImageWarning",
     "EvaluationReport",
+    "ExportReport",
     "FrozenPredictor",
     "Prediction",
     "Predictions",
@@ -94,6 +95,7 @@ __all__ = [
     "get_preset",
     "list_presets",
     "load_data",
+    "load_exported",
     "load_folder",
     "load_image",
     "one_hot",
@@ -116,6 +118,7 @@ _HOMES: Final = {
     "Dataset": "datasets",
     "DoubtfulImageWarning": "photographs",
     "EvaluationReport": "report",
+    "ExportReport": "serving",
     "FrozenPredictor": "serving",
     "Prediction": "predictions",
     "Predictions": "predictions",
@@ -140,6 +143,7 @@ _HOMES: Final = {
     "get_preset": "presets",
     "list_presets": "presets",
     "load_data": "datasets",
+    "load_exported": "serving",
     "load_folder": "photographs",
     "load_image": "photographs",
     "one_hot": "preprocessing",

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fashionclf._types import FloatArray, ImageArray, ImagesLike
+from fashionclf._types import FloatArray, ImageArray, ImagesLike, UInt8Array
 
 HEIGHT: Final = 28
 
@@ -138,6 +138,14 @@ def scale_pixels(array: ImageArray) -> FloatArray:
     if array.dtype == np.uint8:
         return np.divide(array, np.float32(255), dtype=np.float32)
     return array  # type: ignore[return-value]  # a checked array that is not uint8 is float32
+
+
+def round_pixels(array: ImageArray) -> UInt8Array:
+    """Return checked pixels as uint8 0..255, floats rounded: what exported models take."""
+    if array.dtype == np.uint8:
+        return array  # type: ignore[return-value]
+    rounded: UInt8Array = np.rint(array * np.float32(255)).astype(np.uint8)
+    return rounded
 
 
 def _wrong_image_shape(shape: tuple[int, ...], name: str, what: str = "images") -> str:

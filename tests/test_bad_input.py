@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from samples.bad_input import (
+    BAD_IMAGES,
     BAD_LABELS,
     BAD_PHOTOGRAPHS,
     IMAGES,
@@ -318,10 +319,36 @@ TABLE = {
     "Trainer.predict": [
         *with_images(lambda w, x: w.trainer.predict(x), BAD_PHOTOGRAPHS),
         ("batch size", lambda w: w.trainer.predict(IMAGES, batch_size=1.5), TYPE, "`batch_size`"),
+        ("precision", lambda w: w.trainer.predict(IMAGES, precision="float16"), VALUE, "Unknown precision 'float16'"),
     ],
     "Trainer.compile_predictor": [
         ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),
         ("threads type", lambda w: w.trainer.compile_predictor(num_threads=1.5), TYPE, "`num_threads`"),
+        ("no images", lambda w: w.trainer.compile_predictor(quantize="int8"), VALUE, "pass `images=`"),
+        ("quantize", lambda w: w.trainer.compile_predictor(quantize="int4"), VALUE, "Unknown quantize 'int4'"),
+    ],
+    "Trainer.export": [
+        *with_images(lambda w, x: w.trainer.export(w.folder / "a.tflite", images=x),
+                     {name: row for name, row in BAD_IMAGES.items() if row[0] is not None}),
+        ("ending", lambda w: w.trainer.export(w.folder / "a.keras"), VALUE, r"must end in '\.tflite'"),
+        ("another format", lambda w: w.trainer.export(w.folder / "a.onnx"), VALUE, "pass `format='onnx'`"),
+        ("format", lambda w: w.trainer.export(w.folder / "a", "tflite"), VALUE, "Unknown format 'tflite'"),
+        ("format type", lambda w: w.trainer.export(w.folder / "a", None), TYPE, "must be a string"),
+        ("quantize", lambda w: w.trainer.export(w.folder / "a.tflite", quantize="int4"), VALUE, "Unknown quantize"),
+        ("no images", lambda w: w.trainer.export(w.folder / "a.onnx", "onnx", quantize="int8"), VALUE, "`images=`"),
+        ("SavedModel", lambda w: w.trainer.export(w.folder / "a", "saved_model", quantize="float16"), VALUE, "float32"),
+        ("not a folder", lambda w: w.trainer.export(w.folder / "a.onnx", "saved_model"), VALUE, "must name a folder"),
+        ("existing folder", lambda w: w.trainer.export(w.folder, "saved_model"), FileExistsError, "exists already"),
+        ("folder", lambda w: w.trainer.export(w.folder / "no" / "a.tflite"), FileNotFoundError, "make it first"),
+        ("its folder", lambda w: w.trainer.export(w.folder / "no" / "a", "saved_model"), FileNotFoundError, "make it"),
+        ("type", lambda w: w.trainer.export(3), TYPE, "path"),
+    ],
+    "load_exported": [
+        ("missing", lambda w: fc.load_exported(w.folder / "a.tflite"), FileNotFoundError, r"a\.tflite"),
+        ("ending", lambda w: fc.load_exported(__file__), VALUE, r"ending in '\.tflite' or '\.onnx'"),
+        ("threads", lambda w: fc.load_exported(w.folder / "a.onnx", num_threads=0), VALUE, "`num_threads`"),
+        ("threads of a folder", lambda w: fc.load_exported(w.folder, num_threads=1), VALUE, "tf.config.threading"),
+        ("type", lambda w: fc.load_exported(3), TYPE, "path"),
     ],
     "FrozenPredictor.predict": with_images(lambda w, x: w.frozen.predict(x), BAD_PHOTOGRAPHS),
     "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x), BAD_PHOTOGRAPHS),

@@ -1,13 +1,10 @@
 """Fetching the published files: each is verified in a temporary folder, and one rename puts it in place."""
 
-import http.client
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from fashionclf.datasets._idx import DamagedFileError, read_file, read_idx
 from fashionclf.datasets._sources import IdxFile, Source
@@ -50,6 +47,9 @@ def _nearest_existing(folder: Path) -> Path:
 
 def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
     """Fetch every needed file into `folder`, asking the mirrors in turn."""
+    from http.client import HTTPException  # here, because an exported model starts without it in half the time
+    from urllib.error import HTTPError
+
     arrived: dict[str, Path] = {}
     attempts = []
     for mirror in source.mirrors:
@@ -63,7 +63,7 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
             except DamagedFileError as error:
                 path.unlink(missing_ok=True)
                 attempts.append(f"{mirror + path.name} {str(error).removeprefix(str(path)).strip()}")
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, HTTPException) as error:
                 attempts.append(f"{mirror + path.name} answered: {_short(error)}")
                 if not isinstance(error, HTTPError):
                     break  # unreachable: its other files would only cost as many waits
@@ -76,6 +76,8 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
 
 def _transfer(url: str, path: Path) -> None:
     """Download `url` to `path`; one line on standard error says so."""
+    from urllib.request import urlopen
+
     with urlopen(url, timeout=TIMEOUT) as response, path.open("wb") as file:
         size = int(response.headers.get("Content-Length") or 0)
         print(f"Downloading {url} ({size / 1e6:.1f} MB)", file=sys.stderr)
@@ -83,6 +85,8 @@ def _transfer(url: str, path: Path) -> None:
 
 
 def _short(error: BaseException) -> str:
+    from urllib.error import HTTPError
+
     if isinstance(error, HTTPError):
         return f"HTTP {error.code} {error.reason}"
     reason = getattr(error, "reason", error)

@@ -3,6 +3,7 @@
 import keras
 
 from fashionclf._images import IMAGE_SHAPE
+from fashionclf._keras_internals import flips_left_and_right
 from fashionclf.models._blocks import check_name
 
 
@@ -42,3 +43,19 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
     image = keras.Input(shape[1:], name="image")
     predicted = [model(image), model(keras.ops.flip(image, axis=2))]
     return keras.Model(image, keras.layers.Average(name="mean")(predicted), name=check_name(name or model.name))
+
+
+def averaged_over_flips(model: keras.Model) -> keras.Model | None:
+    """Return the model that `flip_averaged` was given, from what it has built, also when that was saved and loaded.
+
+    None if `model` is anything else: then it has to be computed as it is.
+    """
+    operations = [part for part in getattr(model, "operations", ()) if not isinstance(part, keras.layers.InputLayer)]
+    inner = [part for part in operations if isinstance(part, keras.Model)]
+    flips = [part for part in operations if flips_left_and_right(part, len(model.input_shape))]
+    means = [part for part in operations if type(part) is keras.layers.Average]
+    if not (len(operations) == 3 and len(inner) == len(flips) == len(means) == 1):
+        return None
+    averaged = means[0].input
+    same_input = flips[0].input is model.inputs[0]
+    return inner[0] if isinstance(averaged, list) and len(averaged) == 2 and same_input else None

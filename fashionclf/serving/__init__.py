@@ -1,8 +1,10 @@
-"""Inference without TensorFlow: what `Trainer.compile_predictor` returns."""
+"""Inference without the Trainer: what `Trainer.compile_predictor` returns and `Trainer.export` writes."""
 
-from fashionclf.serving._litert import FrozenPredictor
+from fashionclf.serving._load import load_exported
+from fashionclf.serving._predictor import FrozenPredictor
+from fashionclf.serving._report import ExportReport
 
-__all__ = ["FrozenPredictor"]
+__all__ = ["ExportReport", "FrozenPredictor", "load_exported"]
 
-for _public in (FrozenPredictor,):
+for _public in (ExportReport, FrozenPredictor, load_exported):
     _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module

@@ -1,125 +1,113 @@
-"""FrozenPredictor: a classifier on LiteRT, without TensorFlow."""
+"""Models in LiteRT's format, without TensorFlow."""
 
+import io
+import os
 import threading
-from typing import Any
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf._images import IMAGE_SHAPE
-from fashionclf._types import FloatArray, PredictLike
-from fashionclf.datasets import Split
-from fashionclf.photographs._input import classify_input
-from fashionclf.photographs._many import OnError
-from fashionclf.predictions import Predictions, probabilities_of
+from fashionclf._images import HEIGHT, WIDTH
+from fashionclf._types import FloatArray
+from fashionclf.serving._metadata import MEMBER, Metadata
+
+_BATCH: Final = 8  # images computed at once, if there are many: more need more memory and are not faster
 
 
-class FrozenPredictor:
-    """A frozen classifier for inference on one image at a time, on LiteRT. `Trainer.compile_predictor` makes it.
+class LiteRTModel:
+    """A model on LiteRT. Threads may share it; each gets its own interpreters.
 
-    It keeps its weights; training the Trainer further does not change it. A prediction takes a fraction of a
-    millisecond and does not use TensorFlow. Threads may share it; each gets its own interpreter.
-
-    Attributes:
-        class_names: One name per class.
-        unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful, as the Trainer had it.
-
-    Example:
-        >>> import fashionclf as fc
-        >>> trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
-        >>> predictor = trainer.compile_predictor()
-        >>> images, _ = fc.load_data("synthetic").test
-        >>> predictor.predict(images[0])[0].class_name in predictor.class_names
-        True
-        >>> predictor.predict_proba(images[:3]).shape
-        (3, 10)
+    Args:
+        content: The model in LiteRT's format.
+        num_threads: Threads for one image.
     """
 
-    def __init__(
-        self,
-        content: bytes,
-        image_shape: tuple[int, ...],
-        class_names: tuple[str, ...],
-        num_threads: int,
-        unfamiliarity_threshold: float | None,
-    ) -> None:
-        self.class_names = class_names
-        self.unfamiliarity_threshold = unfamiliarity_threshold
-        self._shape = (1, *image_shape)
+    title: ClassVar = "LiteRT"
+
+    def __init__(self, content: bytes, num_threads: int) -> None:
         self._content = content
         self._num_threads = num_threads
         self._local = threading.local()
-        self._run(np.zeros((1, *IMAGE_SHAPE), np.float32))  # a missing runtime raises here, not at the first prediction
+        interpreter, _, _ = self._interpreter(1)  # a missing runtime or damaged model raises here
+        self.dtype: type[np.generic] = interpreter.get_input_details()[0]["dtype"]
 
-    def predict(self, x: PredictLike | Split, *, on_error: OnError = "raise") -> Predictions:
-        """Return class names with probabilities, as `Trainer.predict` does.
+    @property
+    def num_bytes(self) -> int:
+        """Size of the model."""
+        return len(self._content)
 
-        Args:
-            x: Images or photographs, as `Trainer.predict`. Many are computed one after the other.
-            on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
-                them out, with one warning: `Predictions.sources` names those that were read.
-
-        Returns:
-            `Predictions`, a sequence of one `Prediction` per image.
-
-        Raises:
-            ValueError: If the images are not right, or a file is not an image or damaged.
-            TypeError: If an argument has the wrong type.
-            FileNotFoundError: If there is no such file.
-            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
-        """
-        found = classify_input(x, self._run_all, threshold=self.unfamiliarity_threshold, on_error=on_error)
-        return Predictions(found.probabilities, self.class_names, sources=found.names, doubts=found.doubts)
-
-    def predict_proba(self, x: PredictLike | Split) -> FloatArray:
-        """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
-
-        Args:
-            x: Images or photographs, as `predict`.
-
-        Raises:
-            ValueError: If the images are not right, or a file is not an image or damaged.
-            TypeError: If an argument has the wrong type.
-            FileNotFoundError: If there is no such file.
-            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
-        """
-        return classify_input(x, self._run_all, threshold=self.unfamiliarity_threshold).probabilities
-
-    def _run_all(self, images: FloatArray) -> FloatArray:
+    def __call__(self, images: NDArray[Any]) -> FloatArray:
+        """Return the probabilities `(n, num_classes)` of images `(n, 28, 28)` of type `dtype`."""
         if len(images) == 1:
             return self._run(images)
-        return np.concatenate([self._run(images[i : i + 1]) for i in range(len(images))])
+        whole = len(images) - len(images) % _BATCH
+        parts = [self._run(images[i : i + _BATCH]) for i in range(0, whole, _BATCH)]
+        return np.concatenate([*parts, *(self._run(images[i : i + 1]) for i in range(whole, len(images)))])
 
-    def _run(self, image: FloatArray) -> FloatArray:
-        interpreter, source, target = self._interpreter()
-        interpreter.set_tensor(source, image.reshape(self._shape))
+    def _run(self, images: NDArray[Any]) -> FloatArray:
+        interpreter, source, target = self._interpreter(len(images))
+        interpreter.set_tensor(source, images)
         interpreter.invoke()
-        return probabilities_of(interpreter.get_tensor(target))
+        return interpreter.get_tensor(target)  # type: ignore[no-any-return]
 
-    def _interpreter(self) -> Any:
-        """Return this thread's interpreter with its input and output: threads may not share one."""
-        if not hasattr(self._local, "parts"):
-            interpreter = _litert().Interpreter(model_content=self._content, num_threads=self._num_threads)
+    def _interpreter(self, batch_size: int) -> Any:
+        """Return this thread's interpreter for so many images, with its input and output.
+
+        Threads may not share one. A forked process may not use the one that it inherited, whose own threads are gone,
+        and may not free it either, which would wait for them.
+        """
+        if getattr(self._local, "process", None) != os.getpid():
+            self._local.inherited = vars(self._local).copy()
+            self._local.process, self._local.made = os.getpid(), {}
+        if batch_size not in self._local.made:
+            interpreter = litert().Interpreter(model_content=self._content, num_threads=self._num_threads)
             (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-            interpreter.resize_tensor_input(source["index"], self._shape)
+            interpreter.resize_tensor_input(source["index"], (batch_size, HEIGHT, WIDTH))
             interpreter.allocate_tensors()
-            self._local.parts = (interpreter, source["index"], target["index"])
-        return self._local.parts
+            self._local.made[batch_size] = (interpreter, source["index"], target["index"])
+        return self._local.made[batch_size]
 
     @override
     def __reduce__(self) -> Any:
-        """Pickle the content; another process makes its own interpreter from it."""
-        parts = (self._content, self._shape[1:], self.class_names, self._num_threads, self.unfamiliarity_threshold)
-        return FrozenPredictor, parts
-
-    @override
-    def __repr__(self) -> str:
-        return f"<FrozenPredictor: {len(self._content):,} bytes, {len(self.class_names)} classes>"
+        return LiteRTModel, (self._content, self._num_threads)
 
 
-def _litert() -> Any:
+def read_litert(path: Path, num_threads: int) -> tuple[LiteRTModel, Metadata]:
+    """Read an exported model and its metadata."""
+    content = path.read_bytes()
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            text = archive.read(MEMBER) if MEMBER in archive.namelist() else None
+    except zipfile.BadZipFile:
+        text = None
+    metadata = Metadata.read(text, path)
+    try:
+        return LiteRTModel(content, num_threads), metadata
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} is damaged or not a model of LiteRT: {error}") from error
+
+
+def with_files(content: bytes, files: Mapping[str, str]) -> bytes:
+    """Append files to a model as a zip archive, as TensorFlow Lite's metadata do.
+
+    An interpreter does not look behind the model. `unzip` lists the files.
+    """
+    appended = io.BytesIO(content)
+    with zipfile.ZipFile(appended, "a") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return appended.getvalue()
+
+
+def litert() -> Any:
+    """Import LiteRT's interpreter."""
     try:
         from ai_edge_litert import interpreter
     except ImportError as error:
-        raise ImportError("A frozen predictor needs LiteRT: run `pip install 'fashionclf[litert]'`.") from error
+        raise ImportError("This predictor needs LiteRT: run `pip install 'fashionclf[litert]'`.") from error
     return interpreter

@@ -1,6 +1,6 @@
 """FakeTrainer: the answers are chosen, everything around them is as in a Trainer. It needs no TensorFlow."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from typing_extensions import override
@@ -9,8 +9,8 @@ from fashionclf._images import scale_pixels
 from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import LabelledStream, read_labelled
 from fashionclf._streams import stream_kind
-from fashionclf._types import ClassNames, FloatArray, LabelledLike, LabelsLike, PredictLike
-from fashionclf._validation import check_class_names, check_count, check_number, integer_labels
+from fashionclf._types import ClassNames, FloatArray, LabelledLike, LabelsLike, Precision, PredictLike
+from fashionclf._validation import check_choice, check_class_names, check_count, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.labels import CLASS_NAMES
 from fashionclf.photographs._input import Classified, classify_images, read_input
@@ -84,12 +84,20 @@ class FakeTrainer(_Interface):
         checked = None if threshold is None else check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
         self._threshold = checked
 
-    def predict(self, x: PredictLike | Split, *, batch_size: int = _BATCH, on_error: OnError = "raise") -> Predictions:
+    def predict(
+        self,
+        x: PredictLike | Split,
+        *,
+        batch_size: int = _BATCH,
+        precision: Precision = "float32",
+        on_error: OnError = "raise",
+    ) -> Predictions:
         """Return the chosen answers as class names with probabilities.
 
         Args:
             x: Images or photographs, as `Trainer.predict`. Photographs are read.
             batch_size: Checked only.
+            precision: Checked only.
             on_error: As `Trainer.predict`. Answers by position are for the photographs that are read.
 
         Returns:
@@ -111,15 +119,19 @@ class FakeTrainer(_Interface):
             Coat 60.0% · Shirt 40.0% · T-shirt/top 0.0%
         """
         check_count(batch_size, "batch_size")
+        check_choice(precision, "precision", get_args(Precision))
         found = self._classify(x, on_error)
         return Predictions(found.probabilities, self.class_names, sources=found.names, doubts=found.doubts)
 
-    def predict_proba(self, x: PredictLike | Split, *, batch_size: int = _BATCH) -> FloatArray:
+    def predict_proba(
+        self, x: PredictLike | Split, *, batch_size: int = _BATCH, precision: Precision = "float32"
+    ) -> FloatArray:
         """Return the probabilities of the chosen answers: float32 `(n, num_classes)`, each row summing to 1.
 
         Args:
             x: Images or photographs, as `predict`.
             batch_size: Checked only.
+            precision: Checked only.
 
         Raises:
             ValueError: As `predict`.
@@ -128,6 +140,7 @@ class FakeTrainer(_Interface):
             ImportError: As `predict`.
         """
         check_count(batch_size, "batch_size")
+        check_choice(precision, "precision", get_args(Precision))
         return self._classify(x).probabilities
 
     def evaluate(

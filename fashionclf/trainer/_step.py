@@ -22,6 +22,7 @@ from fashionclf._keras_internals import (
     replaced,
     wrapped_train_function,
 )
+from fashionclf.models._fold import calling
 from fashionclf.models._graph import bfloat16_layers, structure_of
 from fashionclf.trainer._model_state import compilation_of, state_of
 
@@ -92,7 +93,7 @@ def training_step(model: keras.Model, traced: TracedSteps, *, precision: str, la
 
     @contextlib.contextmanager
     def changed() -> Iterator[None]:
-        with lock, _in_bfloat16(layers), _calling(faster), _smoothed_labels(model, label_smoothing):
+        with lock, in_bfloat16(layers), calling(faster), _smoothed_labels(model, label_smoothing):
             yield
 
     with traced.in_use(model, bfloat16, label_smoothing), wrapped_train_function(model, changed) as wrapped:
@@ -105,7 +106,7 @@ def training_step(model: keras.Model, traced: TracedSteps, *, precision: str, la
 
 
 @contextlib.contextmanager
-def _in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
+def in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
     """Compute in mixed precision: bfloat16 with float32 weights (Micikevicius et al., arXiv:1710.03740)."""
     policies = [layer.dtype_policy for layer in layers]
     try:
@@ -115,15 +116,6 @@ def _in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
     finally:
         for layer, policy in zip(layers, policies, strict=True):
             layer.dtype_policy = policy
-
-
-@contextlib.contextmanager
-def _calling(faster: dict[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
-    """Replace the `call` of layers by faster functions."""
-    with contextlib.ExitStack() as stack:
-        for layer, call in faster.items():
-            stack.enter_context(replaced(layer, "call", functools.partial(call, layer)))
-        yield
 
 
 def _faster_call(layer: keras.Layer) -> Callable[..., Any] | None:

@@ -45,7 +45,7 @@ def test_frozen_binary_and_flat_models(garments, shape):
 
 @pytest.mark.parametrize("kind", ["compiled", "frozen"])
 def test_threads_agree(fitted, frozen, garments, kind):
-    fitted._predictor._function = None  # the first call of all is made by threads
+    fitted._predictor._functions.clear()  # the first call of all is made by threads
     predict = fitted.predict_proba if kind == "compiled" else frozen.predict_proba
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda i: predict(garments[0][i]), range(40)))

@@ -66,3 +66,38 @@ class TestPredict:
         fitted.summary()
         assert "conv_1" in capsys.readouterr().out
         assert repr(fitted) == "<Trainer fitted: 26,698 parameters, 10 classes>"
+
+
+class TestPrecision:
+    def test_bfloat16_predicts_nearly_the_same(self, fitted, garments):
+        exact = fitted.predict_proba(garments[0])
+        fast = fitted.predict_proba(garments[0], precision="bfloat16")
+        assert fast.dtype == np.float32
+        assert 1e-5 < np.abs(fast - exact).max() < 0.1
+        assert (fast.argmax(axis=1) == exact.argmax(axis=1)).mean() >= 0.99
+        np.testing.assert_array_equal(fitted.predict_proba(garments[0]), exact)
+        assert fitted.predict(garments[0], precision="bfloat16") == fc.Predictions(fast, fitted.class_names)
+        assert {layer.dtype_policy.name for layer in fitted.model.layers} == {"float32"}
+
+    @pytest.mark.parametrize("fast", [True, False])
+    def test_auto_is_decided_by_the_processor(self, fitted, garments, monkeypatch, fast):
+        from fashionclf.trainer import _predictor
+
+        monkeypatch.setattr(_predictor, "has_fast_bfloat16", lambda: fast)
+        expected = fitted.predict_proba(garments[0][:9], precision="bfloat16" if fast else "float32")
+        np.testing.assert_array_equal(fitted.predict_proba(garments[0][:9], precision="auto"), expected)
+
+    def test_training_is_seen(self, garments, small_trainer):
+        trainer = fc.Trainer(fc.cnn_model((4,), units=(), batch_norm=True, seed=0))
+        before = trainer.predict_proba(garments[0], precision="bfloat16")
+        trainer.fit(*garments, epochs=1, seed=0, verbose=0)
+        after = trainer.predict_proba(garments[0], precision="bfloat16")
+        assert np.abs(after - before).max() > 0.01
+        np.testing.assert_allclose(after, trainer.predict_proba(garments[0]), atol=0.05)
+
+    @pytest.mark.slow
+    def test_labels_of_the_real_test_images(self, real_data):
+        trainer = fc.Trainer.from_preset("cnn_accurate", pretrained=True)
+        images = fc.load_data("fashion_mnist", data_dir=real_data).test.images
+        exact, fast = (trainer.predict(images, precision=each).labels for each in ("float32", "bfloat16"))
+        assert (exact == fast).mean() >= 0.999

@@ -71,6 +71,11 @@ folder: fc.Split = fc.load_folder("clothes", class_names={"Polo": "T-shirt/top"}
 skipped: fc.Predictions = trainer.predict(Path("clothes").glob("*.jpg"), on_error="skip")
 frozen: fc.FrozenPredictor = trainer.compile_predictor()
 again: fc.Predictions = frozen.predict("boot.jpg")
+small: fc.FrozenPredictor = trainer.compile_predictor(quantize="int8", images=x_train)
+exported: fc.ExportReport = trainer.export("boots.onnx", "onnx", quantize="float16", images=dataset.test)
+served: fc.FrozenPredictor = fc.load_exported(exported.path, num_threads=1)
+assert_type(served.predict_proba(x_test), NDArray[np.float32])
+quick: fc.Predictions = trainer.predict(x_test, precision="bfloat16")
 for preset_name in fc.list_presets():
     fc.Trainer.from_preset(preset_name)
 

@@ -1,0 +1,91 @@
+"""A Keras model translated to the formats of the runtimes, each by its own converter."""
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+from fashionclf._types import UInt8Array
+from fashionclf._warnings import ignored
+from fashionclf.serving._function import serving_function, signature_of
+from fashionclf.serving._report import Quantization
+
+# Probabilities in 8 bits would be multiples of 1/256, and a mean of such numbers often a tie.
+_KEPT_IN_FLOAT: Final = ("SOFTMAX", "MEAN")
+
+
+def write_saved_model(model: keras.Model, image_shape: tuple[int, ...], folder: Path, dtype: Any = tf.uint8) -> None:
+    """Write a model to a folder in TensorFlow's own format."""
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", serving_function(model, image_shape), input_signature=signature_of(dtype))
+    with root_logger_as_it_is():
+        archive.write_out(str(folder), verbose=False)
+
+
+def convert_to_litert(
+    model: keras.Model,
+    image_shape: tuple[int, ...],
+    quantize: Quantization | None,
+    images: UInt8Array | None,
+    *,
+    dtype: Any = tf.uint8,
+) -> bytes:
+    """Return a model in LiteRT's format, with its weights as constants.
+
+    Args:
+        model: The model.
+        image_shape: Shape of one image, as the model takes it.
+        quantize: How to store the weights.
+        images: To measure the ranges of values on, uint8 `(n, 28, 28)`, for `"int8"`.
+        dtype: What images are made of, uint8 or float32.
+    """
+    with root_logger_as_it_is(), tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
+        write_saved_model(model, image_shape, Path(folder), dtype)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if quantize is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantize == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        try:
+            if quantize == "int8" and images is not None:
+                return _in_int8(converter, images, dtype)
+            return converter.convert()  # type: ignore[no-any-return]
+        except Exception as error:  # the converter raises a bare Exception's child that TensorFlow does not export
+            raise ValueError(f"LiteRT cannot run this model, use `predict` instead: {reason_of(error)}") from error
+
+
+def _in_int8(converter: Any, images: UInt8Array, dtype: Any) -> bytes:
+    def calibration() -> Iterator[list[Any]]:
+        for image in images:
+            yield [image[None] if dtype == tf.uint8 else (image[None] / 255).astype("float32")]
+
+    converter.representative_dataset = calibration
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(_KEPT_IN_FLOAT))
+    with ignored(UserWarning, r"\s*Warning: tf.lite.Interpreter is deprecated"):  # TensorFlow uses its own
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=calibration, debug_options=options
+        )
+    return debugger.get_nondebug_quantized_model()  # type: ignore[no-any-return]
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of the message of an error."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+@contextlib.contextmanager
+def root_logger_as_it_is() -> Iterator[None]:
+    """Keep libraries from configuring a root logger without handlers: `logging.basicConfig` would do nothing then."""
+    handler = logging.NullHandler()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)

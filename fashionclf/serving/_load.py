@@ -1,0 +1,82 @@
+"""`load_exported`: a predictor from what `Trainer.export` wrote."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from fashionclf._types import PathLike
+from fashionclf._validation import check_count, check_path
+from fashionclf.serving._litert import read_litert
+from fashionclf.serving._metadata import Metadata
+from fashionclf.serving._onnx import read_onnx
+from fashionclf.serving._predictor import FrozenPredictor, RuntimeModel
+
+SUFFIXES: Final = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
+
+
+def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPredictor:
+    """Load a classifier that `Trainer.export` wrote, for inference.
+
+    A `.tflite` file needs `pip install 'fashionclf[litert]'` and a `.onnx` file `pip install 'fashionclf[onnx]'`;
+    neither imports TensorFlow. A folder is a SavedModel, which TensorFlow computes. Everything is read into memory and
+    closed: the file may be replaced, and the predictor keeps what it has read.
+
+    Exported models take pixels of 256 levels. Floats between two of them are rounded, so that their probabilities
+    differ a little from the Trainer's.
+
+    Args:
+        path: A file ending in `.tflite` or `.onnx`, or a folder.
+        num_threads: Threads for one image. None uses two, if the processor has two: more are not faster on images this
+            small. TensorFlow has threads of its own, so that it must be None for a SavedModel.
+
+    Returns:
+        A `FrozenPredictor` with the class names and the `unfamiliarity_threshold` of the Trainer.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If it was not written by `Trainer.export`, is damaged, or of a newer format; or `num_threads` is
+            below 1, or given for a SavedModel.
+        TypeError: If an argument has the wrong type.
+        ImportError: If the runtime is missing.
+
+    Example:
+        >>> import fashionclf as fc, tempfile
+        >>> images, _ = fc.load_data("synthetic").test
+        >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = trainer.export(folder + "/softmax.tflite")
+        ...     predictor = fc.load_exported(report.path)
+        >>> predictor.predict(images[:2])
+        <Predictions for 2 images, 10 classes>
+    """
+    file = check_path(path, "path")
+    threads = None if num_threads is None else check_count(num_threads, "num_threads")
+    if not file.exists():
+        raise FileNotFoundError(f"There is no exported classifier {str(path)!r}.")
+    model, metadata = _read(file, threads)
+    return FrozenPredictor(model, metadata.class_names, metadata.unfamiliarity_threshold)
+
+
+def _read(path: Path, num_threads: int | None) -> tuple[RuntimeModel, Metadata]:
+    if path.is_dir():
+        if num_threads is not None:
+            raise ValueError(
+                f"`num_threads` does not apply to a SavedModel such as {str(path)!r}: received {num_threads}. Its "
+                "threads are TensorFlow's: set them with `tf.config.threading` before TensorFlow is used."
+            )
+        from fashionclf.serving._saved_model import read_saved_model  # here, because it imports TensorFlow
+
+        return read_saved_model(path)
+    threads = default_threads() if num_threads is None else num_threads
+    if path.suffix == SUFFIXES["litert"]:
+        return read_litert(path, threads)
+    if path.suffix == SUFFIXES["onnx"]:
+        return read_onnx(path, threads)
+    raise ValueError(
+        f"`path` must be a file ending in '.tflite' or '.onnx', or the folder of a SavedModel. Received: {str(path)!r}"
+    )
+
+
+def default_threads() -> int:
+    """Return the number of threads for one image if none is given."""
+    return min(2, os.cpu_count() or 1)

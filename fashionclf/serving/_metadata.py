@@ -1,0 +1,64 @@
+"""What an exported model carries beside its weights: class names, threshold, versions, and the number of the format."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from fashionclf._validation import check_class_names, check_number
+
+FORMAT: Final = 1
+
+MEMBER: Final = "fashionclf.json"  # a file, or a key in ONNX's metadata
+LABELS: Final = "labels.txt"  # the class names for other programs, one a line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What an exported model says of itself.
+
+    Attributes:
+        class_names: One name per class.
+        unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful, or None.
+        quantize: How its weights are stored, or None.
+        versions: Of the packages that made it.
+    """
+
+    class_names: tuple[str, ...]
+    unfamiliarity_threshold: float | None
+    quantize: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def files(self) -> dict[str, str]:
+        """Return the contents of the two files by their names."""
+        labels = "".join(f"{' '.join(name.split())}\n" for name in self.class_names)
+        return {MEMBER: json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=1), LABELS: labels}
+
+    @classmethod
+    def read(cls, text: str | bytes | None, path: Path) -> Self:
+        """Read the metadata of the exported model `path`; None is for a model without any."""
+        if text is None:
+            raise ValueError(f"{str(path)!r} was not written by `Trainer.export`: it has no class names.")
+        try:
+            values = json.loads(text)
+            number = values.pop("format")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{str(path)!r} is damaged: its {MEMBER} cannot be read: {error!r}") from error
+        if isinstance(number, int) and number > FORMAT:
+            raise ValueError(
+                f"{str(path)!r} was written by a newer version of fashionclf, in format {number}; this version reads "
+                f"formats up to {FORMAT}. Upgrade fashionclf."
+            )
+        try:
+            return cls(**_checked(values))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{str(path)!r} is damaged: its {MEMBER} is wrong: {error}") from error
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    threshold = values["unfamiliarity_threshold"]
+    if threshold is not None:
+        threshold = check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
+    names = check_class_names(values["class_names"])
+    return {**values, "class_names": names, "unfamiliarity_threshold": threshold}

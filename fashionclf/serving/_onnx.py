@@ -1,0 +1,97 @@
+"""Models in the ONNX format, on ONNX Runtime, without TensorFlow."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from fashionclf._types import FloatArray
+from fashionclf.serving._metadata import MEMBER, Metadata
+
+_BATCH: Final = 64  # images computed at once, if there are many: bounds the memory used
+
+
+class ONNXModel:
+    """A model on ONNX Runtime. Threads may share it.
+
+    Args:
+        content: The model in the ONNX format.
+        num_threads: Threads for one image.
+    """
+
+    title: ClassVar = "ONNX Runtime"
+    dtype: ClassVar = np.uint8
+
+    def __init__(self, content: bytes, num_threads: int) -> None:
+        self._content = content
+        self._num_threads = num_threads
+        self._made: tuple[Any, ...] = ()
+        self._making = threading.Lock()
+        self._session()  # a missing runtime or damaged model raises here
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the model."""
+        return len(self._content)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The model's metadata by their keys."""
+        return dict(self._session().get_modelmeta().custom_metadata_map)
+
+    def __call__(self, images: NDArray[Any]) -> FloatArray:
+        """Return the probabilities `(n, num_classes)` of images, uint8 `(n, 28, 28)`."""
+        session = self._session()
+        name = session.get_inputs()[0].name
+        parts = [session.run(None, {name: images[i : i + _BATCH]})[0] for i in range(0, len(images), _BATCH)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _session(self) -> Any:
+        """Return this process's session.
+
+        A forked process may not use the one that it inherited, whose own threads are gone, and may not free it either,
+        which would wait for them.
+        """
+        made = self._made
+        if not made or made[0] != os.getpid():
+            with self._making:
+                if self._made is made:
+                    self._made = (os.getpid(), self._new_session(), made)
+                made = self._made
+        return made[1]
+
+    def _new_session(self) -> Any:
+        runtime = _onnxruntime()
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = self._num_threads
+        options.log_severity_level = 3  # errors only: what it warns of is for those who write models
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # nor keep cores busy between images
+        # Without instructions for 8-bit numbers, sums of products of such numbers would overflow.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        return runtime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
+
+    @override
+    def __reduce__(self) -> Any:
+        return ONNXModel, (self._content, self._num_threads)
+
+
+def read_onnx(path: Path, num_threads: int) -> tuple[ONNXModel, Metadata]:
+    """Read an exported model and its metadata."""
+    _onnxruntime()
+    try:
+        model = ONNXModel(path.read_bytes(), num_threads)
+    except Exception as error:  # every error of ONNX Runtime is a bare Exception's child
+        raise ValueError(f"{str(path)!r} is damaged or not a model for ONNX Runtime: {error}") from error
+    return model, Metadata.read(model.metadata.get(MEMBER), path)
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError("This predictor needs ONNX Runtime: run `pip install 'fashionclf[onnx]'`.") from error
+    return onnxruntime

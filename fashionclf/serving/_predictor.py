@@ -1,0 +1,109 @@
+"""FrozenPredictor: a classifier for inference, on any of the runtimes."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from fashionclf._images import HEIGHT, WIDTH, round_pixels
+from fashionclf._types import FloatArray, PredictLike
+from fashionclf.datasets import Split
+from fashionclf.photographs._input import classify_input
+from fashionclf.photographs._many import OnError
+from fashionclf.predictions import Predictions, probabilities_of
+
+
+class RuntimeModel(Protocol):
+    """A model on one of the runtimes. It can be pickled, and threads may share it."""
+
+    @property
+    def title(self) -> str:
+        """Name of the runtime."""
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        """What images are made of: uint8 from 0 to 255, or float32 in [0, 1]."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the model."""
+
+    def __call__(self, images: NDArray[Any]) -> FloatArray:
+        """Return the probabilities `(n, num_classes)` of images `(n, 28, 28)`."""
+
+
+class FrozenPredictor:
+    """A frozen classifier for inference. `Trainer.compile_predictor` makes it, and `load_exported` from a file.
+
+    It keeps its weights; training the Trainer further does not change it. For one image it takes a fraction of a
+    millisecond to a few. On LiteRT and ONNX Runtime it does not use TensorFlow. Threads may share it. It can be
+    pickled, and works in forked processes (on TensorFlow in neither: a pickle names the folder, and a forked process
+    raises an error). Nothing has to be closed: it holds no open file, and its memory is freed with it.
+
+    Attributes:
+        class_names: One name per class.
+        unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful, as the Trainer had it.
+
+    Example:
+        >>> import fashionclf as fc
+        >>> trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+        >>> predictor = trainer.compile_predictor()
+        >>> images, _ = fc.load_data("synthetic").test
+        >>> predictor.predict(images[0])[0].class_name in predictor.class_names
+        True
+        >>> predictor.predict_proba(images[:3]).shape
+        (3, 10)
+    """
+
+    def __init__(
+        self, model: RuntimeModel, class_names: tuple[str, ...], unfamiliarity_threshold: float | None
+    ) -> None:
+        self.class_names = class_names
+        self.unfamiliarity_threshold = unfamiliarity_threshold
+        self._model = model
+
+    def predict(self, x: PredictLike | Split, *, on_error: OnError = "raise") -> Predictions:
+        """Return class names with probabilities, as `Trainer.predict` does.
+
+        Args:
+            x: Images or photographs, as `Trainer.predict`. Many are computed a few at a time.
+            on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
+                them out, with one warning: `Predictions.sources` names those that were read.
+
+        Returns:
+            `Predictions`, a sequence of one `Prediction` per image.
+
+        Raises:
+            ValueError: If the images are not right, or a file is not an image or damaged.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
+            RuntimeError: If it runs on TensorFlow, and this process was forked from one that used TensorFlow.
+        """
+        found = classify_input(x, self._probabilities, threshold=self.unfamiliarity_threshold, on_error=on_error)
+        return Predictions(found.probabilities, self.class_names, sources=found.names, doubts=found.doubts)
+
+    def predict_proba(self, x: PredictLike | Split) -> FloatArray:
+        """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
+
+        Args:
+            x: Images or photographs, as `predict`.
+
+        Raises:
+            ValueError: If the images are not right, or a file is not an image or damaged.
+            TypeError: If an argument has the wrong type.
+            FileNotFoundError: If there is no such file.
+            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
+            RuntimeError: If it runs on TensorFlow, and this process was forked from one that used TensorFlow.
+        """
+        return classify_input(x, self._probabilities, threshold=self.unfamiliarity_threshold).probabilities
+
+    def _probabilities(self, images: FloatArray) -> FloatArray:
+        pixels: NDArray[Any] = images.reshape(-1, HEIGHT, WIDTH)
+        return probabilities_of(self._model(round_pixels(pixels) if self._model.dtype is np.uint8 else pixels))
+
+    @override
+    def __repr__(self) -> str:
+        size, classes = self._model.num_bytes, len(self.class_names)
+        return f"<FrozenPredictor on {self._model.title}: {size:,} bytes, {classes} classes>"

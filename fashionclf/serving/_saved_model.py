@@ -1,0 +1,58 @@
+"""Models in TensorFlow's own format, on TensorFlow."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from fashionclf._process import check_process
+from fashionclf._types import FloatArray
+from fashionclf.serving._metadata import MEMBER, Metadata
+
+FOLDER: Final = "assets.extra"  # TensorFlow's own name for files that are not part of the computation
+
+_BATCH: Final = 200  # images computed at once, if there are many: bounds the memory used
+
+
+class SavedModel:
+    """A model on TensorFlow. Threads may share it; a pickle names its folder, from which it is read again.
+
+    Args:
+        path: A folder that `Trainer.export` wrote.
+    """
+
+    title: ClassVar = "TensorFlow"
+    dtype: ClassVar = np.uint8
+
+    def __init__(self, path: Path) -> None:
+        check_process()
+        self._path = path
+        self._model = tf.saved_model.load(str(path))  # a function lives as long as the model that it belongs to
+        self._function = self._model.signatures["serving_default"]
+        self.num_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+    def __call__(self, images: NDArray[Any]) -> FloatArray:
+        """Return the probabilities `(n, num_classes)` of images, uint8 `(n, 28, 28)`."""
+        check_process()
+        parts = [
+            next(iter(self._function(tf.constant(images[i : i + _BATCH])).values())).numpy()
+            for i in range(0, len(images), _BATCH)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    @override
+    def __reduce__(self) -> Any:
+        return SavedModel, (self._path,)
+
+
+def read_saved_model(path: Path) -> tuple[SavedModel, Metadata]:
+    """Read an exported model and its metadata."""
+    file = path / FOLDER / MEMBER
+    metadata = Metadata.read(file.read_bytes() if file.is_file() else None, path)
+    try:
+        return SavedModel(path.resolve()), metadata
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} is damaged and cannot be loaded: {error}") from error

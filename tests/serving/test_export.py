@@ -1,0 +1,234 @@
+"""`Trainer.export`: what is written, what it says of itself, and that nothing wrong is kept."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+import fashionclf as fc
+from fashionclf.serving import _export
+
+
+@pytest.fixture
+def trainer():
+    return fc.Trainer(fc.dense_model((), seed=0))
+
+
+def two_classes():
+    layers = [keras.layers.Flatten(), keras.layers.Dense(1, activation="sigmoid")]
+    return fc.Trainer(keras.Sequential([keras.Input((28, 28)), *layers]), class_names=["top", "rest"])
+
+
+def test_the_report_is_true(exports, kind, fitted, exported, garments):
+    report = exports[kind]
+    assert (report.format, report.quantize) == kind
+    assert report.num_images == 1000
+    assert report.latency_ms > 0
+    assert report.images_per_second > 0
+    found, expected = exported.predict_proba(garments[0]), fitted.predict_proba(garments[0])
+    assert report.largest_difference >= np.abs(found - expected).max()
+    assert str(report).startswith(report.path.name)
+    assert f"{report.num_bytes:,} bytes" in str(report)
+    files = [report.path] if report.path.is_file() else [file for file in report.path.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) == report.num_bytes
+
+
+def test_quantization_makes_files_smaller(exports):
+    for name in ("litert", "onnx"):
+        sizes = [exports[name, quantize].num_bytes for quantize in (None, "float16", "int8")]
+        assert sizes[0] > 1.5 * sizes[1] > 2 * sizes[2]
+
+
+def test_exported_models_agree(exports, kind, exported, fitted, garments):
+    found, expected = exported.predict_proba(garments[0]), fitted.predict_proba(garments[0])
+    same = (found.argmax(axis=1) == expected.argmax(axis=1)).mean()
+    if kind[1] is None:
+        assert same == 1
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    elif kind[1] == "float16":
+        assert same >= 0.999
+        np.testing.assert_allclose(found, expected, atol=0.02)
+    else:
+        labels = garments[1]
+        lost = (expected.argmax(axis=1) == labels).mean() - (found.argmax(axis=1) == labels).mean()
+        assert lost <= 0.005  # 3 of 600 images
+        assert 1e-5 < np.abs(found - expected).max() < 0.3  # it does compute in 8 bits
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert len(np.unique(found)) > 1000  # probabilities themselves are not rounded to 8 bits
+
+
+def test_litert_files_open_as_zip_archives(exports):
+    with zipfile.ZipFile(exports["litert", "int8"].path) as archive:
+        assert archive.read("labels.txt").decode().splitlines() == list(fc.CLASS_NAMES)
+        values = json.loads(archive.read("fashionclf.json"))
+    assert values["format"] == 1
+    assert values["class_names"] == list(fc.CLASS_NAMES)
+    assert values["versions"]["fashionclf"] == fc.__version__
+    assert values["quantize"] == "int8"
+
+
+def test_other_programs_can_use_the_files(exports, garments):
+    """By the runtimes alone: names of input and output, pixels in, class names out, and any batch size."""
+    import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
+
+    session = onnxruntime.InferenceSession(str(exports["onnx", None].path))
+    for size in (1, 3):
+        (found,) = session.run(["probabilities"], {"images": garments[0][:size]})
+        assert found.shape == (size, 10)
+    labels = session.get_modelmeta().custom_metadata_map["labels.txt"]
+    assert labels.splitlines() == list(fc.CLASS_NAMES)
+    runner = Interpreter(str(exports["litert", None].path)).get_signature_runner()
+    np.testing.assert_allclose(runner(images=garments[0][:3])["probabilities"], found, atol=1e-5)
+    loaded = keras.layers.TFSMLayer(exports["saved_model", None].path, call_endpoint="serve")
+    np.testing.assert_allclose(loaded(garments[0][:3])["probabilities"], found, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("litert", ".tflite"), ("onnx", ".onnx"), ("saved_model", "")])
+def test_two_classes_of_one_unit(tmp_path, garments, name, suffix):
+    trainer = two_classes()
+    report = trainer.export(tmp_path / f"two{suffix}", name)
+    predictor = fc.load_exported(report.path)
+    assert predictor.class_names == ("top", "rest")
+    np.testing.assert_allclose(
+        predictor.predict_proba(garments[0][:9]), trainer.predict_proba(garments[0][:9]), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("quantize", [None, "int8"])
+@pytest.mark.parametrize(("name", "suffix"), [("litert", ".tflite"), ("onnx", ".onnx")])
+def test_test_time_augmentation_and_normalisation(tmp_path, garments, name, suffix, quantize):
+    model = fc.cnn_model((4, 8), units=(16,), batch_norm=True, dropout=0.0, seed=0)
+    fc.Trainer(model).fit(*garments, epochs=2, seed=0, verbose=0)
+    trainer = fc.Trainer(fc.flip_averaged(model))
+    report = trainer.export(tmp_path / f"flips{suffix}", name, quantize=quantize, images=garments[0])
+    flipped = fc.load_exported(report.path).predict_proba(garments[0][:20, :, ::-1])
+    np.testing.assert_allclose(flipped, trainer.predict_proba(garments[0][:20]), atol=0.3 if quantize else 1e-5)
+
+
+def test_metadata_travel(tmp_path):
+    trainer = two_classes()
+    trainer.class_names = ["윗옷", "ein\nanderes"]
+    trainer.unfamiliarity_threshold = 0.25
+    for name, suffix in (("litert", ".tflite"), ("onnx", ".onnx"), ("saved_model", "")):
+        predictor = fc.load_exported(trainer.export(tmp_path / f"a{suffix}", name).path)
+        assert predictor.class_names == ("윗옷", "ein\nanderes")
+        assert predictor.unfamiliarity_threshold == 0.25
+    with zipfile.ZipFile(tmp_path / "a.tflite") as archive:
+        assert archive.read("labels.txt").decode() == "윗옷\nein anderes\n"
+
+
+def test_a_file_is_replaced_in_one_step(tmp_path, trainer, small_trainer, garments):
+    file = tmp_path / "a.tflite"
+    trainer.export(file)
+    before, predictor = file.read_bytes(), fc.load_exported(file)
+    other = small_trainer()
+    other.fit(*garments, epochs=1, verbose=0)
+    other.export(file)
+    assert file.read_bytes() != before
+    np.testing.assert_allclose(  # what was loaded stays
+        predictor.predict_proba(garments[0][:3]), trainer.predict_proba(garments[0][:3]), atol=1e-6
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tflite"]
+
+
+@pytest.mark.parametrize("name", ["litert", "onnx", "saved_model"])
+def test_a_model_that_differs_is_not_kept(tmp_path, fitted, monkeypatch, name):
+    """The weights change between conversion and comparison, as if a converter made a mistake."""
+    write = _export._write
+    other = fc.Trainer(fc.cnn_model((8, 16), units=(32,), seed=1, name="other"))
+
+    def wrong(source, *rest):
+        write(source._replace(model=other.model), *rest)
+
+    monkeypatch.setattr(_export, "_write", wrong)
+    file = tmp_path / {"litert": "a.tflite", "onnx": "a.onnx", "saved_model": "a"}[name]
+    if name != "saved_model":
+        file.write_bytes(b"what was there before")
+    with pytest.raises(ValueError, match=r"differs from the Trainer, and is not kept: [\d.]+ % of 1,000 images"):
+        fitted.export(file, name)
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == ([b"what was there before"] * (name != "saved_model"))
+
+
+@pytest.mark.parametrize("quantize", [None, "float16", "int8"])
+def test_tolerances(quantize):
+    rng = np.random.default_rng(0)
+    expected = rng.dirichlet(np.full(10, 0.1), 1000).astype(np.float32)
+    _export.compare(expected, expected, quantize)
+    with pytest.raises(ValueError, match="is not kept"):
+        _export.compare(np.roll(expected, 1, axis=1), expected, quantize)
+    wrong = expected.copy()  # a twentieth get another class
+    wrong[:50] = np.roll(wrong[:50], 1, axis=1)
+    with pytest.raises(ValueError, match=r"9\d\.\d+ % of 1,000 images get the same class"):
+        _export.compare(wrong, expected, quantize)
+
+
+def test_a_tie_may_be_decided_either_way():
+    expected = np.full((1000, 2), 0.5, np.float32)
+    _export.compare(expected + np.float32([-1e-5, 1e-5]), expected, None)
+
+
+def test_few_images_are_filled_up(garments):
+    compared = _export.images_to_compare(garments[0][:7] / 255)
+    assert compared.shape == (1000, 28, 28)
+    np.testing.assert_array_equal(compared[:7], garments[0][:7])
+    assert len(np.unique(compared, axis=0)) > 100
+    np.testing.assert_array_equal(compared, _export.images_to_compare(garments[0][:7]))
+    assert len(_export.calibration_images(compared)) == 300
+
+
+def test_own_layers_that_a_runtime_lacks(tmp_path):
+    import tensorflow as tf
+
+    class Printed(keras.layers.Layer):
+        def call(self, inputs):
+            return tf.numpy_function(lambda x: x, [inputs], tf.float32)
+
+        def compute_output_spec(self, inputs):
+            return inputs
+
+    layers = [Printed(), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
+    for name in ("a.tflite", "a.onnx"):
+        with pytest.raises(ValueError, match="model"):
+            trainer.export(tmp_path / name, "onnx" if name == "a.onnx" else "litert")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_diverged_model_is_not_exported(tmp_path, trainer):
+    trainer.model.layers[-1].bias.assign(np.full(10, np.nan))
+    with pytest.raises(ValueError, match="diverged"):
+        trainer.export(tmp_path / "a.onnx", "onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_compiled_predictor_may_compute_in_8_bits(fitted, garments):
+    predictor = fitted.compile_predictor(quantize="int8", images=garments[0])
+    found, expected = predictor.predict_proba(garments[0]), fitted.predict_proba(garments[0])
+    assert 1e-5 < np.abs(found - expected).max() < 0.3
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.98
+    half = fitted.compile_predictor(quantize="float16")
+    assert len(half._model._content) < 0.7 * len(fitted.compile_predictor()._model._content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", fc.list_presets(pretrained=True))
+def test_pretrained_classifiers_on_the_real_test_images(tmp_path, name, kind, real_data):
+    dataset = fc.load_data("fashion_mnist", data_dir=real_data)
+    trainer = fc.Trainer.from_preset(name, pretrained=True)
+    runtime, quantize = kind
+    suffix = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}[runtime]
+    report = trainer.export(tmp_path / f"a{suffix}", runtime, quantize=quantize, images=dataset.train.images[:2000])
+    found = fc.load_exported(report.path).predict_proba(dataset.test)
+    expected = trainer.predict_proba(dataset.test)
+    same = (found.argmax(axis=1) == expected.argmax(axis=1)).mean()
+    if quantize is None:
+        assert same == 1
+        assert np.abs(found - expected).max() < 1e-4
+    elif quantize == "float16":
+        assert same >= 0.999
+    else:
+        correct = [(each.argmax(axis=1) == dataset.test.labels).mean() for each in (expected, found)]
+        assert correct[0] - correct[1] <= 0.003
