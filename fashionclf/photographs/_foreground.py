@@ -23,7 +23,8 @@ _CLEAR: Final = 64
 FAINT: Final = 30
 
 
-# Deviation in levels of 255 above which a background is not plain: strong JPEG noise stays below.
+# Deviation in levels of 255 above which a background is not plain. That of paper and of shops' photographs stays below,
+# that of walls, with their shadows, does not.
 _PLAIN: Final = 4.5
 
 

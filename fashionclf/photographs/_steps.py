@@ -55,9 +55,9 @@ class PreprocessingSteps:
 def load_image(source: PhotographLike) -> UInt8Array:
     """Read a photograph of one garment as an image of 28x28 pixels.
 
-    The garment is found, cut out, resized to 28 pixels and centred; the background becomes black. On a plain background
-    it is whatever differs from the border's colours; on others (wood, carpet, a patterned sheet) OpenCV's GrabCut finds
-    it. An image that is already 28x28 with a dark background is returned unchanged.
+    The garment is found, cut out, resized to 28 pixels and centred; the background becomes black. On a very plain
+    background it is whatever differs from the border's colours; on others (a wall, wood, carpet, a patterned sheet)
+    OpenCV's GrabCut finds it. An image that is already 28x28 with a dark background is returned unchanged.
 
     Needs pillow and OpenCV: `pip install 'fashionclf[images]'`.
 
