@@ -104,5 +104,7 @@ class TestFlips:
         image = keras.Input((28, 28, 1))
         upside_down = [model(image), model(keras.ops.flip(image, axis=1))]
         other = keras.Model(image, keras.layers.Average()(upside_down))
-        two = keras.Model(image, keras.layers.Average()([model(image), fc.cnn_model((4,), seed=1, name="other")(image)]))
+        two = keras.Model(
+            image, keras.layers.Average()([model(image), fc.cnn_model((4,), seed=1, name="other")(image)])
+        )
         assert [averaged_over_flips(each) for each in (model, other, two, fc.dense_model())] == [None] * 4
