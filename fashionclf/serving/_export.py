@@ -19,10 +19,11 @@ from fashionclf.datasets import Split, load_data
 from fashionclf.serving._convert import convert_to_litert, write_saved_model
 from fashionclf.serving._convert_onnx import convert_to_onnx
 from fashionclf.serving._litert import LiteRTModel, litert, with_files
-from fashionclf.serving._load import SUFFIXES, default_threads, load_exported
+from fashionclf.serving._load import load_exported
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._predictor import FrozenPredictor
 from fashionclf.serving._report import ExportFormat, ExportReport, Quantization
+from fashionclf.serving._runtimes import SUFFIXES, default_threads
 from fashionclf.serving._saved_model import FOLDER
 
 _LEAST: Final = 1000  # images that an exported model is compared on

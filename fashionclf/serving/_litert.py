@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from fashionclf._images import HEIGHT, WIDTH
 from fashionclf._types import FloatArray
 from fashionclf.serving._metadata import MEMBER, Metadata
+from fashionclf.serving._report import ExportFormat
 
 _BATCH: Final = 8  # images computed at once, if there are many: more need more memory and are not faster
 
@@ -27,6 +27,7 @@ class LiteRTModel:
         num_threads: Threads for one image.
     """
 
+    format: ClassVar[ExportFormat] = "litert"
     title: ClassVar = "LiteRT"
 
     def __init__(self, content: bytes, num_threads: int) -> None:
@@ -72,9 +73,10 @@ class LiteRTModel:
             self._local.made[batch_size] = (interpreter, source["index"], target["index"])
         return self._local.made[batch_size]
 
-    @override
-    def __reduce__(self) -> Any:
-        return LiteRTModel, (self._content, self._num_threads)
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What makes the same model in another process."""
+        return (self._content, self._num_threads)
 
 
 def read_litert(path: Path, num_threads: int) -> tuple[LiteRTModel, Metadata]:

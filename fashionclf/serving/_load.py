@@ -1,17 +1,9 @@
 """`load_exported`: a predictor from what `Trainer.export` wrote."""
 
-import os
-from pathlib import Path
-from typing import Final
-
 from fashionclf._types import PathLike
 from fashionclf._validation import check_count, check_path
-from fashionclf.serving._litert import read_litert
-from fashionclf.serving._metadata import Metadata
-from fashionclf.serving._onnx import read_onnx
-from fashionclf.serving._predictor import FrozenPredictor, RuntimeModel
-
-SUFFIXES: Final = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
+from fashionclf.serving._predictor import FrozenPredictor
+from fashionclf.serving._runtimes import read_model
 
 
 def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPredictor:
@@ -53,30 +45,5 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
     threads = None if num_threads is None else check_count(num_threads, "num_threads")
     if not file.exists():
         raise FileNotFoundError(f"There is no exported classifier {str(path)!r}.")
-    model, metadata = _read(file, threads)
+    model, metadata = read_model(file, threads)
     return FrozenPredictor(model, metadata.class_names, metadata.unfamiliarity_threshold)
-
-
-def _read(path: Path, num_threads: int | None) -> tuple[RuntimeModel, Metadata]:
-    if path.is_dir():
-        if num_threads is not None:
-            raise ValueError(
-                f"`num_threads` does not apply to a SavedModel such as {str(path)!r}: received {num_threads}. Its "
-                "threads are TensorFlow's: set them with `tf.config.threading` before TensorFlow is used."
-            )
-        from fashionclf.serving._saved_model import read_saved_model  # here, because it imports TensorFlow
-
-        return read_saved_model(path)
-    threads = default_threads() if num_threads is None else num_threads
-    if path.suffix == SUFFIXES["litert"]:
-        return read_litert(path, threads)
-    if path.suffix == SUFFIXES["onnx"]:
-        return read_onnx(path, threads)
-    raise ValueError(
-        f"`path` must be a file ending in '.tflite' or '.onnx', or the folder of a SavedModel. Received: {str(path)!r}"
-    )
-
-
-def default_threads() -> int:
-    """Return the number of threads for one image if none is given."""
-    return min(2, os.cpu_count() or 1)

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from fashionclf._types import FloatArray
 from fashionclf.serving._metadata import MEMBER, Metadata
+from fashionclf.serving._report import ExportFormat
 
 _BATCH: Final = 64  # images computed at once, if there are many: bounds the memory used
 
@@ -23,6 +23,7 @@ class ONNXModel:
         num_threads: Threads for one image.
     """
 
+    format: ClassVar[ExportFormat] = "onnx"
     title: ClassVar = "ONNX Runtime"
     dtype: ClassVar = np.uint8
 
@@ -74,9 +75,10 @@ class ONNXModel:
         options.add_session_config_entry("session.x64quantprecision", "1")
         return runtime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
 
-    @override
-    def __reduce__(self) -> Any:
-        return ONNXModel, (self._content, self._num_threads)
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What makes the same model in another process."""
+        return (self._content, self._num_threads)
 
 
 def read_onnx(path: Path, num_threads: int) -> tuple[ONNXModel, Metadata]:

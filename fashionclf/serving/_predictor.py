@@ -1,6 +1,6 @@
 """FrozenPredictor: a classifier for inference, on any of the runtimes."""
 
-from typing import Any, Protocol
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,25 +12,8 @@ from fashionclf.datasets import Split
 from fashionclf.photographs._input import classify_input
 from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions, probabilities_of
-
-
-class RuntimeModel(Protocol):
-    """A model on one of the runtimes. It can be pickled, and threads may share it."""
-
-    @property
-    def title(self) -> str:
-        """Name of the runtime."""
-
-    @property
-    def dtype(self) -> type[np.generic]:
-        """What images are made of: uint8 from 0 to 255, or float32 in [0, 1]."""
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of the model."""
-
-    def __call__(self, images: NDArray[Any]) -> FloatArray:
-        """Return the probabilities `(n, num_classes)` of images `(n, 28, 28)`."""
+from fashionclf.serving._report import ExportFormat
+from fashionclf.serving._runtimes import RuntimeModel, same_model
 
 
 class FrozenPredictor:
@@ -102,6 +85,19 @@ class FrozenPredictor:
     def _probabilities(self, images: FloatArray) -> FloatArray:
         pixels: NDArray[Any] = images.reshape(-1, HEIGHT, WIDTH)
         return probabilities_of(self._model(round_pixels(pixels) if self._model.dtype is np.uint8 else pixels))
+
+    @override
+    def __reduce__(self) -> Any:
+        """Pickle what makes the model: another process makes its own from it."""
+        model = self._model
+        state = (model.format, model.arguments, self.class_names, self.unfamiliarity_threshold)
+        return FrozenPredictor._restored, state
+
+    @classmethod
+    def _restored(
+        cls, name: ExportFormat, arguments: tuple[Any, ...], class_names: tuple[str, ...], threshold: float | None
+    ) -> Self:
+        return cls(same_model(name, arguments), class_names, threshold)
 
     @override
     def __repr__(self) -> str:

@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from fashionclf._process import check_process
 from fashionclf._types import FloatArray
 from fashionclf.serving._metadata import MEMBER, Metadata
+from fashionclf.serving._report import ExportFormat
 
 FOLDER: Final = "assets.extra"  # TensorFlow's own name for files that are not part of the computation
 
@@ -24,6 +24,7 @@ class SavedModel:
         path: A folder that `Trainer.export` wrote.
     """
 
+    format: ClassVar[ExportFormat] = "saved_model"
     title: ClassVar = "TensorFlow"
     dtype: ClassVar = np.uint8
 
@@ -43,9 +44,10 @@ class SavedModel:
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    @override
-    def __reduce__(self) -> Any:
-        return SavedModel, (self._path,)
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What makes the same model in another process."""
+        return (self._path,)
 
 
 def read_saved_model(path: Path) -> tuple[SavedModel, Metadata]:

@@ -82,7 +82,7 @@ def test_other_programs_can_use_the_files(exports, garments):
     assert labels.splitlines() == list(fc.CLASS_NAMES)
     runner = Interpreter(str(exports["litert", None].path)).get_signature_runner()
     np.testing.assert_allclose(runner(images=garments[0][:3])["probabilities"], found, atol=1e-5)
-    loaded = keras.layers.TFSMLayer(exports["saved_model", None].path, call_endpoint="serve")
+    loaded = keras.layers.TFSMLayer(str(exports["saved_model", None].path), call_endpoint="serve")
     np.testing.assert_allclose(loaded(garments[0][:3])["probabilities"], found, atol=1e-5)
 
 
