@@ -100,7 +100,7 @@ def own_objects(model: keras.Model, others: Iterable[Any]) -> dict[str, Any]:
     """
     compiled = (model.loss, model.optimizer) if model.compiled else ()
     values = [*all_layers(model), *compiled, *others]
-    kinds = {value if hasattr(value, "__name__") else type(value) for value in values}
+    kinds = dict.fromkeys(value if hasattr(value, "__name__") else type(value) for value in values)
     own = [kind for kind in kinds if not (is_builtin(kind) or kind.__module__ == "builtins")]
     return {name: kind for kind in own for name in (kind.__name__, keras.saving.get_registered_name(kind))}
 

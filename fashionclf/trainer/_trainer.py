@@ -808,7 +808,7 @@ class Trainer:
         try:
             trainer = cls._restored(model, metadata, custom_objects)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{str(path)!r} cannot be read: its recipe or compilation is wrong: {error}") from error
+            raise ValueError(f"{str(path)!r} cannot be read: {error}") from error
         if class_names is not None:
             trainer.class_names = class_names
         return trainer
