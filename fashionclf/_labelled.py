@@ -107,7 +107,7 @@ def unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, A
             f"`{name}` is a tuple of {type(x[0]).__name__} and {type(x[1]).__name__}; expected (images, labels). A "
             f"{type(x[0]).__name__} has its own labels: pass it alone."
         )
-    return (*x, sample_weight)[:3]
+    return x[0], x[1], x[2] if len(x) == 3 else sample_weight
 
 
 def warn_of_negatives(checked: ImageArray, name: str) -> None:

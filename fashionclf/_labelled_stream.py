@@ -125,10 +125,11 @@ class LabelledStream:
         images: list[Any] = [part.images for part in parts]
         if len({array.dtype for array in images}) > 1:
             raise ValueError(f"`{self.name}` gives integers in some batches and floats in others; expected one dtype.")
+        labels: list[Any] = [part.labels for part in parts]
         weights = [part.weights for part in parts if part.weights is not None]
         return LabelledImages(
             np.concatenate(images),
-            np.concatenate([part.labels for part in parts]),
+            np.concatenate(labels),
             np.concatenate(weights) if len(weights) == len(parts) else None,
         )
 

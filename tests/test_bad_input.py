@@ -265,6 +265,12 @@ TABLE = {
         ("seed", lambda w: fit(w, seed=-1), VALUE, "`seed`"),
         ("seed type", lambda w: fit(w, seed=0.5), TYPE, "`seed`"),
         ("verbose", lambda w: w.trainer.fit(IMAGES, LABELS, verbose="loud"), VALUE, "`verbose`"),
+        ("steps_per_epoch", lambda w: fit(w, steps_per_epoch=3), VALUE, "goes with a stream"),
+        ("steps_per_epoch type", lambda w: fit(w, steps_per_epoch=1.5), TYPE, "`steps_per_epoch`"),
+        ("iterator", lambda w: fit(w, iter([(IMAGES, LABELS)]), None), VALUE, "read only once"),
+        ("tuple", lambda w: fit(w, (IMAGES, LABELS + 1), None), VALUE, r"0\.\.9"),
+        ("weights twice", lambda w: fit(w, (IMAGES, LABELS, [1] * 20), None, sample_weight=[1] * 20), VALUE,
+         "leave out `sample_weight`"),
     ],
     "Trainer.evaluate": [
         *with_images(lambda w, x: w.trainer.evaluate(x, LABELS)),
@@ -320,6 +326,12 @@ TABLE = {
         *with_images(lambda w, x: w.trainer.predict(x), BAD_PHOTOGRAPHS),
         ("batch size", lambda w: w.trainer.predict(IMAGES, batch_size=1.5), TYPE, "`batch_size`"),
         ("precision", lambda w: w.trainer.predict(IMAGES, precision="float16"), VALUE, "Unknown precision 'float16'"),
+    ],
+    "Trainer.predict_batches": [
+        *with_images(lambda w, x: list(w.trainer.predict_batches(x)), BAD_PHOTOGRAPHS),
+        ("batch size", lambda w: w.trainer.predict_batches(IMAGES, batch_size=0), VALUE, "`batch_size`"),
+        ("on_error", lambda w: w.trainer.predict_batches(IMAGES, on_error="no"), VALUE, "Unknown on_error"),
+        ("empty iterator", lambda w: list(w.trainer.predict_batches(iter([]))), VALUE, "gives no image"),
     ],
     "Trainer.compile_predictor": [
         ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),

@@ -41,7 +41,8 @@ def _parts(x: Any, batch_size: int) -> Iterator[Any]:
         yield from _parts_of_stream(Stream(x, "x"), batch_size)
         return
     if isinstance(x, Split) or not isinstance(x, list | tuple) or not any(map(is_source, x)):
-        x = check_images(x.images if isinstance(x, Split) else x)
+        images: Any = x.images if isinstance(x, Split) else x
+        x = check_images(images)
     for start in range(0, len(x), batch_size):
         part = x[start : start + batch_size]
         yield list(part) if isinstance(part, tuple) else part

@@ -159,8 +159,11 @@ def labels_and_probabilities(
     """Return all labels, and the probabilities that `compute` gives for the images, which are not kept."""
     if isinstance(data, LabelledImages):
         return data.labels, compute(scale_pixels(data.images))
-    parts = [(batch.labels, compute(scale_pixels(batch.images))) for batch in data.batches()]
-    labels, probabilities = zip(*parts, strict=True)
+    labels: list[Any] = []
+    probabilities: list[FloatArray] = []
+    for batch in data.batches():
+        labels.append(batch.labels)
+        probabilities.append(compute(scale_pixels(batch.images)))
     return np.concatenate(labels), np.concatenate(probabilities)
 
 

@@ -69,6 +69,22 @@ trainer.evaluate(x_test, [3, 9])
 trainer.evaluate(x_test, [[0.1, 0.9]])
 folder: fc.Split = fc.load_folder("clothes", class_names={"Polo": "T-shirt/top"}, groups=str.lower, on_error="skip")
 skipped: fc.Predictions = trainer.predict(Path("clothes").glob("*.jpg"), on_error="skip")
+for part in trainer.predict_batches((x_test[:100] for _ in range(3)), batch_size=100):
+    assert_type(part, fc.Predictions)
+trainer.fit((x_fit, y_fit), validation_data=(x_val, y_val))
+temperature = fc.calibrate(trainer, (x_val, y_val))
+
+
+class Batches(keras.utils.PyDataset):
+    num_batches = 3
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return x_fit[:100], y_fit[:100]
+
+
+trainer.fit(Batches(workers=2), steps_per_epoch=2, epochs=1)
+trainer.evaluate(Batches())
+trainer.predict(Batches())
 frozen: fc.FrozenPredictor = trainer.compile_predictor()
 again: fc.Predictions = frozen.predict("boot.jpg")
 small: fc.FrozenPredictor = trainer.compile_predictor(quantize="int8", images=x_train)
