@@ -153,7 +153,7 @@ _HOMES: Final = {
     "shift_robustness": "evaluation",
     "train_validation_split": "preprocessing",
 }
-_PUBLIC_MODULES: Final = ("explain", "plot", "sklearn", "testing")  # whose names are used with the module's before them
+_PUBLIC_MODULES: Final = ("explain", "plot", "testing", "sklearn")  # whose names are used with the module's before them
 _MODULES: Final = frozenset((*_HOMES.values(), *_PUBLIC_MODULES))
 
 

@@ -123,6 +123,8 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         weights = self._weights(y, sample_weight)
+        if weights is not None and not weights.any():
+            raise ValueError("`sample_weight` must not be all zero.")
         if len(np.unique(codes if weights is None else codes[weights > 0])) < 2:
             raise ValueError("There are images of one class only; a classifier needs at least two classes.")
         images = self._images(rows)

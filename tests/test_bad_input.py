@@ -221,6 +221,7 @@ TABLE = {
          "has its own labels"),
         ("epochs", lambda w: fit(w, epochs=0), VALUE, "`epochs`"),
         ("batch size", lambda w: fit(w, batch_size=-1), VALUE, "`batch_size`"),
+        ("steps_per_epoch", lambda w: fit(w, steps_per_epoch=0), VALUE, "`steps_per_epoch`"),
         ("validation type", lambda w: fit(w, validation_data=3), TYPE, "validation_data"),
         ("validation length", lambda w: fit(w, validation_data=(IMAGES,)), TYPE, "validation_data"),
         ("validation images", lambda w: fit(w, validation_data=(IMAGES * 1.0 + 9, LABELS)), VALUE, "divide by 255"),
@@ -423,7 +424,7 @@ def test_every_public_name_is_in_the_table():
     # Constants cannot be called wrongly.
     made_by_the_library = {
         *("CalibrationBin", "Confusion", "CorruptionRobustness", "Dataset", "DoubtfulImageWarning", "Preset"),
-        *("PreprocessingSteps", "PretrainedWeights", "ShiftRobustness", "UnreadableImageWarning"),
+        *("ExportReport", "PreprocessingSteps", "PretrainedWeights", "ShiftRobustness", "UnreadableImageWarning"),
     }
     modules = set(fc._PUBLIC_MODULES) & set(fc.__all__)
     assert set(fc.__all__) - covered == {"CLASS_NAMES", "__version__", *made_by_the_library, *modules}
