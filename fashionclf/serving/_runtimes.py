@@ -2,45 +2,21 @@
 
 import os
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fashionclf._types import FloatArray
 from fashionclf.serving._litert import LiteRTModel, read_litert
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._onnx import ONNXModel, read_onnx
 from fashionclf.serving._report import ExportFormat
 
+if TYPE_CHECKING:
+    from fashionclf.serving._saved_model import SavedModel
+
 SUFFIXES: Final[dict[ExportFormat, str]] = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
 
 
-class RuntimeModel(Protocol):
-    """A model on one of the runtimes. Threads may share it."""
-
-    @property
-    def format(self) -> ExportFormat:
-        """The format of the model."""
-
-    @property
-    def title(self) -> str:
-        """Name of the runtime."""
-
-    @property
-    def dtype(self) -> type[np.generic]:
-        """What images are made of: uint8 from 0 to 255, or float32 in [0, 1]."""
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of the model."""
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """What makes the same model in another process."""
-
-    def __call__(self, images: NDArray[Any]) -> FloatArray:
-        """Return the probabilities `(n, num_classes)` of images `(n, 28, 28)`."""
+RuntimeModel: TypeAlias = "LiteRTModel | ONNXModel | SavedModel"
+"""A model on one of the runtimes, called with images `(n, 28, 28)` of its `dtype`. Threads may share it."""
 
 
 def read_model(path: Path, num_threads: int | None) -> tuple[RuntimeModel, Metadata]:
