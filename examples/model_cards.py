@@ -25,7 +25,7 @@ MAX_SHIFT = 3
 NUM_ALIKE = 10
 NOISE = (0.05, 0.1, 0.2)  # standard deviations, of pixels in [0, 1]
 SEVERITIES = (1, 3, 5)  # of corruptions
-SAMPLE = 2000  # the first test images: each is moved in 49 ways and corrupted in 54
+SAMPLE = 1000  # the first test images: each is moved in 49 ways and corrupted in 54
 RESAMPLES = 1000
 
 

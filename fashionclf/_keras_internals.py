@@ -211,7 +211,7 @@ def built_from_one_part(model: keras.Model, part_of: Callable[[Any], Any]) -> It
 
     def build(iterator: Any = None, data_batch: Any = None) -> None:
         if iterator is not None:
-            _, _, batches = next(iter(iterator))
+            *_, batches = next(iter(iterator))  # Keras before 3.11 gives no end of the steps
             data_batch = next(batches)
         with model.distribute_strategy.scope():
             model._symbolic_build(data_batch=part_of(data_batch))
