@@ -394,6 +394,7 @@ def on_photographs(preset: str) -> str:
     if preset != "cnn_robust":
         return ""
     figures = json.loads((CARDS / FIGURES).read_text(encoding="utf-8"))
+    count = len(figures["accuracy_of_folds"])
     garments, people, others = (figures[name] for name in ("photographs", "senders", "none_of_the_classes"))
     folds = ", ".join(f"{accuracy:.3f}" for accuracy in figures["accuracy_of_folds"])
     rows = "\n".join(f"| {name} | {recall:.2f} |" for name, recall in figures["recall"].items())
@@ -402,11 +403,11 @@ def on_photographs(preset: str) -> str:
     return f"""## Photographs
 
 Measured on {garments:,} photographs of garments on floors, beds, tables and hangers by {people} people (the CC0
-"Clothing dataset"). Five networks were trained by the same steps, each without the photographs of a fifth of the
+"Clothing dataset"). {count} networks were trained by the same steps, each without the photographs of a fifth of the
 people, and asked about these. The shipped network has learnt from all of them.
 
-Accuracy **{figures["accuracy"]:.3f}** (the five: {folds}). The label of footwear does not say which kind, so footwear
-counts as one class. Expected calibration error **{figures["expected_calibration_error"]:.3f}**.
+Accuracy **{figures["accuracy"]:.3f}** (each network: {folds}). The label of footwear does not say which kind, so
+footwear counts as one class. Expected calibration error **{figures["expected_calibration_error"]:.3f}**.
 
 | class | recall |
 |---|---:|

@@ -111,13 +111,15 @@ def step_file(final: Path, step: str) -> Path:
 
 
 def measure(final: Path, photographs: Photographs, x_val: Any, y_val: Any) -> dict[str, Any]:
-    """Measure photographs of people who were not trained on, with the five folds, and choose what depends on them.
+    """Measure photographs of people who were not trained on, with the folds that are trained, and choose what follows.
 
     The temperature is the geometric mean of those of the folds, each fitted on its held-out photographs and as many
-    validation images; the calibration error of a fold is measured with the mean of the other four.
+    validation images; the calibration error of a fold is measured with the mean of the others.
     """
     temperatures, held_out = [], []
     for number, (_, members) in enumerate(folds(photographs)):
+        if not step_file(final, f"fold-{number}").exists():
+            continue
         model = fc.Trainer.load(step_file(final, f"fold-{number}")).model
         scores = [logits(model, view) for view in both_views(photographs.images[members, 0])]
         labelled = photographs.targets[members].max(axis=1) == 1  # the kind of footwear is not known
@@ -166,7 +168,7 @@ def figures_of(
     highest = np.concatenate([each.probabilities.max(axis=1) for _, _, each in parts])
     return {
         "photographs": int(known.sum()),
-        "senders": len(np.unique(photographs.senders)),
+        "senders": len(np.unique(photographs.senders[members])),
         "accuracy": report.accuracy,
         "accuracy_of_folds": accuracies,
         "expected_calibration_error": report.expected_calibration_error,
