@@ -39,11 +39,12 @@ def convert_to_onnx(
         images: To measure the ranges of values on, uint8 `(n, 28, 28)`, for `"int8"`.
         files: Metadata by their keys.
     """
-    converter = _tf2onnx()
+    converter, checker = _tf2onnx()
     function = tf.function(serving_function(model, image_shape), autograph=False)
     with root_logger_as_it_is(), ignored(FutureWarning), ignored(DeprecationWarning):
         try:
             converted, _ = converter.from_function(function, signature_of(tf.uint8), opset=_OPSET)
+            checker.check_model(converted)  # an operation that ONNX lacks is passed through
         except Exception as error:  # it raises whatever its handlers of operations raise
             raise ValueError(f"This model cannot be written in the ONNX format: {reason_of(error)}") from error
         if quantize == "int8" and images is not None:
@@ -106,10 +107,11 @@ def _in_int8(model: Any, images: UInt8Array) -> Any:
         return onnx.load(target)
 
 
-def _tf2onnx() -> Any:
+def _tf2onnx() -> tuple[Any, Any]:
     try:
-        from onnxruntime import quantization  # noqa: F401
+        from onnx import checker
+        from onnxruntime import quantization  # noqa: F401  # before the work of translating
         from tf2onnx import convert
     except ImportError as error:
         raise ImportError("Export to ONNX needs more packages: run `pip install 'fashionclf[onnx]'`.") from error
-    return convert
+    return convert, checker
