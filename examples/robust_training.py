@@ -16,11 +16,10 @@ The photographs that were trained on were found by an earlier finder (GrabCut at
 measured with the present one. Four folds were trained, not the last.
 
 Tried and not used, on the held-out photographs of the first fold, with the earlier finder: two epochs (0.837, three:
-0.828), 24 versions instead of 41 and half the steps (0.819), a network twice as wide at 14x14 pixels from random
-weights (fewer steps: worse from the start), the mean of two or three of these networks (0.828 to 0.837), the mean over
-five rotated and enlarged views (0.834 of 0.837), rotation, zoom and noise at 28x28 pixels for all images. So what
-limits photographs is what 28x28 grey pixels and the labels tell, and the outline: with the present finder the same
-networks reach 0.842 instead of 0.828 there, and 0.804 instead of 0.794 on the second fold.
+0.828), 24 versions instead of 41 and half the steps (0.819), the mean of two or three of these networks (0.828 to
+0.837), the mean over five rotated and enlarged views (0.834 of 0.837). So what limits photographs is what 28x28 grey
+pixels and the labels tell, and the outline: with the present finder the same networks reach 0.842 instead of 0.828
+there, and 0.804 instead of 0.794 on the second fold.
 """
 
 from dataclasses import replace
