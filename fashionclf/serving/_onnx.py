@@ -71,8 +71,6 @@ class ONNXModel:
         options.intra_op_num_threads = self._num_threads
         options.log_severity_level = 3  # errors only: what it warns of is for those who write models
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # nor keep cores busy between images
-        # Without instructions for 8-bit numbers, sums of products of such numbers would overflow.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         return runtime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
 
     @property
