@@ -1,51 +1,70 @@
 """Train on a folder of your own photographs: one sub-folder per class, split by the person who took each one.
 
-    python examples/own_folder.py DIRECTORY [--groups clothing.csv] [--seed 0]
+    python examples/own_folder.py DIRECTORY [--classes classes.json] [--groups clothing.csv] [--weights cnn_robust]
 
-`--groups` names a table in the folder with the columns `image` (the file's name in the folder) and `sender`. The
-photographs of a sender are then never in training and validation at once. It prints the report on the validation part
-and saves `own.keras`.
+`--classes` names a JSON object from folder to class name (`examples/clothing_classes.json`); without it each folder is
+a class. `--groups` names a table in the folder with the columns `image` (the file's name in the folder) and `sender`:
+the photographs of a sender are then never in training and validation at once. `--weights` names the pretrained preset
+whose layers are trained further, all but the last, which is new; without it a small network starts from nothing. It
+prints the report on the validation part and saves `own.keras`.
 """
 
 import argparse
 import csv
+import json
 from pathlib import Path
 
 import fashionclf as fc
+
+AUGMENTATION = fc.Augmentation(horizontal_flip=True, max_shift=2, rotation=10, zoom=0.1, erasing=0.25)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", type=Path)
+    parser.add_argument("--classes", type=Path)
     parser.add_argument("--groups")
+    parser.add_argument("--weights", choices=fc.list_presets(pretrained=True))
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
+    classes = json.loads(options.classes.read_text(encoding="utf-8")) if options.classes else None
     groups = None
     if options.groups:
         with (options.directory / options.groups).open(newline="") as table:
             groups = {row["image"]: row["sender"] for row in csv.DictReader(table)}
-    split = fc.load_folder(options.directory, groups=groups, on_error="skip")
+    split = fc.load_folder(options.directory, class_names=classes, groups=groups, on_error="skip")
     print(split)
 
     x_fit, x_val, y_fit, y_val = fc.train_validation_split(
         split.images, split.labels, groups=split.groups, validation_size=0.2, seed=options.seed
     )
+    trainer = new_trainer(split.class_names, options)
+    trainer.fit(x_fit, y_fit, seed=options.seed, verbose=2)
+    print(trainer.report(x_val, y_val))
+    trainer.save("own.keras")
+
+
+def new_trainer(class_names: tuple[str, ...], options: argparse.Namespace) -> fc.Trainer:
+    """Return what is trained: pretrained layers with a small learning rate, or a new network."""
     recipe = fc.Recipe(
         optimizer="adam",
-        learning_rate=0.003,
+        learning_rate=0.001 if options.weights else 0.003,
         schedule="one_cycle",
         epochs=options.epochs,
         batch_size=64,
         label_smoothing=0.1,
-        augmentation=fc.Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25),
+        augmentation=AUGMENTATION,
     )
-    model = fc.cnn_model((32, 64, 128), batch_norm=True, num_classes=len(split.class_names), seed=options.seed)
-    trainer = fc.Trainer(model, class_names=split.class_names, recipe=recipe)
-    trainer.fit(x_fit, y_fit, seed=options.seed, verbose=2)
-    print(trainer.report(x_val, y_val))
-    trainer.save("own.keras")
+    if options.weights:
+        trainer = fc.Trainer.from_preset(
+            options.weights, pretrained="features", class_names=class_names, seed=options.seed
+        )
+        trainer.recipe = recipe
+        return trainer
+    model = fc.cnn_model((32, 64, 128), batch_norm=True, num_classes=len(class_names), seed=options.seed)
+    return fc.Trainer(model, class_names=class_names, recipe=recipe)
 
 
 if __name__ == "__main__":

@@ -66,10 +66,14 @@ def check_number(
     return number
 
 
-def check_flag(value: Any, name: str) -> bool:
-    """Return `value` as a `bool`; a string or a number is more likely a mistake than a flag."""
+def check_flag(value: Any, name: str, *, or_else: str | None = None) -> bool:
+    """Return `value` as a `bool`; a string or a number is more likely a mistake than a flag.
+
+    `or_else` is what else the argument takes, for the message.
+    """
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"`{name}` must be True or False. Received: {value!r}")
+        expected = "True or False" if or_else is None else f"True, False or {or_else}"
+        raise TypeError(f"`{name}` must be {expected}. Received: {value!r}")
     return bool(value)
 
 

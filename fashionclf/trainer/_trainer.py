@@ -3,7 +3,7 @@
 import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import keras
 import tensorflow as tf
@@ -27,7 +27,6 @@ from fashionclf._validation import (
     check_choice,
     check_class_names,
     check_count,
-    check_flag,
     check_new_file,
     check_number,
     check_path,
@@ -38,12 +37,10 @@ from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
 from fashionclf.labels import CLASS_NAMES, match_labels
 from fashionclf.labels import class_names as class_names_of
-from fashionclf.models import flip_averaged
-from fashionclf.models._graph import named_variables
 from fashionclf.photographs._input import classify_batches, classify_input
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
-from fashionclf.presets import Preset, get_preset, list_presets
+from fashionclf.presets import get_preset
 from fashionclf.recipe import PRECISIONS, Recipe
 from fashionclf.report import EvaluationReport, evaluate_predictions
 from fashionclf.serving import ExportReport, FrozenPredictor
@@ -73,6 +70,7 @@ from fashionclf.trainer._optimizers import choose_optimizer
 from fashionclf.trainer._options import resolve_options
 from fashionclf.trainer._plan import EVALUATION_BATCH, evaluation_data, plan_fit, training_and_validation
 from fashionclf.trainer._predictor import CompiledPredictor
+from fashionclf.trainer._preset_model import preset_model
 from fashionclf.trainer._step import TracedSteps
 from fashionclf.trainer._streams import evaluate_model, labels_and_probabilities
 
@@ -161,7 +159,7 @@ class Trainer:
         cls,
         name: PresetName,
         *,
-        pretrained: bool = False,
+        pretrained: bool | Literal["features"] = False,
         class_names: ClassNames | None = None,
         seed: int | None = None,
     ) -> Self:
@@ -172,13 +170,15 @@ class Trainer:
             pretrained: Load the weights that this project trained, for the presets in
                 `list_presets(pretrained=True)`; `get_preset(name).pretrained` describes them. Their checksum is
                 verified. To train them further, first set `trainer.recipe` to your own: the preset's recipe starts
-                with a high learning rate.
-            class_names: Ten names in place of the preset's.
+                with a high learning rate. `"features"` loads those of all layers but the last, which is new: to train
+                the network on classes of your own.
+            class_names: Names in place of the preset's: ten that rename them if `pretrained` is True, else as many as
+                there are classes.
             seed: Seed of the initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
 
         Raises:
-            ValueError: If there is no such preset, it has no trained weights, its weights are damaged, or the names
-                do not fit.
+            ValueError: If there is no such preset, it has no trained weights, its weights are damaged, the names do not
+                fit, or they are missing for new classes.
             FileNotFoundError: If the file of weights is missing from the installation.
             TypeError: If an argument has the wrong type.
 
@@ -186,19 +186,18 @@ class Trainer:
             >>> import fashionclf as fc
             >>> fc.Trainer.from_preset("softmax", seed=0)
             <Trainer softmax: 7,850 parameters, 10 classes>
+            >>> fc.Trainer.from_preset("cnn_fast", pretrained="features", class_names=["Hat", "Shorts", "Skirt"])
+            <Trainer cnn_fast: 421,795 parameters, 3 classes>
         """
         preset = get_preset(name)
-        model = preset.build(check_seed(seed))
-        if check_flag(pretrained, "pretrained"):
-            model = _with_weights(model, preset)
-        trainer = cls(model, class_names=class_names, recipe=preset.recipe)
-        trainer._knows_classes = pretrained
-        if pretrained and preset.pretrained is not None:
-            trainer._unfamiliarity_threshold = preset.pretrained.unfamiliarity_threshold
+        model, names, trained = preset_model(preset, pretrained, class_names, check_seed(seed))
+        trainer = cls(model, class_names=None if class_names is None else names, recipe=preset.recipe)
+        trainer._knows_classes = trained
         if class_names is None:
-            trainer._class_names = class_names_of(preset.dataset)
-        elif pretrained:
-            trainer._renamed_from = class_names_of(preset.dataset)
+            trainer._class_names = names
+        if trained and preset.pretrained is not None:
+            trainer._unfamiliarity_threshold = preset.pretrained.unfamiliarity_threshold
+            trainer._renamed_from = None if class_names is None else class_names_of(preset.dataset)
         return trainer
 
     @property
@@ -861,20 +860,6 @@ def _check_backend() -> None:
             f"A Trainer needs Keras's TensorFlow backend. Keras runs on {keras.backend.backend()!r}: set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
-
-
-def _with_weights(model: keras.Model, preset: Preset) -> keras.Model:
-    """Return the model of a preset with its pretrained weights, with test-time augmentation where they use it."""
-    weights = preset.pretrained
-    if weights is None:
-        raise ValueError(
-            f"Preset {preset.name!r} has no pretrained weights. Train it, or use one of "
-            f"{', '.join(list_presets(pretrained=True))}."
-        )
-    arrays = weights.read()
-    for name, variable in named_variables(model).items():
-        variable.assign(arrays[name])
-    return flip_averaged(model) if weights.flip_averaged else model
 
 
 def _same_classes(names: Sequence[str], known: Iterable[Sequence[str]]) -> bool:

@@ -15,7 +15,7 @@ import pytest
 
 import fashionclf as fc
 from fashionclf import pretrained
-from fashionclf.trainer._trainer import _with_weights
+from fashionclf.trainer._preset_model import with_weights
 
 NAMES = ("cnn_fast", "cnn_accurate", "cnn_robust")
 CARDS = Path(__file__).resolve().parents[2] / "docs" / "model_cards"
@@ -103,6 +103,38 @@ def test_it_can_be_trained_further(name, garments):
     assert again.evaluate(images, labels)["loss"] == pytest.approx(before["loss"], rel=1e-5)
 
 
+def test_the_last_layer_may_be_new(trainer, name, garments):
+    """All other weights are the pretrained ones; what was measured of the whole classifier does not hold any more."""
+    names = ("Hat", "Shorts", "Skirt")
+    own = fc.Trainer.from_preset(name, pretrained="features", class_names=iter(names), seed=1)
+    again = fc.Trainer.from_preset(name, pretrained="features", class_names=names, seed=1)
+    assert own.class_names == names
+    assert own.unfamiliarity_threshold is None
+    images = garments[0][:4]
+    np.testing.assert_array_equal(own.predict_proba(images), again.predict_proba(images))
+    theirs, ours = trainer.model.get_weights(), own.model.get_weights()
+    assert [array.shape for array in theirs[:-2]] == [array.shape for array in ours[:-2]]
+    assert all(np.array_equal(one, other) for one, other in zip(theirs[:-2], ours[:-2], strict=True))
+    assert ours[-1].shape == (3,)
+
+
+def test_new_classes_are_learnt_and_kept(garments, tmp_path):
+    trainer = fc.Trainer.from_preset("cnn_fast", pretrained="features", class_names=["upper", "lower"], seed=0)
+    trainer.recipe = fc.Recipe(learning_rate=1e-3, epochs=3, batch_size=50)
+    chosen = garments[1] < 2  # T-shirts and trousers
+    images, labels = garments[0][chosen][:200], garments[1][chosen][:200]
+    trainer.fit(images, labels, seed=0, verbose=0)
+    assert trainer.report(images, labels).accuracy > 0.9
+    trainer.save(tmp_path / "own.keras")
+    assert fc.Trainer.load(tmp_path / "own.keras").predict(images[0])[0].class_name in ("upper", "lower")
+
+
+def test_a_preset_may_have_any_number_of_classes():
+    trainer = fc.Trainer.from_preset("cnn_small", class_names=["Hat", "Shorts", "Skirt"])
+    assert trainer.class_names == ("Hat", "Shorts", "Skirt")
+    assert trainer.num_classes == 3
+
+
 class TestDamage:
     @pytest.fixture
     def folder(self, tmp_path, monkeypatch):
@@ -166,7 +198,7 @@ def test_a_preset_without_its_arrays_is_refused(monkeypatch):
     """Weights of another architecture cannot pass: every variable must be there by its path."""
     preset = fc.get_preset("cnn_fast")
     with pytest.raises(KeyError):
-        _with_weights(fc.get_preset("cnn_accurate").build(0), preset)
+        with_weights(fc.get_preset("cnn_accurate").build(0), preset, last_layer=True)
 
 
 @pytest.mark.slow

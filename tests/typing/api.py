@@ -92,6 +92,7 @@ exported: fc.ExportReport = trainer.export("boots.onnx", "onnx", quantize="float
 served: fc.FrozenPredictor = fc.load_exported(exported.path, num_threads=1)
 assert_type(served.predict_proba(x_test), NDArray[np.float32])
 quick: fc.Predictions = trainer.predict(x_test, precision="bfloat16")
+new: fc.Trainer = fc.Trainer.from_preset("cnn_robust", pretrained="features", class_names=["Hat", "Skirt"])
 for preset_name in fc.list_presets():
     fc.Trainer.from_preset(preset_name)
 
