@@ -1,16 +1,18 @@
-"""Models whose variables lie on several devices, by a strategy of `tf.distribute`: every device gets part of a batch.
+"""Models on several devices, or in several processes, by a strategy of `tf.distribute`: each gets part of a batch.
 
 A part without images cannot be computed: convolutions refuse it, and its mean loss is no number.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from fashionclf._keras_internals import built_from_one_part
+from fashionclf._keras_internals import built_from_one_part, replaced
 
 
 def num_devices(model: keras.Model) -> int:
@@ -18,15 +20,32 @@ def num_devices(model: keras.Model) -> int:
     return int(model.distribute_strategy.num_replicas_in_sync)
 
 
-def shared_among_devices(model: keras.Model) -> contextlib.AbstractContextManager[None]:
-    """Let a model on several devices train on batches that they cannot share evenly, as long as this lasts."""
-    if num_devices(model) == 1:
-        return contextlib.nullcontext()
+@contextlib.contextmanager
+def shared_among_devices(model: keras.Model) -> Iterator[None]:
+    """Let a model on several devices or in several processes train on batches of any length, as long as this lasts."""
+    strategy = model.distribute_strategy
 
     def part_of(batch: Any) -> Any:
-        return tuple(model.distribute_strategy.experimental_local_results(each)[0] for each in batch)
+        return tuple(strategy.experimental_local_results(each)[0] for each in batch)
 
-    return built_from_one_part(model, part_of)
+    with contextlib.ExitStack() as stack:
+        if num_devices(model) > 1:
+            stack.enter_context(built_from_one_part(model, part_of))
+        if _is_in_cluster(strategy):
+            for name in ("train_step", "test_step"):
+                stack.enter_context(replaced(model, name, functools.partial(_with_axis, getattr(model, name))))
+        yield
+
+
+def _is_in_cluster(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether several processes train together, as `TF_CONFIG` says; there may be one so far."""
+    is_multi_worker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return is_multi_worker and bool(strategy.cluster_resolver.cluster_spec())
+
+
+def _with_axis(step: Callable[[Any], Any], data: Any) -> Any:
+    """Give every result of a step an axis: over that Keras takes the mean of all processes, and scalars have none."""
+    return {name: value if len(value.shape) else tf.reshape(value, (1,)) for name, value in step(data).items()}
 
 
 def evaluation_batch_size(num_images: int, batch_size: int, devices: int) -> int:

@@ -1,5 +1,8 @@
 """Training on several devices, in processes of their own: devices are laid out before TensorFlow starts."""
 
+import json
+import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -134,3 +137,60 @@ def test_batches_that_devices_cannot_share_evenly():
         with pytest.raises(ValueError, match=r"2 devices share each batch.*Received a batch of 1"):
             trainer.evaluate(images[:1], labels[:1])
     """)
+
+
+WORKER = """
+    import zlib
+    import numpy as np
+    import tensorflow as tf
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    import fashionclf as fc
+    from fashionclf.datasets._synthetic import draw_garments
+    images, labels = draw_garments(160)
+
+    def make():
+        return fc.Trainer(fc.cnn_model((4,), units=(8,), dropout=0, seed=0), recipe=fc.Recipe(precision="float32"))
+
+    def weights(trainer):
+        return np.concatenate([each.ravel() for each in trainer.model.get_weights()])
+
+    with strategy.scope():
+        trainer = make()
+    quiet = {"epochs": 2, "seed": 0, "verbose": 0}
+    stream = tf.data.Dataset.from_tensor_slices((images, labels)).batch(32)
+    history = trainer.fit(images, labels, validation_data=(images, labels), **quiet).history
+    trainer.fit(stream, validation_data=stream, early_stopping=1, **quiet)
+    figures = trainer.evaluate(images, labels)
+    assert abs(figures["accuracy"] - trainer.report(images, labels).accuracy) < 1e-6
+    alone = make()
+    expected = alone.fit(images, labels, validation_data=(images, labels), **quiet).history
+    alone.fit(stream, validation_data=stream, early_stopping=1, **quiet)
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-4, err_msg=name)
+    np.testing.assert_allclose(weights(trainer), weights(alone), atol=1e-4)
+    print(zlib.crc32(weights(trainer).tobytes()))
+"""
+
+
+def test_two_processes_end_with_the_same_weights():
+    """Bit for bit the same, and equal to 1e-4 to what one process learns."""
+    with socket.socket() as first, socket.socket() as second:
+        for each in (first, second):
+            each.bind(("127.0.0.1", 0))
+        workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in (first, second)]
+    processes = []
+    for index in range(2):
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", textwrap.dedent(WORKER)], env={**os.environ, "TF_CONFIG": json.dumps(task)},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+    try:
+        outputs = [process.communicate(timeout=300) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], outputs[0][1][-2000:] + outputs[1][1][-2000:]
+    assert outputs[0][0] == outputs[1][0] != ""
