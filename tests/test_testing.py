@@ -126,6 +126,13 @@ class TestAnswers:
         assert row.sum() == pytest.approx(1, abs=1e-5)
         assert {name: row[fc.CLASS_NAMES.index(name)] for name in classes} == pytest.approx(chosen, abs=1e-6)
 
+    def test_names_from_numpy(self, dataset):
+        """As `np.array(class_names)[labels]` gives them."""
+        given = np.array(fc.CLASS_NAMES)[dataset.test.labels]
+        for answers in (given, given.astype(object)):
+            assert fake_trainer(answers).evaluate(dataset.test)["accuracy"] == 1
+        assert names(fake_trainer(given[3]).predict(dataset.test.images[:2])) == ["Dress", "Dress"]
+
     def test_by_file_name(self, folder, dataset):
         trainer = fake_trainer({"coat.png": "Coat", "boot.png": {"Ankle boot": 0.8}})
         predictions = trainer.predict(folder)

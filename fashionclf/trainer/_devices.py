@@ -5,7 +5,7 @@ A part without images cannot be computed: convolutions refuse it, and its mean l
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -41,6 +41,37 @@ def _is_in_cluster(strategy: tf.distribute.Strategy) -> bool:
     """Tell whether several processes train together, as `TF_CONFIG` says; there may be one so far."""
     is_multi_worker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     return is_multi_worker and bool(strategy.cluster_resolver.cluster_spec())
+
+
+def check_processes(model: keras.Model, *, seed: Any, resume: Any) -> None:
+    """Refuse options of `fit` that several processes cannot share."""
+    if not _is_in_cluster(model.distribute_strategy):
+        return
+    if seed is None:
+        raise ValueError(
+            "Several processes train this model (`TF_CONFIG`), and only a seed lets each shuffle, split and change the "
+            "images alike. Received `seed=None`: pass the same number in every process."
+        )
+    if resume is not None:
+        raise ValueError(
+            f"Several processes train this model (`TF_CONFIG`), and may be interrupted in different epochs. Received "
+            f"`resume={str(resume)!r}`: leave it out, and pass `checkpoint`, another file in every process."
+        )
+
+
+def check_agreement(model: keras.Model, plan: Mapping[str, int]) -> None:
+    """Refuse a fit for which several processes have different plans: they would wait for each other for ever."""
+    strategy = model.distribute_strategy
+    if not _is_in_cluster(strategy):
+        return
+    numbers = list(plan.values())
+    rows = strategy.gather(strategy.run(lambda: tf.constant([numbers], tf.int64)), axis=0).numpy()
+    for name, values in zip(plan, rows.T, strict=True):
+        if len(np.unique(values)) > 1:
+            raise ValueError(
+                f"Several processes train this model (`TF_CONFIG`), and their `{name}` differ: received "
+                f"{', '.join(map(str, np.unique(values)))}. Pass the same arguments and data in every process."
+            )
 
 
 def _with_axis(step: Callable[[Any], Any], data: Any) -> Any:
