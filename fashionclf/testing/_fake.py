@@ -279,7 +279,7 @@ def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> 
         answers = array.tolist() if array.dtype.kind in "OU" else array  # such as np.array(class_names)[labels]
     if class_names is not None:
         names = check_class_names(class_names)
-    elif isinstance(answers, np.ndarray) or isinstance(answers, Predictions):
+    elif isinstance(answers, np.ndarray | Predictions):
         names = as_predictions(answers, None).class_names
     else:
         names = CLASS_NAMES
