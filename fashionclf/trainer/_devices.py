@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from typing_extensions import override
 
 from fashionclf._keras_internals import built_from_one_part, replaced
 
@@ -41,6 +42,39 @@ def _is_in_cluster(strategy: tf.distribute.Strategy) -> bool:
     """Tell whether several processes train together, as `TF_CONFIG` says; there may be one so far."""
     is_multi_worker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     return is_multi_worker and bool(strategy.cluster_resolver.cluster_spec())
+
+
+class SharedAverages(keras.callbacks.Callback):
+    """Give all devices and processes the mean of the averages that each keeps of its parts, as normalisation does.
+
+    Without it each would evaluate by its own, and processes would end with different weights.
+    """
+
+    @override
+    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Share them before validation."""
+        share_averages(self.model)
+
+    @override
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Share them where there is no validation; otherwise they are equal already."""
+        share_averages(self.model)
+
+
+def share_averages(model: keras.Model) -> None:
+    """Set every weight that is not trained by a gradient to its mean over devices and processes."""
+    strategy = model.distribute_strategy
+    weights = model.non_trainable_weights
+    if strategy.num_replicas_in_sync == 1 or not weights:
+        return
+
+    def flat() -> Any:  # float64, so that the mean of equal numbers is that number
+        return tf.concat([tf.reshape(tf.cast(weight.value, tf.float64), [-1]) for weight in weights], axis=0)
+
+    means = strategy.reduce("MEAN", strategy.run(flat), axis=None).numpy()
+    ends = np.cumsum([np.prod(weight.shape, dtype=int) for weight in weights])
+    for weight, part in zip(weights, np.split(means, ends[:-1]), strict=True):
+        weight.assign(part.reshape(weight.shape).astype(weight.dtype))
 
 
 def check_processes(model: keras.Model, *, seed: Any, resume: Any) -> None:

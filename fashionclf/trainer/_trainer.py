@@ -57,6 +57,7 @@ from fashionclf.serving._export import (
 )
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
+from fashionclf.serving._runtimes import check_threads
 from fashionclf.trainer._compilation import Compilation
 from fashionclf.trainer._devices import check_agreement, check_processes
 from fashionclf.trainer._file import (
@@ -632,15 +633,16 @@ class Trainer:
                 this small.
             quantize: How to store the weights: None for float32; `"float16"`; or `"int8"`, which also computes in 8
                 bits, several times faster, with slightly other probabilities. See `export`.
-            images: For `"int8"`: images on which ranges of values are measured, as in `export`.
+            images: For `"int8"`: images on which ranges of values are measured, as in `export`. If they are given, the
+                predictor is compared with the Trainer on them.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
 
         Raises:
             ImportError: If LiteRT is missing.
-            ValueError: If the class names are unknown, `num_threads` is below 1, LiteRT lacks an operation of
-                the model, `quantize` is unknown or lacks images, or the quantized model differs too much.
+            ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, LiteRT lacks an
+                operation of the model, `quantize` is unknown or lacks images, or the predictor differs too much.
             TypeError: If an argument has the wrong type.
 
         Example:
@@ -650,7 +652,7 @@ class Trainer:
             >>> len(predictor.predict(images[0]))
             1
         """
-        threads = None if num_threads is None else check_count(num_threads, "num_threads")
+        threads = check_threads(num_threads)
         quantization = check_quantization(quantize, images)
         given = None if images is None else images_to_compare(images)
         with self._locks.computing:

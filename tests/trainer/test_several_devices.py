@@ -79,7 +79,12 @@ def test_presets_built_in_the_scope():
             trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
             trainer.recipe = fc.Recipe(learning_rate=1e-4, precision="float32")
             trainer.fit(images, labels, **quiet)  # inside the scope as well
-            assert trainer.evaluate(images, labels)["accuracy"] - trainer.report(images, labels).accuracy < 1e-6
+            found = trainer.evaluate(images, labels)["accuracy"]
+            assert abs(found - trainer.report(images, labels).accuracy) < 1e-6
+            parts = [keras.ops.convert_to_numpy(each) for weight in trainer.model.weights
+                     for each in two.experimental_local_results(weight.value)]
+            for one, other in zip(parts[::2], parts[1::2], strict=True):
+                np.testing.assert_array_equal(one, other)  # on both devices
     """)
 
 
@@ -220,6 +225,10 @@ def test_options_in_two_processes(tmp_path):
         show(trainer)
         show(fc.Trainer.load(file))
         print(epochs, trainer.evaluate(images[:33], labels[:33]))
+        with strategy.scope():
+            preset = fc.Trainer.from_preset("cnn_fast", seed=0)
+        preset.fit(images, labels, **quiet)
+        show(preset)
     """)
     assert first == second != ""
 
