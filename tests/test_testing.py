@@ -344,7 +344,8 @@ MISTAKES = {
     "a number for a file": (lambda: fake_trainer({"a.jpg": "Coat", "b.jpg": 1}), TypeError, "expected a class name"),
     "rows that do not sum to 1": (lambda: fake_trainer(np.ones((2, 10))), ValueError, "sum to 1"),
     "one row": (lambda: fake_trainer(np.eye(10)[0]), ValueError, r"shape \(10,\)"),
-    "an array of text": (lambda: fake_trainer(np.array(["Coat"])), TypeError, "numbers"),
+    "an array of bytes": (lambda: fake_trainer(np.array([b"Coat"])), TypeError, "numbers"),
+    "an array of wrong names": (lambda: fake_trainer(np.array(["Coats"])), ValueError, "Did you mean 'Coat'"),
     "too few answers": (lambda: fake_trainer(["Dress"]).predict(IMAGES), ValueError, "has 1 answers.* received 20"),
     "no file": (lambda: fake_trainer({"a.jpg": "Coat"}).predict(IMAGES), ValueError, "these images have none"),
     "another file": (
