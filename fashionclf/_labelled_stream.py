@@ -1,6 +1,5 @@
 """Images with labels that come batch by batch: a `tf.data.Dataset` or a `keras.utils.PyDataset` of them."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -98,10 +97,7 @@ class LabelledStream:
         return self.stream.count()
 
     def _check_end(self) -> None:
-        if self.stream.length == math.inf:
-            end = f"pass `{self.name}.take(n)`" if self.stream.kind == "tf.data.Dataset" else "give it a `num_batches`"
-            steps = ", or train with `steps_per_epoch=n`" if self.name == "x" else ""
-            raise ValueError(f"`{self.name}` is an infinite {self.stream.kind}; expected one that ends: {end}{steps}.")
+        self.stream.check_end(", or train with `steps_per_epoch=n`" if self.name == "x" else "")
 
     def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledStream":
         """Multiply the weight of each image by that of its class, in every batch to come."""

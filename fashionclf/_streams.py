@@ -78,10 +78,16 @@ class Stream:
         if self.length == 0:
             raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
         if self.kind == "PyDataset":
-            return self.source[0]
+            return _as_keras_reads(self.source[0])
         for element in self.source.take(1).as_numpy_iterator():
             return element
         raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
+
+    def check_end(self, otherwise: str = "") -> None:
+        """Refuse a stream that is known to be infinite; `otherwise` is what else the caller can do."""
+        if self.length == math.inf:
+            end = f"pass `{self.name}.take(n)`" if self.kind == "tf.data.Dataset" else "give it a `num_batches`"
+            raise ValueError(f"`{self.name}` is an infinite {self.kind}; expected one that ends: {end}{otherwise}.")
 
     def count(self) -> int:
         """Return the number of elements; a `tf.data.Dataset` that does not know it is read once."""
@@ -105,7 +111,7 @@ class Stream:
         """Read all elements once: arrays, or tuples of arrays."""
         if self.kind == "tf.data.Dataset":
             return iter(self.source.as_numpy_iterator())
-        return _read_sequence(self.source) if self.kind == "PyDataset" else iter(self.source)
+        return map(_as_keras_reads, _read_sequence(self.source)) if self.kind == "PyDataset" else iter(self.source)
 
     def begin_epoch(self) -> None:
         """Tell a `PyDataset` that a pass begins."""
@@ -135,6 +141,12 @@ def holds_one_image(images: Any) -> bool:
 
 
 # -- reading a PyDataset ------------------------------------------------------------------------------
+
+
+def _as_keras_reads(batch: Any) -> Any:
+    """Return a list `[images, labels]` as a tuple, as Keras does; one of single images stays a list."""
+    is_parts = isinstance(batch, list) and 1 <= len(batch) <= 3 and not holds_one_image(batch[0])
+    return tuple(batch) if is_parts else batch
 
 
 def _read_sequence(dataset: Any) -> Iterator[Any]:

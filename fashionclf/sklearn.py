@@ -6,6 +6,7 @@ It needs scikit-learn: `pip install 'fashionclf[sklearn]'`.
 """
 
 import dataclasses
+import weakref
 from collections.abc import Callable
 from typing import Any, Final, Self
 
@@ -35,6 +36,8 @@ except ImportError as error:  # the class below is made from scikit-learn's, so 
 __all__ = ["FashionClassifier"]
 
 _ONE_OF_EACH: Final = np.arange(10)  # the labels that the names of a data set are for
+
+_TRAINED: Final[weakref.WeakSet[keras.Model]] = weakref.WeakSet()  # networks that functions of callers have built
 
 
 class FashionClassifier(ClassifierMixin, BaseEstimator):
@@ -208,11 +211,14 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         """Return an untrained Trainer for these classes."""
         if self.recipe is not None and not isinstance(self.recipe, Recipe):
             raise TypeError(f"`recipe` must be a Recipe or None. Received: {self.recipe!r}")
+        if isinstance(self.model, keras.Model) or not (isinstance(self.model, str) or callable(self.model)):
+            raise TypeError(
+                "`model` must be the name of a preset, a string, or a function that builds a new network for every "
+                f"fit. Received: {self.model!r}"
+            )
         recipe, names = self.recipe, _names(classes)
         if callable(self.model):
-            network = self.model(num_classes=len(classes), seed=seed)
-            if not isinstance(network, keras.Model):
-                raise TypeError(f"`model` must build a keras.Model. It returned: {network!r}")
+            network = _new_network(self.model, num_classes=len(classes), seed=seed)
         else:
             preset = get_preset(check_choice(self.model, "model", list_presets()))
             network = preset.build(seed, num_classes=len(classes))
@@ -233,6 +239,20 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = tags.input_tags.positive_only = True
         return tags
+
+
+def _new_network(function: Callable[..., keras.Model], **options: Any) -> keras.Model:
+    """Return what the caller's function builds, if no fit has trained it."""
+    network = function(**options)
+    if not isinstance(network, keras.Model):
+        raise TypeError(f"`model` must build a keras.Model. It returned: {network!r}")
+    if network in _TRAINED:
+        raise ValueError(
+            "`model` returned the same network again, so this fit would train it further. Build a new one in the "
+            "function, such as `functools.partial(fashionclf.cnn_model, filters=(16, 32))`."
+        )
+    _TRAINED.add(network)
+    return network
 
 
 def _as_rows(images: Any) -> Any:

@@ -342,6 +342,7 @@ TABLE = {
     ],
     "Trainer.compile_predictor": [
         ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),
+        ("many threads", lambda w: w.trainer.compile_predictor(num_threads=10**12), VALUE, "at most 1,024"),
         ("threads type", lambda w: w.trainer.compile_predictor(num_threads=1.5), TYPE, "`num_threads`"),
         ("no images", lambda w: w.trainer.compile_predictor(quantize="int8"), VALUE, "pass `images=`"),
         ("quantize", lambda w: w.trainer.compile_predictor(quantize="int4"), VALUE, "Unknown quantize 'int4'"),
@@ -366,6 +367,7 @@ TABLE = {
         ("missing", lambda w: fc.load_exported(w.folder / "a.tflite"), FileNotFoundError, r"a\.tflite"),
         ("ending", lambda w: fc.load_exported(__file__), VALUE, r"ending in '\.tflite' or '\.onnx'"),
         ("threads", lambda w: fc.load_exported(w.folder / "a.onnx", num_threads=0), VALUE, "`num_threads`"),
+        ("many", lambda w: fc.load_exported(w.folder / "a.onnx", num_threads=10**12), VALUE, "at most 1,024"),
         ("threads of a folder", lambda w: fc.load_exported(w.folder, num_threads=1), VALUE, "tf.config.threading"),
         ("type", lambda w: fc.load_exported(3), TYPE, "path"),
     ],

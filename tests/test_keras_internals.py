@@ -131,6 +131,22 @@ def test_a_training_function_can_be_wrapped_and_lent(garments):
     assert "make_train_function" not in vars(model)
 
 
+def test_metrics_are_built_from_the_part_that_is_chosen(garments):
+    model, chosen = convolution(), []
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    def part_of(batch):
+        chosen.append(batch)
+        return tuple(each[:1] for each in batch)
+
+    with internals.built_from_one_part(model, part_of):
+        model.evaluate(garments[0][:4, ..., np.newaxis] / 255, garments[1][:4], verbose=0)
+    message = "Keras no longer builds metrics in `_maybe_symbolic_build`, by `_symbolic_build(data_batch=...)`"
+    assert len(chosen) == 1, message
+    assert model.metrics[-1].built, message
+    assert "_maybe_symbolic_build" not in vars(model)
+
+
 # -- the way back: what happens without it ---------------------------------------------------------
 
 
@@ -197,3 +213,11 @@ def test_without_a_training_function_to_wrap_labels_cannot_be_smoothed(garments,
         trainer.fit(*garments, epochs=1, verbose=0)
     trainer.recipe = fc.Recipe()
     trainer.fit(*garments, epochs=1, verbose=0)
+
+
+def test_without_a_symbolic_build_keras_builds_in_its_own_way():
+    with (
+        pytest.warns(RuntimeWarning, match=r"`Model\._symbolic_build`.*batches that they can share evenly"),
+        internals.built_from_one_part(Bare(convolution(), "layers"), lambda batch: batch),
+    ):
+        pass

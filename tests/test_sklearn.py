@@ -209,6 +209,7 @@ MISTAKES = {
     "numbers": ({}, IMAGES, LABELS + 0.5, ValueError, "Unknown label type"),
     "model": ({"model": "cnn_fsat"}, IMAGES, LABELS, ValueError, "Did you mean 'cnn_fast'"),
     "model type": ({"model": 3}, IMAGES, LABELS, TypeError, "string"),
+    "network": ({"model": fc.dense_model(())}, IMAGES, LABELS, TypeError, "function that builds a new network"),
     "function": ({"model": lambda **_: 3}, IMAGES, LABELS, TypeError, "must build a keras.Model"),
     "units": (
         {"model": lambda num_classes, seed: fc.dense_model((), num_classes=4)},
@@ -227,6 +228,13 @@ def test_mistakes_are_named(name):
     options, images, labels, error, message = MISTAKES[name]
     with pytest.raises(error, match=message):
         FashionClassifier(**options).fit(images, labels)
+
+
+def test_a_network_that_is_returned_again_is_not_trained_further():
+    network = fc.dense_model((), seed=0)
+    classifier = FashionClassifier(lambda num_classes, seed: network, epochs=1).fit(IMAGES, LABELS)
+    with pytest.raises(ValueError, match=r"the same network again.*Build a new one"):
+        clone(classifier).fit(IMAGES, LABELS)
 
 
 def test_without_scikit_learn_one_sentence_says_what_to_install():

@@ -126,6 +126,13 @@ class TestAnswers:
         assert row.sum() == pytest.approx(1, abs=1e-5)
         assert {name: row[fc.CLASS_NAMES.index(name)] for name in classes} == pytest.approx(chosen, abs=1e-6)
 
+    def test_names_from_numpy(self, dataset):
+        """As `np.array(class_names)[labels]` gives them."""
+        given = np.array(fc.CLASS_NAMES)[dataset.test.labels]
+        for answers in (given, given.astype(object)):
+            assert fake_trainer(answers).evaluate(dataset.test)["accuracy"] == 1
+        assert names(fake_trainer(given[3]).predict(dataset.test.images[:2])) == ["Dress", "Dress"]
+
     def test_by_file_name(self, folder, dataset):
         trainer = fake_trainer({"coat.png": "Coat", "boot.png": {"Ankle boot": 0.8}})
         predictions = trainer.predict(folder)
@@ -337,7 +344,8 @@ MISTAKES = {
     "a number for a file": (lambda: fake_trainer({"a.jpg": "Coat", "b.jpg": 1}), TypeError, "expected a class name"),
     "rows that do not sum to 1": (lambda: fake_trainer(np.ones((2, 10))), ValueError, "sum to 1"),
     "one row": (lambda: fake_trainer(np.eye(10)[0]), ValueError, r"shape \(10,\)"),
-    "an array of text": (lambda: fake_trainer(np.array(["Coat"])), TypeError, "numbers"),
+    "an array of bytes": (lambda: fake_trainer(np.array([b"Coat"])), TypeError, "numbers"),
+    "an array of wrong names": (lambda: fake_trainer(np.array(["Coats"])), ValueError, "Did you mean 'Coat'"),
     "too few answers": (lambda: fake_trainer(["Dress"]).predict(IMAGES), ValueError, "has 1 answers.* received 20"),
     "no file": (lambda: fake_trainer({"a.jpg": "Coat"}).predict(IMAGES), ValueError, "these images have none"),
     "another file": (

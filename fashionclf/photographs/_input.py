@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from fashionclf._streams import stream_kind
+from fashionclf._streams import Stream, stream_kind
 from fashionclf._types import FloatArray, PredictLike
 from fashionclf._validation import check_path
 from fashionclf.datasets import Split
@@ -93,6 +93,7 @@ def classify_input(
         read = InputImages(given.images) if isinstance(given, Split) else read_input(given, on_error=on_error)
         found = _classified(read, probabilities_of, threshold)
     else:
+        Stream(given, "x").check_end(", or read it with `predict_batches`")
         groups = read_parts(given, batch_size, on_error)
         found = _joined([_classified(read, probabilities_of, threshold) for _, read in groups])
     warn_of_doubts(found.doubts, found.names)

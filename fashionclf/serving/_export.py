@@ -104,7 +104,7 @@ def _check_target(path: PathLike, name: ExportFormat) -> Path:
     folder = check_path(path, "path")
     if folder.suffix in (SUFFIXES["litert"], SUFFIXES["onnx"]):
         raise ValueError(f"`path` must name a folder, which a SavedModel is. Received: {str(path)!r}")
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():  # also a link to what is not there
         raise FileExistsError(
             f"`path` exists already: {str(path)!r}. A folder cannot be replaced in one step: remove it, or name "
             "another."
@@ -183,7 +183,7 @@ def freeze(
     predictor = FrozenPredictor(
         LiteRTModel(content, num_threads or default_threads()), metadata.class_names, metadata.unfamiliarity_threshold
     )
-    if quantize is not None:
+    if quantize is not None or images is not None:
         pixels = scale_pixels(images_to_compare(images))
         compare(predictor._probabilities(pixels), source.predict(pixels), quantize)
     else:

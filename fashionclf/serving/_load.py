@@ -1,9 +1,9 @@
 """`load_exported`: a predictor from what `Trainer.export` wrote."""
 
 from fashionclf._types import PathLike
-from fashionclf._validation import check_count, check_path
+from fashionclf._validation import check_path
 from fashionclf.serving._predictor import FrozenPredictor
-from fashionclf.serving._runtimes import read_model
+from fashionclf.serving._runtimes import check_threads, read_model
 
 
 def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPredictor:
@@ -27,7 +27,7 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
     Raises:
         FileNotFoundError: If there is no such file or folder.
         ValueError: If it was not written by `Trainer.export`, is damaged, or of a newer format; or `num_threads` is
-            below 1, or given for a SavedModel.
+            below 1 or above 1024, or given for a SavedModel.
         TypeError: If an argument has the wrong type.
         ImportError: If the runtime is missing.
 
@@ -42,7 +42,7 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
         <Predictions for 2 images, 10 classes>
     """
     file = check_path(path, "path")
-    threads = None if num_threads is None else check_count(num_threads, "num_threads")
+    threads = check_threads(num_threads)
     if not file.exists():
         raise FileNotFoundError(f"There is no exported classifier {str(path)!r}.")
     model, metadata = read_model(file, threads)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from fashionclf._validation import check_count
 from fashionclf.serving._litert import LiteRTModel, read_litert
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._onnx import ONNXModel, read_onnx
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final[dict[ExportFormat, str]] = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
 
+_MOST_THREADS: Final = 1024
 
 RuntimeModel: TypeAlias = "LiteRTModel | ONNXModel | SavedModel"
 """A model on one of the runtimes, called with images `(n, 28, 28)` of its `dtype`. Threads may share it."""
@@ -49,6 +51,16 @@ def same_model(name: ExportFormat, arguments: tuple[Any, ...]) -> RuntimeModel:
     from fashionclf.serving._saved_model import SavedModel
 
     return SavedModel(*arguments)
+
+
+def check_threads(num_threads: Any) -> int | None:
+    """Return a number of threads for one image, or None for the default. Runtimes fail in odd ways on huge numbers."""
+    if num_threads is None:
+        return None
+    number = check_count(num_threads, "num_threads")
+    if number > _MOST_THREADS:
+        raise ValueError(f"`num_threads` must be at most {_MOST_THREADS:,}. Received: {num_threads!r}")
+    return number
 
 
 def default_threads() -> int:

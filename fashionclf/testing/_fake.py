@@ -248,7 +248,7 @@ def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> 
             - a class name, `"Dress"`: for every image, with a probability of 1;
             - class names with probabilities, `{"Coat": 0.6, "Shirt": 0.3}`: for every image. The other classes share
               what is left;
-            - a list of such answers: by position, one for each image of a call;
+            - a list or array of such answers: by position, one for each image of a call;
             - `Predictions`, or probabilities `(n, num_classes)`: by position too;
             - a dictionary from file names to such answers, `{"boot.jpg": "Ankle boot"}`: for photographs, and for a
               `Split` with `files`. A whole path takes precedence over the name of the file alone;
@@ -274,9 +274,12 @@ def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> 
             ...
         AttributeError: A fake Trainer has no 'fit'; it has ...
     """
+    if not isinstance(answers, str | Predictions) and hasattr(answers, "__array__"):
+        array = np.asarray(answers)
+        answers = array.tolist() if array.dtype.kind in "OU" else array  # such as np.array(class_names)[labels]
     if class_names is not None:
         names = check_class_names(class_names)
-    elif hasattr(answers, "__array__") or isinstance(answers, Predictions):
+    elif isinstance(answers, np.ndarray | Predictions):
         names = as_predictions(answers, None).class_names
     else:
         names = CLASS_NAMES

@@ -1,16 +1,19 @@
-"""Models whose variables lie on several devices, by a strategy of `tf.distribute`: every device gets part of a batch.
+"""Models on several devices, or in several processes, by a strategy of `tf.distribute`: each gets part of a batch.
 
 A part without images cannot be computed: convolutions refuse it, and its mean loss is no number.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
+from typing_extensions import override
 
-from fashionclf._keras_internals import built_from_one_part
+from fashionclf._keras_internals import built_from_one_part, replaced
 
 
 def num_devices(model: keras.Model) -> int:
@@ -18,15 +21,96 @@ def num_devices(model: keras.Model) -> int:
     return int(model.distribute_strategy.num_replicas_in_sync)
 
 
-def shared_among_devices(model: keras.Model) -> contextlib.AbstractContextManager[None]:
-    """Let a model on several devices train on batches that they cannot share evenly, as long as this lasts."""
-    if num_devices(model) == 1:
-        return contextlib.nullcontext()
+@contextlib.contextmanager
+def shared_among_devices(model: keras.Model) -> Iterator[None]:
+    """Let a model on several devices or in several processes train on batches of any length, as long as this lasts."""
+    strategy = model.distribute_strategy
 
     def part_of(batch: Any) -> Any:
-        return tuple(model.distribute_strategy.experimental_local_results(each)[0] for each in batch)
+        return tuple(strategy.experimental_local_results(each)[0] for each in batch)
 
-    return built_from_one_part(model, part_of)
+    with contextlib.ExitStack() as stack:
+        if num_devices(model) > 1:
+            stack.enter_context(built_from_one_part(model, part_of))
+        if _is_in_cluster(strategy):
+            for name in ("train_step", "test_step"):
+                stack.enter_context(replaced(model, name, functools.partial(_with_axis, getattr(model, name))))
+        yield
+
+
+def _is_in_cluster(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether several processes train together, as `TF_CONFIG` says; there may be one so far."""
+    is_multi_worker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return is_multi_worker and bool(strategy.cluster_resolver.cluster_spec())
+
+
+class SharedAverages(keras.callbacks.Callback):
+    """Give all devices and processes the mean of the averages that each keeps of its parts, as normalisation does.
+
+    Without it each would evaluate by its own, and processes would end with different weights.
+    """
+
+    @override
+    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Share them before validation."""
+        share_averages(self.model)
+
+    @override
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Share them where there is no validation; otherwise they are equal already."""
+        share_averages(self.model)
+
+
+def share_averages(model: keras.Model) -> None:
+    """Set every weight that is not trained by a gradient to its mean over devices and processes."""
+    strategy = model.distribute_strategy
+    weights = model.non_trainable_weights
+    if strategy.num_replicas_in_sync == 1 or not weights:
+        return
+
+    def flat() -> Any:  # float64, so that the mean of equal numbers is that number
+        return tf.concat([tf.reshape(tf.cast(weight.value, tf.float64), [-1]) for weight in weights], axis=0)
+
+    means = strategy.reduce("MEAN", strategy.run(flat), axis=None).numpy()
+    ends = np.cumsum([np.prod(weight.shape, dtype=int) for weight in weights])
+    for weight, part in zip(weights, np.split(means, ends[:-1]), strict=True):
+        weight.assign(part.reshape(weight.shape).astype(weight.dtype))
+
+
+def check_processes(model: keras.Model, *, seed: Any, resume: Any) -> None:
+    """Refuse options of `fit` that several processes cannot share."""
+    if not _is_in_cluster(model.distribute_strategy):
+        return
+    if seed is None:
+        raise ValueError(
+            "Several processes train this model (`TF_CONFIG`), and only a seed lets each shuffle, split and change the "
+            "images alike. Received `seed=None`: pass the same number in every process."
+        )
+    if resume is not None:
+        raise ValueError(
+            f"Several processes train this model (`TF_CONFIG`), and may be interrupted in different epochs. Received "
+            f"`resume={str(resume)!r}`: leave it out, and pass `checkpoint`, another file in every process."
+        )
+
+
+def check_agreement(model: keras.Model, plan: Mapping[str, int]) -> None:
+    """Refuse a fit for which several processes have different plans: they would wait for each other for ever."""
+    strategy = model.distribute_strategy
+    if not _is_in_cluster(strategy):
+        return
+    numbers = list(plan.values())
+    rows = strategy.gather(strategy.run(lambda: tf.constant([numbers], tf.int64)), axis=0).numpy()
+    for name, values in zip(plan, rows.T, strict=True):
+        if len(np.unique(values)) > 1:
+            raise ValueError(
+                f"Several processes train this model (`TF_CONFIG`), and their `{name}` differ: received "
+                f"{', '.join(map(str, np.unique(values)))}. Pass the same arguments and data in every process."
+            )
+
+
+def _with_axis(step: Callable[[Any], Any], data: Any) -> Any:
+    """Give every result of a step an axis: over that Keras takes the mean of all processes, and scalars have none."""
+    return {name: value if len(value.shape) else tf.reshape(value, (1,)) for name, value in step(data).items()}
 
 
 def evaluation_batch_size(num_images: int, batch_size: int, devices: int) -> int:

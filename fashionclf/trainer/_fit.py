@@ -11,7 +11,7 @@ import tensorflow as tf
 from fashionclf._keras_internals import seed_states
 from fashionclf.trainer._batches import BatchSource
 from fashionclf.trainer._callbacks import EpochCounter, StopAtDivergence
-from fashionclf.trainer._devices import evaluation_batch_size, num_devices, shared_among_devices
+from fashionclf.trainer._devices import SharedAverages, evaluation_batch_size, num_devices, shared_among_devices
 from fashionclf.trainer._plan import EVALUATION_BATCH, FitPlan
 from fashionclf.trainer._step import TracedSteps, training_step
 from fashionclf.trainer._streams import StreamSource, stream_dataset
@@ -98,7 +98,7 @@ def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.cal
             validation_data=validation,
             validation_batch_size=validation_batch_size,
             shuffle=False,  # the source has shuffled
-            callbacks=[EpochCounter(plan.source), *plan.callbacks],
+            callbacks=[EpochCounter(plan.source), SharedAverages(), *plan.callbacks],
             verbose=plan.verbose,
         )
     if state is not None:

@@ -61,6 +61,11 @@ class FitPlan:
         """Number of training steps in all epochs."""
         return self.recipe.epochs * self.source.steps_per_epoch
 
+    @property
+    def shared(self) -> dict[str, int]:
+        """What must be the same in all processes that train together."""
+        return {"seed": self.seed, "epochs": self.recipe.epochs, "batches per epoch": self.source.steps_per_epoch}
+
 
 def plan_fit(
     model: keras.Model,

@@ -54,7 +54,9 @@ from fashionclf.serving._export import (
 )
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
+from fashionclf.serving._runtimes import check_threads
 from fashionclf.trainer._compilation import Compilation
+from fashionclf.trainer._devices import check_agreement, check_processes
 from fashionclf.trainer._file import (
     SUFFIX,
     classifier_content,
@@ -326,7 +328,8 @@ class Trainer:
         Raises:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
                 without validation data, or a stream cannot do what is asked for: `validation_split`, `sample_weight`
-                and `class_weight="balanced"` need arrays.
+                and `class_weight="balanced"` need arrays. If several processes train together, without a `seed`, with
+                `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
@@ -345,6 +348,7 @@ class Trainer:
         """
         check_process()
         self._check_compilation()
+        check_processes(self.model, seed=seed, resume=resume)
         if validation_data is not None and validation_split:
             raise ValueError("Pass `validation_data` or `validation_split`, not both.")
         options = resolve_options(
@@ -368,6 +372,7 @@ class Trainer:
         training, validation = training_and_validation(data, validation_data, options, self.num_classes, known)
         training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
         plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self.save)
+        check_agreement(self.model, plan.shared)
         # All checks are done. The trainer changes only from here on.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
@@ -627,15 +632,16 @@ class Trainer:
                 this small.
             quantize: How to store the weights: None for float32; `"float16"`; or `"int8"`, which also computes in 8
                 bits, several times faster, with slightly other probabilities. See `export`.
-            images: For `"int8"`: images on which ranges of values are measured, as in `export`.
+            images: For `"int8"`: images on which ranges of values are measured, as in `export`. If they are given, the
+                predictor is compared with the Trainer on them.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
 
         Raises:
             ImportError: If LiteRT is missing.
-            ValueError: If the class names are unknown, `num_threads` is below 1, LiteRT lacks an operation of
-                the model, `quantize` is unknown or lacks images, or the quantized model differs too much.
+            ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, LiteRT lacks an
+                operation of the model, `quantize` is unknown or lacks images, or the predictor differs too much.
             TypeError: If an argument has the wrong type.
 
         Example:
@@ -645,7 +651,7 @@ class Trainer:
             >>> len(predictor.predict(images[0]))
             1
         """
-        threads = None if num_threads is None else check_count(num_threads, "num_threads")
+        threads = check_threads(num_threads)
         quantization = check_quantization(quantize, images)
         given = None if images is None else images_to_compare(images)
         with self._locks.computing:

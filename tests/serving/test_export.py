@@ -134,6 +134,12 @@ def test_a_file_is_replaced_in_one_step(tmp_path, trainer, small_trainer, garmen
     assert [each.name for each in tmp_path.iterdir()] == ["a.tflite"]
 
 
+def test_a_link_to_nothing_is_not_taken_for_a_free_place(tmp_path, trainer):
+    (tmp_path / "a").symlink_to("nowhere")
+    with pytest.raises(FileExistsError, match="exists already"):
+        trainer.export(tmp_path / "a", "saved_model")
+
+
 @pytest.mark.parametrize("name", ["litert", "onnx", "saved_model"])
 def test_a_model_that_differs_is_not_kept(tmp_path, fitted, monkeypatch, name):
     """The weights change between conversion and comparison, as if a converter made a mistake."""

@@ -115,6 +115,8 @@ def test_mistakes(fitted, images):
         fitted.predict(iter([np.zeros((2, 27, 28))]))
     with pytest.raises(TypeError, match="dictionaries with 'image'"):
         fitted.predict(tf.data.Dataset.from_tensor_slices({"image": images}))
+    with pytest.raises(ValueError, match=r"infinite tf.data.Dataset.*`x.take\(n\)`, or read it with `predict_batches`"):
+        fitted.predict(tf.data.Dataset.from_tensor_slices(images).batch(100).repeat())
     parts = fitted.predict_batches(iter([images[:2], images[:2] * 1.0]))
     assert len(next(parts)) == 2
     with pytest.raises(ValueError, match="divide by 255"):

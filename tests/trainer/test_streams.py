@@ -36,6 +36,13 @@ class Batches(keras.utils.PyDataset):
         self.epochs.append("end")
 
 
+class Lists(Batches):
+    """The same in lists, which Keras takes as tuples."""
+
+    def __getitem__(self, index):
+        return list(super().__getitem__(index))
+
+
 @pytest.fixture(scope="module")
 def singles(garments):
     return tf.data.Dataset.from_tensor_slices(garments)
@@ -78,6 +85,7 @@ def test_every_stream_trains_as_plain_keras(garments, singles, batches, small_tr
         "unknown length": unknown,
         "floats": floats,
         "PyDataset": Batches(*garments),
+        "PyDataset of lists": Lists(*garments),
         "PyDataset with threads": Batches(*garments, workers=2, max_queue_size=3),
     }
     for name, stream in streams.items():
