@@ -1,12 +1,14 @@
 """Photographs of clothes as training images: found once, changed many times *before* they become 28x28 pixels.
 
-    python examples/clothing_photographs.py FOLDER OUTPUT.npz
+    python examples/clothing_photographs.py FOLDER OUTPUT.npz [--finders FIRST.onnx SECOND.onnx]
 
 `FOLDER` holds `clothing.csv` (image, label, sender) and the photographs it names: the "Clothing dataset" (A. Grigorev
 and contributors, 2020, CC0), at most 240 pixels long. The garment is found as `fashionclf.load_image` finds it: in each
 photograph, and in four changed ones (rotated, seen from an angle, lit differently, blurred, compressed), because the
 outline of one garment differs from photograph to photograph. From these five, `garment_variants.py` makes the images.
-On two cores it takes eight minutes.
+`--finders` names two networks of `garment_finder.py`, trained without the senders of the first two folds and without
+those of the last three: each photograph is then found by the one that has not seen its sender, as anybody's photograph
+is. On two cores it takes eight minutes.
 """
 
 import argparse
@@ -20,11 +22,17 @@ import cv2
 import numpy as np
 from garment_variants import cut_out, variant
 from PIL import Image
+from sklearn.model_selection import StratifiedGroupKFold
 
 from fashionclf import CLASS_NAMES
+from fashionclf.photographs import _garment
 
 VARIANTS = 40
 CHANGED = 4  # photographs in which the garment is found again
+FOLDS = 5
+LEFT_OUT = ((0, 1), (2, 3, 4))  # folds that the two finders have not seen
+UNKNOWN = 99  # the kind of what is none of the ten classes
+SEED = 0  # of the folds
 OWN = 0.5  # share of the variants that come from the photograph as it is
 FOOTWEAR = ("Sandal", "Sneaker", "Ankle boot")
 
@@ -76,19 +84,57 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--variants", type=int, default=VARIANTS)
+    parser.add_argument("--finders", type=Path, nargs=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    with (arguments.folder / "clothing.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    read = functools.partial(versions, folder=arguments.folder, variants=arguments.variants, seed=arguments.seed)
-    with ProcessPoolExecutor() as pool:
-        images = np.stack(list(pool.map(read, range(len(rows)), [row["image"] for row in rows], chunksize=20)))
+    rows = rows_of(arguments.folder)
     targets = np.stack([target(row["label"]) for row in rows])
     senders = np.array([int(row["sender"]) for row in rows])
+    images = np.zeros((len(rows), 1 + arguments.variants, 28, 28), np.uint8)
+    read = functools.partial(versions, folder=arguments.folder, variants=arguments.variants, seed=arguments.seed)
+    for finder, members in parts(arguments.finders, targets, senders):
+        with ProcessPoolExecutor(initializer=use, initargs=(finder,)) as pool:
+            names = [rows[i]["image"] for i in members]
+            images[members] = list(pool.map(read, members, names, chunksize=20))
     np.savez_compressed(
         arguments.output, images=images, targets=targets, senders=senders, files=[row["image"] for row in rows]
     )
     print(f"{len(images):,} photographs, {images.shape[1]} versions each: {arguments.output}")
+
+
+def parts(finders: list[Path] | None, targets: Any, senders: Any) -> list[tuple[Path | None, Any]]:
+    """Return which photographs each network finds; without `finders` all are found by the one in the package."""
+    if finders is None:
+        return [(None, np.arange(len(senders)))]
+    members = [held_out for _, held_out in folds_of(targets, senders)]
+    return [
+        (finder, np.concatenate([members[number] for number in numbers]))
+        for finder, numbers in zip(finders, LEFT_OUT, strict=True)
+    ]
+
+
+def use(finder: Path | None) -> None:
+    """Make this process find garments with another network than the one in the package."""
+    cv2.setNumThreads(1)  # there is a process for each core
+    if finder is not None:
+        _garment.NETWORK = str(finder.resolve())
+
+
+def folds_of(targets: Any, senders: Any) -> list[tuple[Any, Any]]:
+    """Return, for each fold, the photographs to train on and those of senders that are held out."""
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
+    return list(splitter.split(targets, kinds_of(targets), senders))
+
+
+def kinds_of(targets: Any) -> Any:
+    """Return the label of each photograph with footwear as one class, and `UNKNOWN` for what is none of the ten."""
+    return np.where(targets.sum(axis=1) > 0, as_one_class(targets).argmax(axis=1), UNKNOWN)
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of the table in the folder of photographs: image, label, sender."""
+    with (folder / "clothing.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def target(label: str) -> Any:
@@ -99,7 +145,6 @@ def target(label: str) -> Any:
 
 def versions(number: int, name: str, *, folder: Path, variants: int, seed: int) -> Any:
     """Return a photograph as a model sees it, and other versions of it: uint8 `(1 + variants, 28, 28)`."""
-    cv2.setNumThreads(1)  # there is a process for each core
     rng = np.random.default_rng((seed, number))
     pixels = np.asarray(Image.open(folder / name).convert("RGB"))
     own, image = cut_out(pixels)

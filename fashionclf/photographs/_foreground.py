@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT
 from fashionclf._types import FloatArray
-from fashionclf.photographs._grabcut import grab_cut
+from fashionclf.photographs._garment import find_garment
 from fashionclf.photographs._masks import main_parts, without_lines
 from fashionclf.photographs._reading import RawImage
 
@@ -52,8 +52,8 @@ class Scene(NamedTuple):
 def scene_of(image: RawImage) -> Scene:
     """Separate the garment from its background.
 
-    By transparency if there is any; by the difference from the background's colours where that is plain; else by
-    models of both colours.
+    By transparency if there is any; by the difference from the background's colours where that is plain; else by a
+    network and models of both colours.
     """
     grey = image.colours @ _LUMA
     if image.opacity is not None:
@@ -61,25 +61,34 @@ def scene_of(image: RawImage) -> Scene:
         white = mask.any() and grey[mask].mean() > 255 - FAINT
         scene = _placed(grey, image.opacity, mask, level=0 if white else 255)
         return scene._replace(photograph=scene.grey)
-    background, noise = _background(image.colours)
+    factors, noise = _fit_background(image.colours)
+    # not for what is as small as the images of the data sets: they are garments already, and hold too few pixels
+    small = max(grey.shape) <= HEIGHT
+    if noise > _PLAIN and not small and (scene := _found(image.colours, grey)) is not None:
+        return scene
+    background = _extrapolated(factors, grey.shape)
     # Colours, not greys: a red shirt on blue paper may have the paper's grey.
     difference = np.abs(image.colours - background).max(axis=2)
     mask = without_lines(difference > np.clip(5 * noise, _VISIBLE, _CLEAR))
-    # not for what is as small as the images of the data sets: they are garments already, and hold too few pixels
-    if (noise > _PLAIN or _is_cluttered(mask)) and max(mask.shape) > HEIGHT:
-        found, clear = grab_cut(image.colours)
-        if found.any():
-            return _cut_out(grey, found)._replace(clear=clear)
+    if _is_cluttered(mask) and not small and (scene := _found(image.colours, grey)) is not None:
+        return scene
     level = background @ _LUMA
     if mask.any() and np.median(np.abs(grey - level)[mask]) < _COLOURED * np.median(difference[mask]):
-        return _cut_out(grey, mask)  # in grey it would hardly be seen on its background
+        return _cut_out(grey, mask, mask)  # in grey it would hardly be seen on its background
     return Scene(grey, grey, level, mask)
 
 
-def _cut_out(grey: FloatArray, mask: NDArray[np.bool_]) -> Scene:
+def _found(colours: FloatArray, grey: FloatArray) -> Scene | None:
+    """Find a garment on ground that is not plain; None if there is none."""
+    belongs, clear = find_garment(colours)
+    mask = belongs > 0.5
+    return _cut_out(grey, belongs, mask)._replace(clear=clear) if mask.any() else None
+
+
+def _cut_out(grey: FloatArray, opacity: FloatArray | NDArray[np.bool_], mask: NDArray[np.bool_]) -> Scene:
     """Cut a garment out along its outline, and place it on the ground that keeps its contrast."""
     lighter = not mask.all() and grey[mask].mean() >= grey[~mask].mean()
-    return _placed(grey, mask, mask, level=0 if lighter else 255)
+    return _placed(grey, opacity, mask, level=0 if lighter else 255)
 
 
 def _placed(grey: FloatArray, opacity: FloatArray | NDArray[np.bool_], mask: NDArray[np.bool_], level: int) -> Scene:
@@ -88,22 +97,22 @@ def _placed(grey: FloatArray, opacity: FloatArray | NDArray[np.bool_], mask: NDA
     return Scene(grey, placed, np.full_like(grey, level), mask)
 
 
-def _background(colours: FloatArray) -> tuple[FloatArray, float]:
-    """Extrapolate the background from the border, with one paraboloid per colour: light may be uneven or tinted.
+def _fit_background(colours: FloatArray) -> tuple[FloatArray, float]:
+    """Fit the background to the border, with one paraboloid per colour: light may be uneven or tinted.
 
     The fit starts at the median and weights each pixel by its agreement (Cauchy weights), so a garment may touch the
     border.
+
+    Returns:
+        The factors of the paraboloids' terms, `(6, 3)`, and the background's deviation from them in levels of 255.
     """
-    height, width, _ = colours.shape
-    down = np.linspace(-1, 1, height, dtype=np.float32)[:, np.newaxis]
-    across = np.linspace(-1, 1, width, dtype=np.float32)
-    terms = (np.ones((1, 1), np.float32), down, across, down**2, across**2, down * across)
     border = border_of(colours)
-    places = np.stack([border_of(np.broadcast_to(term, (height, width))) for term in terms], axis=1)
+    terms = (border_of(np.broadcast_to(term, colours.shape[:2])) for term in _terms(colours.shape[:2]))
+    places = np.stack(tuple(terms), axis=1)
     # Holds all but the level back where too little of the background is seen to tell more.
     ridge = np.diag(np.array([0, 1, 1, 1, 1, 1], np.float32)) / 1000
     fitted = np.broadcast_to(np.median(border, axis=0), border.shape)
-    factors = np.zeros((len(terms), colours.shape[2]), np.float32)
+    factors = np.zeros((places.shape[1], colours.shape[2]), np.float32)
     for _ in range(8):
         distance = np.abs(border - fitted).max(axis=1)
         weight = 1 / (1 + (distance / max(1, 2 * np.median(distance))) ** 2)
@@ -111,10 +120,22 @@ def _background(colours: FloatArray) -> tuple[FloatArray, float]:
         factors = np.linalg.solve(weighted @ places + ridge, weighted @ border)
         fitted = places @ factors
     noise = 1.4826 * float(np.median(np.abs(border - fitted).max(axis=1)))  # the deviation, if it is normal
-    background = np.zeros_like(colours)
-    for term, factor in zip(terms, factors, strict=True):
+    return factors, noise
+
+
+def _extrapolated(factors: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Return the background of the whole image, float32 `(h, w, 3)`."""
+    background = np.zeros((*shape, factors.shape[1]), np.float32)
+    for term, factor in zip(_terms(shape), factors, strict=True):
         background += term[..., np.newaxis] * factor
-    return background, noise
+    return background
+
+
+def _terms(shape: tuple[int, ...]) -> tuple[FloatArray, ...]:
+    """Return the terms of a paraboloid over an image, each of a shape that broadcasts to the image's."""
+    down = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, np.newaxis]
+    across = np.linspace(-1, 1, shape[1], dtype=np.float32)
+    return np.ones((1, 1), np.float32), down, across, down**2, across**2, down * across
 
 
 def border_of(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -11,20 +11,8 @@ Box: TypeAlias = tuple[int, int, int, int]
 # Another connected part belongs to the garment (a second shoe) if it has this share of the largest one's area.
 _PART: Final = 0.25
 
-# A hole smaller than this share of the image is not background: it is a print on the garment.
-_HOLE: Final = 0.02
-
 # Width, as a share of the longest edge, below which something is a line and no part of a garment.
 _LINE: Final = 1 / 60
-
-
-def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the main parts, and fill small holes."""
-    whole = main_parts(mask)
-    outside, areas = _parts(np.pad(~whole, 1, constant_values=True))
-    holes = [i for i in range(1, len(areas)) if i != outside[0, 0] and areas[i] < _HOLE * mask.size]
-    filled: NDArray[np.bool_] = whole | np.isin(outside, holes)[1:-1, 1:-1]
-    return filled
 
 
 def main_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -57,7 +57,8 @@ def load_image(source: PhotographLike) -> UInt8Array:
 
     The garment is found, cut out, resized to 28 pixels and centred; the background becomes black. On a very plain
     background it is whatever differs from the border's colours; on others (a wall, wood, carpet, a patterned sheet)
-    OpenCV's GrabCut finds it. An image that is already 28x28 with a dark background is returned unchanged.
+    a small network and OpenCV's GrabCut find it. An image that is already 28x28 with a dark background is returned
+    unchanged.
 
     Needs pillow and OpenCV: `pip install 'fashionclf[images]'`.
 
@@ -79,7 +80,8 @@ def load_image(source: PhotographLike) -> UInt8Array:
         DoubtfulImageWarning: If no garment can be separated from the background.
 
     Source:
-        Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH 2004, doi:10.1145/1015706.1015720.
+        Ronneberger, Fischer and Brox, "U-Net", arXiv:1505.04597. Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH
+        2004, doi:10.1145/1015706.1015720.
 
     Example:
         >>> import numpy as np

@@ -1,11 +1,11 @@
 """Measure fashionclf against plain Keras code, side by side in one run.
 
-    FASHIONCLF_DATA_DIR=... python tests/benchmarks/run.py [training] [batches] [latency] [throughput] [start] [refit]
+    FASHIONCLF_DATA_DIR=... python tests/benchmarks/run.py [SECTION ...]
 
-measures what is named (everything by default; about half an hour on two cores), prints the ratios, and writes
+measures the sections that are named (all by default; about half an hour on two cores), prints the ratios, and writes
 `docs/benchmarks.json`, `docs/benchmarks.md` and the plot `docs/benchmarks.png`. It needs the extras `litert` and
-`plot`; PyTorch and ONNX Runtime (with PyTorch and `onnx`, to make the file) are compared where they are installed.
-What is compared alternates, so that a slow minute of the machine hits both sides.
+`plot`, and `onnx` for serving; PyTorch and ONNX Runtime (with PyTorch and `onnx`, to make the file) are compared where
+they are installed. What is compared alternates, so that a slow minute of the machine hits both sides.
 """
 
 import argparse
@@ -22,6 +22,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import serving
+
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parent.parent / "docs"
 SEEDS = (0, 1, 2)
@@ -36,6 +38,7 @@ def main():
         "throughput": throughput,
         "start": start,
         "refit": refit,
+        "serving": serving.measure,
     }
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(sections))
     chosen = parser.parse_args().sections or list(sections)
@@ -334,6 +337,7 @@ def page(results):
         "throughput": throughput_lines,
         "start": start_lines,
         "refit": refit_lines,
+        "serving": serving.lines,
     }
     for name, write in writers.items():
         if name in results:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fashionclf.photographs import load_image, preprocessing_steps
+from fashionclf.photographs import _garment, load_image, preprocessing_steps
 
 HEIGHT, WIDTH = 320, 240
 
@@ -62,7 +62,10 @@ def test_a_garment_is_found_on_what_is_not_plain(background, colour):
     steps = preprocessing_steps(placed(background(rng), shirt(), colour, rng))
     assert overlap(steps.mask, shirt()) > 0.93
     assert not steps.doubts
-    assert (steps.garment[~steps.mask[steps.box[1] : steps.box[3], steps.box[0] : steps.box[2]]] == 0).all()
+    far = cv2.dilate(shirt().astype(np.uint8), np.ones((31, 31)))[
+        steps.box[1] : steps.box[3], steps.box[0] : steps.box[2]
+    ]
+    assert steps.garment[far == 0].mean() < 3
     assert (steps.original.shape, steps.image.max()) == ((HEIGHT, WIDTH), 254)
 
 
@@ -106,6 +109,32 @@ def test_the_same_image_in_any_thread_and_after_any_other():
     with ThreadPoolExecutor(4) as pool:
         for seen in pool.map(load_image, [image] * 8):
             np.testing.assert_array_equal(seen, expected)
+
+
+def test_a_second_garment_is_kept_and_a_speck_is_not():
+    """What the network and GrabCut take for garment may fall apart."""
+    rng = np.random.default_rng(5)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[60:260, 30:100] = mask[60:260, 140:210] = True
+    speck = np.zeros_like(mask)
+    speck[5:14, 225:234] = True
+    steps = preprocessing_steps(placed(carpet(rng), mask | speck, (210, 200, 60), rng))
+    assert overlap(steps.mask, mask) > 0.85
+    assert steps.box[1] > 40
+
+
+def test_textured_ground_alone_is_doubtful():
+    steps = preprocessing_steps(carpet(np.random.default_rng(6)).clip(0, 255).astype(np.uint8))
+    assert steps.doubts
+
+
+def test_an_image_where_all_is_surely_garment_or_ground(monkeypatch):
+    """GrabCut fails if it has nothing to model; what the network says then holds."""
+    image = placed(wood(np.random.default_rng(7)), shirt(), (30, 60, 150), np.random.default_rng(7)).astype(np.float32)
+    for probability in (0.0, 1.0):
+        monkeypatch.setattr(_garment, "_probability", lambda pixels, p=probability: np.full((96, 96), p, np.float32))
+        belongs, _ = _garment.find_garment(image)
+        assert (belongs == probability).all()
 
 
 def test_without_opencv_one_sentence_says_what_to_install(monkeypatch):
