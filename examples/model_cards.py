@@ -404,7 +404,8 @@ def on_photographs(preset: str) -> str:
 
 Measured on {garments:,} photographs of garments on floors, beds, tables and hangers by {people} people (the CC0
 "Clothing dataset"). {count} networks were trained by the same steps, each without the photographs of a fifth of the
-people, and asked about these. The shipped network has learnt from all of them.
+people, and asked about these; the garment was found by a finder that had not seen them either. The shipped network
+and the shipped finder have learnt from all of them.
 
 Accuracy **{figures["accuracy"]:.3f}** (each network: {folds}). The label of footwear does not say which kind, so
 footwear counts as one class. Expected calibration error **{figures["expected_calibration_error"]:.3f}**.

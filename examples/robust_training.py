@@ -21,7 +21,9 @@ the shipped weights were trained on were found by an earlier finder: GrabCut alo
 Tried and not used, on the held-out photographs of the first fold, with the earlier finder: two epochs (0.837, three:
 0.828), 24 versions instead of 41 and half the steps (0.819), the mean of two or three of these networks (0.828 to
 0.837), the mean over five rotated and enlarged views (0.834 of 0.837). So what limits photographs is what 28x28 grey
-pixels and the labels tell, and the outline. With the same five networks, the mean of the folds is FIGURES.
+pixels and the labels tell, and the outline. The same five networks are right for 0.828 of the held-out photographs if
+GrabCut alone finds the garment (at 192 pixels, two rounds), 0.837 with the network before it, and 0.852 for the mean
+of the probabilities of both outlines, which takes four times as long.
 """
 
 from dataclasses import replace

@@ -3,8 +3,8 @@
     FASHIONCLF_DATA_DIR=... python tests/benchmarks/run.py [SECTION ...]
 
 measures the sections that are named (all by default; about half an hour on two cores), prints the ratios, and writes
-`docs/benchmarks.json`, `docs/benchmarks.md` and the plot `docs/benchmarks.png`. It needs the extras `litert` and
-`plot`, and `onnx` for serving; PyTorch and ONNX Runtime (with PyTorch and `onnx`, to make the file) are compared where
+`docs/benchmarks.json`, `docs/benchmarks.md` and the plot `docs/benchmarks.png`. It needs the extras `litert`,
+`onnx`, `images` and `plot`; PyTorch and ONNX Runtime (with PyTorch and `onnx`, to make the file) are compared where
 they are installed. What is compared alternates, so that a slow minute of the machine hits both sides.
 """
 
@@ -22,6 +22,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import photographs
 import serving
 
 HERE = Path(__file__).resolve().parent
@@ -39,6 +40,7 @@ def main():
         "start": start,
         "refit": refit,
         "serving": serving.measure,
+        "photographs": photographs.measure,
     }
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(sections))
     chosen = parser.parse_args().sections or list(sections)
@@ -338,6 +340,7 @@ def page(results):
         "start": start_lines,
         "refit": refit_lines,
         "serving": serving.lines,
+        "photographs": photographs.lines,
     }
     for name, write in writers.items():
         if name in results:
