@@ -33,6 +33,7 @@ A_TABLE = dict.fromkeys(
         *("check_methods_sample_order_invariance", "check_methods_subset_invariance", "check_n_features_in"),
         *("check_n_features_in_after_fitting", "check_pipeline_consistency", "check_readonly_memmap_input"),
         *("check_sample_weight_equivalence_on_dense_data", "check_sample_weights_list"),
+        "check_sample_weights_pandas_series",
         *("check_sample_weights_not_an_array", "check_sample_weights_not_overwritten", "check_sample_weights_shape"),
         "check_supervised_y_2d",
     ),
