@@ -39,10 +39,13 @@ def cluster(workers: int, address: str | None = None) -> Iterator[Predict]:
     local = {"num_cpus": workers + 1, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}  # one core to read
     ray.init(address or "local", log_to_driver=False, logging_level="error", **({} if address else local))
     ray.cloudpickle.register_pickle_by_value(bulk_prediction)  # other computers do not have this module
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    if address is None:
+        context.use_datasource_v2 = False  # it starts dozens of processes to read
 
     def predict(table: str, predictor: FrozenPredictor) -> pd.DataFrame:
-        images = ray.data.read_parquet(table)
+        images = ray.data.read_parquet(table, override_num_blocks=16 * workers)
         found = images.map_batches(
             Classifier,
             fn_constructor_args=(predictor,),
