@@ -67,7 +67,13 @@ def _probability(pixels: UInt8Array) -> FloatArray:
     import cv2
 
     if not hasattr(_loaded, "network"):
-        _loaded.network = cv2.dnn.readNetFromONNX(_weights())
+        try:
+            _loaded.network = cv2.dnn.readNetFromONNX(_weights())
+        except (OSError, cv2.error) as error:  # an error of the installation, not of the photograph
+            raise ImportError(
+                f"The network {NETWORK!r} of fashionclf is missing or damaged. Install it again: "
+                "`pip install --force-reinstall --no-deps fashionclf`."
+            ) from error
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     _loaded.network.setInput(cv2.dnn.blobFromImage(small, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
     return np.asarray(_loaded.network.forward()[0, 0], np.float32)
