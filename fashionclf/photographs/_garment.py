@@ -56,7 +56,7 @@ def find_garment(colours: FloatArray) -> tuple[FloatArray, bool]:
     found = [np.asarray(cv2.resize(part, (width, height)), np.float32) for part in (coarse, fine.astype(np.float32))]
     one, other = (part > 0.5 for part in found)
     agreed = np.count_nonzero(one & other) >= _AGREED * np.count_nonzero(one | other)
-    belongs = (found[0] + found[1]) / 2
+    belongs = np.asarray((found[0] + found[1]) / 2, np.float32)
     inside = belongs > 0.5
     belongs[inside & ~main_parts(inside)] = 0  # specks
     return belongs, bool(agreed)
