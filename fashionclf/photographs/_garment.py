@@ -81,7 +81,7 @@ def _probability(pixels: UInt8Array) -> FloatArray:
 
 @functools.cache
 def _weights() -> UInt8Array:
-    return np.frombuffer(files(__package__).joinpath(NETWORK).read_bytes(), np.uint8)
+    return np.frombuffer(files("fashionclf.photographs").joinpath(NETWORK).read_bytes(), np.uint8)
 
 
 def _cut(image: UInt8Array, probability: FloatArray) -> NDArray[np.bool_]:
