@@ -269,7 +269,8 @@ def cross_entropy(masks: Any, log_odds: Any) -> Any:
 def as_onnx(model: keras.Model) -> onnx.ModelProto:
     """Return the network as ONNX: `(1, 3, SIDE, SIDE)` in [-1, 1] to probabilities, normalisation in the convolutions.
 
-    It is written layer by layer: OpenCV 4.10 computes something else from what the converters write.
+    It is written layer by layer: OpenCV 4.10 computes something else from what the converters write. It also needs
+    `kernel_shape`, which ONNX lets one leave out.
     """
     arrays: dict[str, Any] = {"twice": np.array([1, 1, 2, 2])}
     nodes: list[onnx.NodeProto] = []
@@ -283,7 +284,7 @@ def as_onnx(model: keras.Model) -> onnx.ModelProto:
         names = [f"kernel_{len(nodes)}", f"bias_{len(nodes)}"]
         arrays.update(zip(names, next(parameters), strict=True))
         pads = [1, 1, 1, 1] if stride == 1 else [0, 0, 1, 1]  # as "same" in Keras
-        return add("Conv", [x, *names], strides=[stride, stride], pads=pads)
+        return add("Conv", [x, *names], kernel_shape=[3, 3], strides=[stride, stride], pads=pads)
 
     x = "image"
     skipped = [x]

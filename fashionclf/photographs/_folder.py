@@ -47,7 +47,7 @@ def load_folder(
         FileNotFoundError: If there is no such folder.
         ValueError: If it has no images, a class has no folder, a file has no group, or a file cannot be read.
         TypeError: If an argument has the wrong type.
-        ImportError: If pillow or OpenCV is missing.
+        ImportError: If pillow, OpenCV or a file of this package is missing.
 
     Warns:
         DoubtfulImageWarning: If photographs may be misread, once for all of them.

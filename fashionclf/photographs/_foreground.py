@@ -59,8 +59,8 @@ def scene_of(image: RawImage) -> Scene:
     if image.opacity is not None:
         mask = image.opacity > 0.5
         white = mask.any() and grey[mask].mean() > 255 - FAINT
-        scene = _placed(grey, image.opacity, mask, level=0 if white else 255)
-        return scene._replace(photograph=scene.grey)
+        placed = _placed(grey, image.opacity, mask, level=0 if white else 255)
+        return placed._replace(photograph=placed.grey)
     factors, noise = _fit_background(image.colours)
     # not for what is as small as the images of the data sets: they are garments already, and hold too few pixels
     small = max(grey.shape) <= HEIGHT

@@ -56,7 +56,7 @@ def find_garment(colours: FloatArray) -> tuple[FloatArray, bool]:
     found = [np.asarray(cv2.resize(part, (width, height)), np.float32) for part in (coarse, fine.astype(np.float32))]
     one, other = (part > 0.5 for part in found)
     agreed = np.count_nonzero(one & other) >= _AGREED * np.count_nonzero(one | other)
-    belongs = (found[0] + found[1]) / 2
+    belongs = np.asarray((found[0] + found[1]) / 2, np.float32)
     inside = belongs > 0.5
     belongs[inside & ~main_parts(inside)] = 0  # specks
     return belongs, bool(agreed)
@@ -67,7 +67,13 @@ def _probability(pixels: UInt8Array) -> FloatArray:
     import cv2
 
     if not hasattr(_loaded, "network"):
-        _loaded.network = cv2.dnn.readNetFromONNX(_weights())
+        try:
+            _loaded.network = cv2.dnn.readNetFromONNX(_weights())
+        except (OSError, cv2.error) as error:  # an error of the installation, not of the photograph
+            raise ImportError(
+                f"The network {NETWORK!r} of fashionclf is missing or damaged. Install it again: "
+                "`pip install --force-reinstall --no-deps fashionclf`."
+            ) from error
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     _loaded.network.setInput(cv2.dnn.blobFromImage(small, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
     return np.asarray(_loaded.network.forward()[0, 0], np.float32)
@@ -75,7 +81,7 @@ def _probability(pixels: UInt8Array) -> FloatArray:
 
 @functools.cache
 def _weights() -> UInt8Array:
-    return np.frombuffer(files(__package__).joinpath(NETWORK).read_bytes(), np.uint8)
+    return np.frombuffer(files("fashionclf.photographs").joinpath(NETWORK).read_bytes(), np.uint8)
 
 
 def _cut(image: UInt8Array, probability: FloatArray) -> NDArray[np.bool_]:

@@ -77,7 +77,7 @@ def read_many(
 def _try_to_read(source: Any) -> Read | Exception:
     try:
         steps = preprocessing_steps(source)
-    except ImportError:  # pillow or OpenCV is missing: no file can be read
+    except ImportError:  # pillow, OpenCV or a file of the package is missing: not for one photograph only
         raise
     except (OSError, TypeError, ValueError) as error:
         return error

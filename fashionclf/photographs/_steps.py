@@ -74,7 +74,7 @@ def load_image(source: PhotographLike) -> UInt8Array:
         ValueError: If it is not an image, is damaged, empty or too large, or its values are out of range.
         TypeError: If it is of another type.
         FileNotFoundError: If there is no such file.
-        ImportError: If pillow or OpenCV is missing.
+        ImportError: If pillow, OpenCV or a file of this package is missing.
 
     Warns:
         DoubtfulImageWarning: If no garment can be separated from the background.

@@ -33,6 +33,8 @@ def preset_model(
     names = learnt if class_names is None else check_class_names(class_names)
     if features and class_names is None:
         raise ValueError('`pretrained="features"` gives a new last layer, for classes of your own: pass `class_names`.')
+    if len(names) < 2:
+        raise ValueError(f"`class_names` has {len(names)} names, expected at least 2.")
     if whole and len(names) != len(learnt):
         raise ValueError(
             f"The pretrained weights of {preset.name!r} have {len(learnt)} classes, but `class_names` has {len(names)} "

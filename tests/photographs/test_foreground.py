@@ -1,6 +1,7 @@
 """Finding a garment on backgrounds that are not plain."""
 
 import importlib.util
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from fashionclf.photographs import _garment, load_image, preprocessing_steps
+from fashionclf.photographs._many import read_many
 
 HEIGHT, WIDTH = 320, 240
 
@@ -135,6 +137,32 @@ def test_an_image_where_all_is_surely_garment_or_ground(monkeypatch):
         monkeypatch.setattr(_garment, "_probability", lambda pixels, p=probability: np.full((96, 96), p, np.float32))
         belongs, _ = _garment.find_garment(image)
         assert (belongs == probability).all()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"version https://git-lfs.github.com/spec/v1"])
+def test_without_its_network_one_sentence_says_what_to_do(tmp_path, monkeypatch, content):
+    """It is no error of a photograph, so `on_error="skip"` must not hide it."""
+    file = tmp_path / "finder.onnx"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setattr(_garment, "NETWORK", str(file))
+    monkeypatch.setattr(_garment, "_loaded", threading.local())
+    _garment._weights.cache_clear()
+    image = placed(wood(np.random.default_rng(8)), shirt(), (30, 60, 150), np.random.default_rng(8))
+    try:
+        with pytest.raises(ImportError, match=r"missing or damaged\. Install it again: `pip install --force-reinstall"):
+            read_many([image], ["array"], "skip")
+    finally:
+        _garment._weights.cache_clear()
+
+
+def test_the_network_is_one_that_the_oldest_opencv_reads():
+    """OpenCV 4.10 needs an attribute of the convolutions that later releases and ONNX itself do without."""
+    onnx = pytest.importorskip("onnx")
+    nodes = onnx.load_from_string(_garment._weights().tobytes()).graph.node
+    named = ["kernel_shape" in {each.name for each in node.attribute} for node in nodes if node.op_type == "Conv"]
+    assert named
+    assert all(named)
 
 
 def test_without_opencv_one_sentence_says_what_to_install(monkeypatch):
