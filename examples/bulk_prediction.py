@@ -71,7 +71,7 @@ def run(cluster: Cluster, description: str) -> None:
                 start = time.perf_counter()
                 found = predict(table, predictor)
                 seconds[workers] = time.perf_counter() - start
-            print(f"{workers} workers: {len(found):,} images in {seconds[workers]:.1f} s", end="")
+            print(f"{workers} worker{'s' * (workers > 1)}: {len(found):,} images in {seconds[workers]:.1f} s", end="")
             print(f", {len(found) / seconds[workers]:,.0f} a second", flush=True)
         found = in_order(found, table)
     if options.compare:
