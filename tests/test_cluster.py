@@ -1,6 +1,7 @@
 """Bulk prediction and cross-validation on clusters of two processes on this computer, with the code of examples/."""
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -156,6 +157,7 @@ def test_rows_that_are_missing_or_doubled_are_an_error(example, exported, images
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is missing")
 def test_spark_gives_what_one_process_gives(exported, images, tmp_path, monkeypatch, watch):
     sql = pytest.importorskip("pyspark.sql")
     import bulk_prediction as bulk
