@@ -26,11 +26,10 @@ from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_te
 from onnx.numpy_helper import from_array
 from PIL import Image
 
-from fashionclf.photographs._garment import NETWORK
+from fashionclf.photographs._garment import NETWORK, SIDE
 from fashionclf.photographs._masks import main_parts
 
 OUTPUT = Path(__file__).parents[1] / "fashionclf" / "photographs" / NETWORK
-SIDE = 96  # of what the network sees: the photograph stretched to a square
 CANVAS = 128  # of the photographs from which that is made
 SETTINGS = ((192, 2, 0.04), (192, 2, 0.02), (128, 4, 0.04))  # GrabCut's longest edge, rounds and frame of background
 AGREED = 0.93  # intersection over union of all pairs from which on outlines count as exact

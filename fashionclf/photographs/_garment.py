@@ -13,7 +13,7 @@ from fashionclf.photographs._masks import main_parts
 
 NETWORK: Final = "garment_finder.onnx"  # written by `examples/garment_finder.py`
 
-_SIDE: Final = 96  # of the square to which the network's input is stretched
+SIDE: Final = 96  # of the square to which a photograph is stretched for the network
 
 # Longest edge at which GrabCut models the colours: time grows with the area.
 _SIZE: Final = 192
@@ -74,7 +74,7 @@ def _probability(pixels: UInt8Array) -> FloatArray:
                 f"The network {NETWORK!r} of fashionclf is missing or damaged. Install it again: "
                 "`pip install --force-reinstall --no-deps fashionclf`."
             ) from error
-    small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     _loaded.network.setInput(cv2.dnn.blobFromImage(small, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
     return np.asarray(_loaded.network.forward()[0, 0], np.float32)
 
