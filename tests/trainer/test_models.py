@@ -1,13 +1,10 @@
 """Fitting models of every kind: nested, subclassed, with layers of the caller's."""
 
-import subprocess
-import sys
-import textwrap
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from samples.processes import run
 from samples.trainer import Interrupt
 
 import fashionclf as fc
@@ -127,10 +124,7 @@ def test_several_replicas():
         assert history["loss"][1] < history["loss"][0]
         trainer.evaluate(images, labels)
     """
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
+    run(script)
 
 
 def test_an_input_of_any_size(garments):

@@ -1,11 +1,10 @@
 """Training on several devices, in processes of their own: devices are laid out before TensorFlow starts."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import textwrap
+
+from samples import processes
 
 BEGIN = """
     import warnings
@@ -33,10 +32,7 @@ BEGIN = """
 
 
 def run(script):
-    script = textwrap.dedent(BEGIN) + textwrap.dedent(script)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    processes.run(textwrap.dedent(BEGIN) + textwrap.dedent(script))
 
 
 def test_two_devices_train_as_one():
@@ -175,20 +171,10 @@ def run_two(program):
         for each in (first, second):
             each.bind(("127.0.0.1", 0))
         workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in (first, second)]
-    command = [sys.executable, "-c", textwrap.dedent(SEVERAL) + textwrap.dedent(program)]
-    processes = []
-    for index in range(2):
-        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        processes.append(subprocess.Popen(command, env=environment, **pipes))
-    try:
-        outputs = [process.communicate(timeout=300) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], outputs[0][1][-2000:] + outputs[1][1][-2000:]
-    return [printed for printed, _ in outputs]
+    cluster = {"worker": workers}
+    tasks = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(2)]
+    environments = [{"TF_CONFIG": json.dumps(task)} for task in tasks]
+    return processes.run_together(textwrap.dedent(SEVERAL) + textwrap.dedent(program), environments, timeout=300)
 
 
 def test_two_processes_end_with_the_same_weights():
