@@ -8,7 +8,8 @@ import textwrap
 from pathlib import Path
 
 LINUX = sys.platform == "linux"  # macOS must not fork what has loaded its frameworks, and Windows cannot
-_CONTEXT = multiprocessing.get_context("forkserver" if LINUX else "spawn")
+START = "forkserver" if LINUX else "spawn"
+_CONTEXT = multiprocessing.get_context(START)
 if LINUX:
     _CONTEXT.set_forkserver_preload(["tensorflow", "keras"])
 

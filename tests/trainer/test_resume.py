@@ -72,7 +72,7 @@ class TestResume:
     @pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
     def test_an_interrupted_fit_ends_as_if_it_had_not_been(self, garments, options, schedule, tmp_path):
         def trainer():
-            model = fc.cnn_model((4,), units=(8,), batch_norm=True, seed=0)
+            model = fc.dense_model((8,), batch_norm=True, dropout=0.4, seed=0)
             return fc.Trainer(model, recipe=fc.Recipe(schedule=schedule, learning_rate=0.01))
 
         whole = trainer()
@@ -122,7 +122,7 @@ def test_resume_refuses_another_model_by_name(garments, tmp_path):
                 raise KeyboardInterrupt
 
     def trainer(**options):
-        return fc.Trainer(fc.cnn_model((4,), units=(8,), **{"dropout": 0.1, "seed": 0, **options}))
+        return fc.Trainer(fc.dense_model((8,), **{"dropout": 0.1, "seed": 0, **options}))
 
     state = tmp_path / "run.npz"
     fit = {"epochs": 2, "seed": 0, "verbose": 0, "resume": state}
