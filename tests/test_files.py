@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and read up to a bound."""
 
+import contextlib
 import errno
 import io
 import os
@@ -7,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from fashionclf._files import read_json, read_member, replacing, temporary_folder, zip_archive
+from fashionclf._validation import check_new_file, check_path, check_regular_file
 
 
 def names(folder):
@@ -176,3 +179,36 @@ def test_each_flipped_bit_of_an_archive_is_noticed_or_harmless():
 def test_json_too_deep():
     with pytest.raises(ValueError, match="too deeply"):
         read_json(b"[" * 100_000)
+
+
+@pytest.mark.parametrize("text", ["https://x.org/a.keras", Path("https://x.org/a.keras"), "s3://x/a.keras", "hf://a/b"])
+def test_a_url_is_no_path(text):
+    with pytest.raises(ValueError, match=r"is a URL.*download it first"):
+        check_path(text, "path")
+
+
+def test_paths_that_look_like_urls():
+    for text in ("C:/a.keras", "a:b/c.keras", "http.keras", "./x:y"):
+        assert check_path(text, "path") == Path(text)
+
+
+def test_files_without_an_end_and_odd_paths(tmp_path):
+    os.mkfifo(tmp_path / "pipe.keras")
+    (tmp_path / "circle.keras").symlink_to(tmp_path / "circle.keras")
+    (tmp_path / "file").write_text("")
+    for path, kind, message in (
+        (tmp_path, ValueError, "is a folder"),
+        (tmp_path / "pipe.keras", ValueError, "is a pipe, a socket or a device"),
+        (Path(os.devnull), ValueError, "is a pipe, a socket or a device"),
+        (tmp_path / "circle.keras", ValueError, "is a circle of links"),
+        (tmp_path / ("a" * 5000 + ".keras"), ValueError, "too long"),
+        (tmp_path / "none.keras", FileNotFoundError, r"Expected a note, but there is no file '.*none\.keras'"),
+        (tmp_path / "file" / "a.keras", FileNotFoundError, "no file"),
+    ):
+        with pytest.raises(kind, match=message):
+            check_regular_file(path, "a note")
+        with pytest.raises(kind, match=message) if kind is ValueError else contextlib.suppress(OSError):
+            check_new_file(path, "path", path.suffix)
+    check_regular_file(tmp_path / "file", "a note")
+    with pytest.raises(ValueError, match="null character"):
+        check_path("a\0b", "path")
