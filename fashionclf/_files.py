@@ -180,12 +180,14 @@ def zip_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
     Raises:
         ValueError: If the archive is damaged, in a few words; also for what `zipfile` raises in the block.
+        OSError: If the file cannot be opened.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            yield archive
-    except _ZIP_ERRORS as error:
-        raise ValueError(str(error) or type(error).__name__) from error
+    with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+        try:
+            with zipfile.ZipFile(opened) as archive:
+                yield archive
+        except _ZIP_ERRORS as error:
+            raise ValueError(str(error) or type(error).__name__) from error
 
 
 def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

@@ -163,7 +163,7 @@ def test_resume_knows_a_model_built_again_with_names_that_keras_counts_on(garmen
 def test_states_of_other_versions(garments, small_trainer, tmp_path):
     import json
 
-    for values, words in (({}, "format 1"), ({"format": 99}, "format 99"), ({"format": 2}, "damaged")):
+    for values, words in (({}, "format 1"), ({"format": 99}, "format 99"), ({"format": 3}, "damaged")):
         np.savez(tmp_path / "run.npz", values=np.array(json.dumps(values)))
         with pytest.raises(ValueError, match=words):
             small_trainer().fit(*garments, resume=tmp_path / "run.npz", **QUIET)
