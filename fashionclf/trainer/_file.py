@@ -148,7 +148,7 @@ def loading_error(error: Exception, name: str) -> ValueError:
 def _read_members(file: Path) -> bytes | None:
     """Read every member to its end, which compares it with its checksum; return the metadata, None if there is none.
 
-    Keras would go on with a member that does not have its checksum.
+    Keras may read a member in parts, and then nothing is compared.
     """
     metadata = None
     with zip_archive(file) as archive:

@@ -189,7 +189,7 @@ def read_state(path: Path) -> SavedState | None:
     wrong = next((name for name, is_right in _checks(values).items() if not is_right), None)
     if wrong is not None:
         raise _damaged(path, f"its {wrong} is {reprlib.repr(values.get(wrong))}")
-    if values["arrays"] != sorted(arrays):
+    if values.get("arrays") != sorted(arrays):
         raise _damaged(path, "it lacks arrays, or has too many")
     return SavedState(values, arrays)
 
