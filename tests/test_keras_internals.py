@@ -56,6 +56,14 @@ def test_keras_own_objects_come_from_modules_named_keras():
     assert not internals.is_builtin(len)
 
 
+def test_keras_names_what_it_does_not_find():
+    config = keras.saving.serialize_keras_object(Holder())
+    with pytest.raises(TypeError) as caught:
+        keras.saving.deserialize_keras_object(config)
+    assert internals.missing_object(caught.value) == "Holder", "Keras's error of a missing class has another text"
+    assert internals.missing_object(ValueError("anything else")) is None
+
+
 @pytest.mark.parametrize("kind", [keras.layers.BatchNormalization, lambda: keras.layers.DepthwiseConv2D(3)])
 def test_layers_with_faster_kernels_have_no_new_options(kind):
     layer = kind()

@@ -86,7 +86,8 @@ class Trainer:
     A Trainer can be pickled and copied. The copy has a model of its own and keeps what `save` keeps; attributes that
     you add are not kept. Layers, losses, metrics and optimizers of your own go into a pickle by the name of their
     class or function, so their module must be importable where it is read. Other functions of your own, such as an
-    activation, need `@keras.saving.register_keras_serializable()`.
+    activation, need `@keras.saving.register_keras_serializable()`. What could not be read back is refused, as by `save`.
+    In a process that was forked from one that used TensorFlow, a pickled Trainer raises a RuntimeError when it is used.
 
     Args:
         model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
@@ -335,6 +336,8 @@ class Trainer:
                 `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
+            OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
+                Trainer keeps the weights that it has reached.
             RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
                 forked from one that used TensorFlow.
 
@@ -762,9 +765,11 @@ class Trainer:
             path: A file name ending in `.keras`, in a folder that exists.
 
         Raises:
-            ValueError: If the name does not end in `.keras` or is a folder's, or the model has a `Lambda` layer, which
-                Keras's safe mode would not load again.
+            ValueError: If the name does not end in `.keras` or is a folder's, or the file could not be read back: it has
+                a `Lambda` layer or a lambda function, which Keras's safe mode does not load, or a layer, loss or metric
+                of your own that Keras cannot make again. The message has the lines to add to the class.
             FileNotFoundError: If the folder does not exist.
+            OSError: If the disk is full or may not be written to. An older file stays.
             TypeError: If the path is not a string or `os.PathLike`.
         """
         file = check_new_file(path, "path", SUFFIX)
@@ -806,6 +811,9 @@ class Trainer:
     ) -> Self:
         """Read a classifier that `save` wrote, or a plain `.keras` file.
 
+        The file may come from anywhere: no code in it is run, every part is compared with its checksum and bounded in
+        size before it is read.
+
         Args:
             path: A `.keras` file.
             class_names: Replace the saved ones; needed for a file that plain Keras wrote.
@@ -816,8 +824,10 @@ class Trainer:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names.
+            ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names; or needs
+                `custom_objects`, which the message names. For files of Keras 2 (`.h5`) it has the way to open them.
             TypeError: If an argument has the wrong type.
+            RuntimeError: If this process was forked from one that used TensorFlow.
         """
         check_process()
         model, metadata = read_classifier(check_path(path, "path"), custom_objects)

@@ -173,6 +173,16 @@ def test_a_damaged_pickle_is_named(small_trainer):
         restore(content[: len(content) // 2], own)
 
 
+def test_unpickling_in_a_forked_process_raises_no_error(small_trainer, garments, monkeypatch):
+    content = pickle.dumps(small_trainer())
+    monkeypatch.setattr("fashionclf._process._OWNER", [0])  # as if this process were forked
+    again = pickle.loads(content)
+    for call in (lambda: again.predict(garments[0]), lambda: again.class_names, lambda: again.evaluate(*garments)):
+        with pytest.raises(RuntimeError, match="compile_predictor"):
+            call()
+    assert not hasattr(again, "__len__")
+
+
 @pytest.mark.slow
 def test_spawned_processes_and_joblib_workers_take_one(fitted, garments):
     from joblib import Parallel, delayed
