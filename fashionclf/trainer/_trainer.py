@@ -37,8 +37,7 @@ from fashionclf._version import __version__
 from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.labels import CLASS_NAMES, match_labels
-from fashionclf.labels import class_names as class_names_of
+from fashionclf.labels import CLASS_NAMES, class_names as class_names_of, match_labels
 from fashionclf.photographs._input import classify_batches, classify_input
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
@@ -86,8 +85,9 @@ class Trainer:
     A Trainer can be pickled and copied. The copy has a model of its own and keeps what `save` keeps; attributes that
     you add are not kept. Layers, losses, metrics and optimizers of your own go into a pickle by the name of their
     class or function, so their module must be importable where it is read. Other functions of your own, such as an
-    activation, need `@keras.saving.register_keras_serializable()`. What could not be read back is refused, as by `save`.
-    In a process that was forked from one that used TensorFlow, a pickled Trainer raises a RuntimeError when it is used.
+    activation, need `@keras.saving.register_keras_serializable()`. What could not be read back is refused, as by
+    `save`. In a process that was forked from one that used TensorFlow, a pickled Trainer raises a RuntimeError when it
+    is used.
 
     Args:
         model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
@@ -765,9 +765,9 @@ class Trainer:
             path: A file name ending in `.keras`, in a folder that exists.
 
         Raises:
-            ValueError: If the name does not end in `.keras` or is a folder's, or the file could not be read back: it has
-                a `Lambda` layer or a lambda function, which Keras's safe mode does not load, or a layer, loss or metric
-                of your own that Keras cannot make again. The message has the lines to add to the class.
+            ValueError: If the name does not end in `.keras` or is a folder's, or the file could not be read back: the
+                model has a `Lambda` layer or a lambda function, which Keras's safe mode does not load, or a layer, loss
+                or metric of your own that Keras cannot make again. The message has the lines to add to the class.
             FileNotFoundError: If the folder does not exist.
             OSError: If the disk is full or may not be written to. An older file stays.
             TypeError: If the path is not a string or `os.PathLike`.
