@@ -304,7 +304,8 @@ class Trainer:
             early_stopping: Stop after this many epochs without a better validation loss, and restore the best
                 weights. False turns a recipe's off.
             checkpoint: `.keras` file to save the classifier to after every epoch with the best validation loss so far.
-            callbacks: Keras callbacks.
+            callbacks: Keras callbacks. Those that set the learning rate (`ReduceLROnPlateau`, `LearningRateScheduler`)
+                need a recipe with `schedule="constant"`; the next fit starts at the recipe's rate again.
             augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
             precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. `"bfloat16"` is mixed precision; the model
                 is float32 again afterwards.
@@ -327,9 +328,9 @@ class Trainer:
 
         Raises:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
-                without validation data, or a stream cannot do what is asked for: `validation_split`, `sample_weight`
-                and `class_weight="balanced"` need arrays. If several processes train together, without a `seed`, with
-                `resume`, or with different arguments.
+                without validation data, a callback sets a learning rate that follows a schedule, or a stream cannot do
+                what is asked for: `validation_split`, `sample_weight` and `class_weight="balanced"` need arrays. If
+                several processes train together, without a `seed`, with `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
@@ -378,7 +379,8 @@ class Trainer:
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
             self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
             self._unfamiliarity_threshold = None  # it was that of the weights before
-            return run_fit(self.model, plan, self._traced)
+            with self._compilation.learning_rate_kept():
+                return run_fit(self.model, plan, self._traced)
 
     def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
         """Return the class names after fitting on `x`, and the earlier names of the same classes.
