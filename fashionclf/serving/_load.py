@@ -1,7 +1,10 @@
 """`load_exported`: a predictor from what `Trainer.export` wrote."""
 
+import numpy as np
+
+from fashionclf._images import HEIGHT, WIDTH
 from fashionclf._types import PathLike
-from fashionclf._validation import check_path
+from fashionclf._validation import check_path, check_regular_file
 from fashionclf.serving._predictor import FrozenPredictor
 from fashionclf.serving._runtimes import check_threads, read_model
 
@@ -43,7 +46,12 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
     """
     file = check_path(path, "path")
     threads = check_threads(num_threads)
-    if not file.exists():
-        raise FileNotFoundError(f"There is no exported classifier {str(path)!r}.")
+    if not file.is_dir():
+        check_regular_file(file, "an exported classifier")
     model, metadata = read_model(file, threads)
-    return FrozenPredictor(model, metadata.class_names, metadata.unfamiliarity_threshold)
+    predictor = FrozenPredictor(model, metadata.class_names, metadata.unfamiliarity_threshold)
+    try:
+        predictor._probabilities(np.zeros((1, HEIGHT, WIDTH, 1), np.float32))
+    except RuntimeError as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+    return predictor

@@ -30,7 +30,7 @@ _SET_THE_RATE: Final = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.Learn
 
 _HAS_A_SCHEDULE: Final = (
     "{} sets the learning rate, but a schedule sets it already at every step. Leave out the callback, or train with a "
-    'constant rate: {}.'
+    "constant rate: {}."
 )
 
 

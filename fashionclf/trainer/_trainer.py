@@ -50,7 +50,7 @@ from fashionclf.serving._export import (
     check_request,
     export_classifier,
     freeze,
-    images_to_compare,
+    prepared_images,
 )
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
@@ -655,7 +655,7 @@ class Trainer:
         """
         threads = check_threads(num_threads)
         quantization = check_quantization(quantize, images)
-        given = None if images is None else images_to_compare(images)
+        given = prepared_images(images)
         with self._locks.computing:
             return freeze(self._source(), quantization, given, threads)
 

@@ -30,7 +30,9 @@ def rate_of(trainer):
 
 def scheduled_model():
     model = fc.dense_model((), seed=0)
-    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9)), "sparse_categorical_crossentropy")
+    model.compile(
+        keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9)), "sparse_categorical_crossentropy"
+    )
     return model
 
 
