@@ -52,13 +52,19 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
         OSError: If it cannot be written: of the kind that the reason has (`PermissionError`), with `path` and what is
             free on that disk. Errors about anything else pass through.
     """
+    with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
+        part = folder / path.name
+        yield part
+        _flush(part)
+        part.replace(path)
+        _flush_one(path.parent)
+
+
+@contextlib.contextmanager
+def disk_errors_of(path: Path, what: str) -> Iterator[None]:
+    """Turn errors of the disk, also in the words of a library, into one OSError about `path`, as `replacing` does."""
     try:
-        with temporary_folder(path.parent) as folder:
-            part = folder / path.name
-            yield part
-            _flush(part)
-            part.replace(path)
-            _flush_one(path.parent)
+        yield
     except Exception as error:
         number = _reason(error, path)
         if number is None:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import keras
 import numpy as np
 
-from fashionclf._files import replacing
+from fashionclf._files import disk_errors_of, replacing, temporary_folder
 from fashionclf._images import HEIGHT, WIDTH, check_images, round_pixels, scale_pixels
 from fashionclf._types import FloatArray, ImagesLike, PathLike, UInt8Array
 from fashionclf._validation import check_choice, check_new_file, check_path
@@ -163,7 +163,7 @@ def export_classifier(source: Source, request: Request) -> ExportReport:
     with replacing(request.path, "The exported model") as part:
         _write(source, request, images.measured, part)
         predictor = load_exported(part)
-        agreement = compare(predictor, source, images, request.quantize)
+        agreement = compare(predictor, source, images)
         latency = _latency(predictor, images.compared[-1][1])
     return ExportReport(
         path=request.path,
@@ -203,16 +203,17 @@ def freeze(
     """Return a predictor in memory: what `Trainer.compile_predictor` does. It takes floats as they are."""
     litert()  # before the work of translating
     divided_images = divided(images, quantize)
-    with tempfile.TemporaryDirectory(prefix="fashionclf-") as work:
+    place = Path(tempfile.gettempdir())
+    with disk_errors_of(place / "predictor", "The temporary file"), temporary_folder(place) as work:
         content = convert_to_litert(
-            source.model, source.image_shape, quantize, divided_images.measured, Path(work), dtype="float32"
+            source.model, source.image_shape, quantize, divided_images.measured, work, dtype="float32"
         )
     metadata = source.metadata
     predictor = FrozenPredictor(
         LiteRTModel(content, num_threads or default_threads()), metadata.class_names, metadata.unfamiliarity_threshold
     )
     if quantize is not None or images is not None:
-        compare(predictor, source, divided_images, quantize)
+        compare(predictor, source, divided_images)
     else:
         predictor._probabilities(np.zeros((1, HEIGHT, WIDTH, 1), np.float32))  # raises an error if it gives NaN
     return predictor
@@ -227,7 +228,7 @@ class Agreement(NamedTuple):
     num_images: int
 
 
-def compare(predictor: FrozenPredictor, source: Source, images: Images, quantize: Quantization | None) -> Agreement:
+def compare(predictor: FrozenPredictor, source: Source, images: Images) -> Agreement:
     """Raise an error if the probabilities of an exported model differ too much from the Trainer's."""
     predictor._probabilities(scale_pixels(images.compared[0][1][:100]))  # the first images take longer
     seconds, differences, equal = 0.0, [], []
@@ -237,16 +238,14 @@ def compare(predictor: FrozenPredictor, source: Source, images: Images, quantize
         found = predictor._probabilities(pixels)
         seconds += time.perf_counter() - started
         expected = source.predict(pixels)
-        check_agreement(found, expected, tolerance, quantize, name)
+        check_tolerance(found, expected, tolerance, name)
         differences.append(float(np.abs(found - expected).max()))
         equal.append(found.argmax(axis=1) == expected.argmax(axis=1))
     same = np.concatenate(equal)
     return Agreement(len(same) / seconds, max(differences), float(same.mean()), len(same))
 
 
-def check_agreement(
-    found: FloatArray, expected: FloatArray, tolerance: Tolerance, quantize: Quantization | None, name: str
-) -> None:
+def check_tolerance(found: FloatArray, expected: FloatArray, tolerance: Tolerance, name: str) -> None:
     """Raise an error if probabilities differ by more than a tolerance."""
     largest = np.abs(found - expected).max(axis=1)
     difference = float(largest.mean() if tolerance.on_average else largest.max())
@@ -255,11 +254,12 @@ def check_agreement(
     if difference <= tolerance.difference and agree >= tolerance.equal_labels:
         return
     on_average = " on average" if tolerance.on_average else ""
+    is_exact = tolerance is TOLERANCES[None]
     raise ValueError(
         f"The exported model differs from the Trainer, and is not kept: {100 * agree:.2f} % of {len(found):,} {name} "
         f"get the same class (expected at least {100 * tolerance.equal_labels:g} %), and probabilities differ by "
         f"{difference:.2g}{on_average} (expected at most {tolerance.difference:g}). "
-        + ("Leave `quantize` out, or pass `images` like those to be classified." if quantize else "Use another format.")
+        + ("Use another format." if is_exact else "Leave `quantize` out, or pass `images` like those to be classified.")
     )
 
 
