@@ -226,14 +226,14 @@ class TestDamage:
         """As with a graph that computes one image and not several."""
 
         def fail(images):
-            raise Unheard("Got invalid dimensions\nmore of it")
+            raise UnheardError("Got invalid dimensions\nmore of it")
 
         monkeypatch.setattr(exported, "_model", Failing(exported._model, fail))
         with pytest.raises(RuntimeError, match=r"cannot be computed on .*: Got invalid dimensions$"):
             exported.predict(garments[0][:20])
 
 
-class Unheard(Exception):
+class UnheardError(Exception):
     """What a runtime raises."""
 
 
