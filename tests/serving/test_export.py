@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from functools import partial
 
 import keras
 import numpy as np
@@ -207,14 +208,14 @@ def test_what_ranges_are_measured_on_is_not_compared(garments):
 def test_useless_images_are_doubted_and_what_they_give_is_not_kept(tmp_path, fitted, garments, name, doubt):
     """On them the model in 8 bits agrees with the Trainer, and on garments it does not."""
     useless = np.zeros((300, 28, 28), np.uint8) if doubt == "blank" else (garments[0][:300] > 127).astype(np.uint8)
+    export = fitted.compile_predictor
+    if name is not None:
+        export = partial(fitted.export, tmp_path / name, "onnx" if name == "a.onnx" else "litert")
     with (
         pytest.warns(fc.DoubtfulImageWarning, match=doubt),
         pytest.raises(ValueError, match="1,000 synthetic images get the same class"),
     ):
-        if name is None:
-            fitted.compile_predictor(quantize="int8", images=useless)
-        else:
-            fitted.export(tmp_path / name, "onnx" if name == "a.onnx" else "litert", quantize="int8", images=useless)
+        export(quantize="int8", images=useless)
     assert not list(tmp_path.iterdir())
 
 
