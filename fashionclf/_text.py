@@ -14,6 +14,6 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - display_width(text))
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: BaseException | str) -> str:
     """Return the first line of the message of an error, or its kind if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -5,7 +5,7 @@ import functools
 import io
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Final
 from urllib.error import HTTPError
@@ -21,6 +21,8 @@ from urllib.request import (
 )
 
 from typing_extensions import override
+
+from fashionclf._text import first_line
 
 TIMEOUT: Final = 20.0  # seconds that a mirror may stay silent; without a limit, urllib would wait for ever
 PATIENCE: Final = 30.0  # seconds before it is asked how fast it is
@@ -43,7 +45,7 @@ class MirrorFaultError(Exception):
         self.may_have_others = may_have_others
 
 
-def received(url: str, most: int) -> Iterator[bytes]:
+def received(url: str, most: int) -> Generator[bytes, None, None]:
     """Give the content of `url` in parts; one line on standard error says so.
 
     Args:
@@ -63,16 +65,16 @@ def received(url: str, most: int) -> Iterator[bytes]:
                 yield part
     except HTTPError as error:
         error.close()
-        raise MirrorFaultError(f"HTTP {error.code} {error.reason}", may_have_others=True) from error
+        raise MirrorFaultError(first_line(f"HTTP {error.code} {error.reason}"), may_have_others=True) from error
     except (OSError, HTTPException, ValueError) as error:  # ValueError: an address or number that makes no sense
         raise MirrorFaultError(_reason(error)) from error
 
 
 def _reason(error: BaseException) -> str:
-    reason = getattr(error, "reason", error)
+    reason: Any = getattr(error, "reason", error)
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
-    return str(reason) or type(reason).__name__
+    return first_line(reason)
 
 
 class _Bounds:
