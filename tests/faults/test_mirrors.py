@@ -1,8 +1,14 @@
 """Mirrors that are hostile or broken: the next one is asked, within bounds of time and of bytes."""
 
+import functools
 import gzip
 import hashlib
+import pickle
+import random
+import signal
 import socketserver
+import subprocess
+import sys
 import threading
 import time
 
@@ -42,8 +48,9 @@ def endlessly(*parts, again=b"x" * 4096):
         yield again
 
 
+@functools.cache
 def bomb(name):
-    return gzip.compress(DATA[name] + bytes(30_000_000))
+    return gzip.compress(DATA[name] + bytes(3_000_000))
 
 
 # What a mirror answers to a request for a file, in parts.
@@ -79,7 +86,7 @@ ANSWERS = {
     "an unknown status": lambda name: [b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"],
     "an unknown encoding": lambda name: ok(gzip.compress(DATA[name])[:-3], "Content-Encoding: br"),
 }
-GOOD = "good"
+GOOD, SLOW = "good", "slow"
 
 
 class Mirror(socketserver.StreamRequestHandler):
@@ -88,7 +95,11 @@ class Mirror(socketserver.StreamRequestHandler):
         number, _, file = path.strip("/").partition("/")
         name = file.removesuffix(".gz")
         self.server.asked.append(path)
-        parts = ok(gzip.compress(DATA[name])) if number == GOOD else self.server.answers[int(number)](name)
+        if number in (GOOD, SLOW):
+            time.sleep(0.1 * (number == SLOW))
+            parts = ok(gzip.compress(DATA[name]))
+        else:
+            parts = self.server.answers[int(number)](name)
         try:
             for part in parts:
                 self.wfile.write(part)
@@ -136,3 +147,29 @@ def test_if_no_mirror_is_good_each_says_why(server, impatient, tmp_path):
     for reason in ("sends more than the 0.1 MB", "sends less than 20 kB a second", "is too long", "HTTP 500"):
         assert any(reason in attempt for attempt in caught.value.attempts), caught.value.attempts
     assert not list(tmp_path.iterdir())
+
+
+def test_killed_downloads_leave_whole_files_and_the_next_one_cleans_up(server, tmp_path):
+    mirror = f"http://127.0.0.1:{server.server_address[1]}/{SLOW}/"
+    source = Source("Tiny", "tiny", FILES, (mirror,))
+    program = (
+        "import sys, pickle; from pathlib import Path; from fashionclf.datasets._download import download;"
+        "print('ready', flush=True); download(pickle.loads(bytes.fromhex(sys.argv[1])), Path(sys.argv[2]))"
+    )
+    folder, rng, left = tmp_path / "tiny", random.Random(0), 0
+    folder.mkdir()
+    for _ in range(10):
+        command = [sys.executable, "-c", program, pickle.dumps(source).hex(), str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            process.stdout.readline()
+            time.sleep(rng.uniform(0, 0.5))
+            process.send_signal(signal.SIGKILL)
+        left += any(each.name.startswith(".fashionclf-") for each in folder.iterdir())
+        for file in FILES:
+            path = folder / f"{file.name}.gz"
+            assert not path.exists() or gzip.decompress(path.read_bytes()) == DATA[file.name]
+    assert left > 3  # they were killed while they downloaded
+    for path in folder.glob("*.gz"):
+        path.unlink()
+    _download.download(source, folder)
+    assert sorted(each.name for each in folder.iterdir()) == sorted(f"{name}.gz" for name in DATA)
