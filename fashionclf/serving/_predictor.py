@@ -95,8 +95,8 @@ class FrozenPredictor:
             raise RuntimeError(f"The model cannot be computed on {self._model.title}: {first_line(error)}") from error
         if found.shape != (len(pixels), len(self.class_names)):
             raise RuntimeError(
-                f"The model gives probabilities of shape {found.shape}, expected one for each of "
-                f"{len(self.class_names)} classes of {len(pixels)} images. Export it again."
+                f"The model gives probabilities of shape {found.shape}, expected "
+                f"{(len(pixels), len(self.class_names))}, one for each class name. Export it again."
             )
         return probabilities_of(found)
 
