@@ -144,6 +144,15 @@ def test_a_link_to_nothing_is_not_taken_for_a_free_place(tmp_path, trainer):
         trainer.export(tmp_path / "a", "saved_model")
 
 
+def test_a_folder_without_permission_is_named(tmp_path, trainer, monkeypatch):
+    def refuse(dir, **options):  # noqa: A002
+        raise PermissionError(13, "Permission denied", f"{dir}/.fashionclf-1")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(PermissionError, match=r"^The exported model '.*/a\.onnx' could not be written: Perm.* free on"):
+        trainer.export(tmp_path / "a.onnx", "onnx")
+
+
 @pytest.mark.parametrize("name", ["litert", "onnx", "saved_model"])
 def test_a_model_that_differs_is_not_kept(tmp_path, fitted, monkeypatch, name):
     """The weights change between conversion and comparison, as if a converter made a mistake."""
