@@ -53,13 +53,19 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
         OSError: If it cannot be written: of the kind that the reason has (`PermissionError`), with `path` and, if the
             disk is full, what is free on it. Errors about anything else pass through.
     """
+    with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
+        part = folder / path.name
+        yield part
+        _flush(part)
+        part.replace(path)
+        _flush_one(path.parent)
+
+
+@contextlib.contextmanager
+def disk_errors_of(path: Path, what: str) -> Iterator[None]:
+    """Turn errors of the disk, also in the words of a library, into one OSError about `path`, as `replacing` does."""
     try:
-        with temporary_folder(path.parent) as folder:
-            part = folder / path.name
-            yield part
-            _flush(part)
-            part.replace(path)
-            _flush_one(path.parent)
+        yield
     except Exception as error:
         number = _reason(error, path)
         if number is None:
@@ -145,12 +151,11 @@ def _flush_one(path: Path) -> None:
 
 def _reason(raised: BaseException, path: Path) -> int | None:
     """Return the number of the reason why `path` was not written, None if the error is about something else."""
-    own = f"{path.parent / _PREFIX}"
     error: BaseException | None = raised
     while error is not None:
         if isinstance(error, OSError) and error.errno is not None:
             names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | Path)]
-            if any(name.startswith(own) or name == str(path) for name in names):
+            if any(_PREFIX in name or Path(name) in (path, *path.parents) for name in names):
                 return error.errno
             if not names and error.errno in _REASONS:
                 return error.errno
@@ -166,7 +171,8 @@ def _not_written(path: Path, what: str, number: int) -> OSError:
     free = ""
     if number in _FULL:
         with contextlib.suppress(OSError):
-            free = f"; {shutil.disk_usage(path.parent).free / 1e6:,.1f} MB are free on that disk"
+            place = next(each for each in path.parents if each.exists())
+            free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
     kind = type(OSError(number, ""))  # Python chooses it by the number
     error = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
     error.errno = number

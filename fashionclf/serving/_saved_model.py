@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fashionclf._process import check_process, is_forked
 from fashionclf._types import FloatArray
-from fashionclf.serving._metadata import MEMBER, Metadata
+from fashionclf.serving._checksum import SUMS, check_sums
+from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
 from fashionclf.serving._report import ExportFormat
 
 FOLDER: Final = "assets.extra"  # TensorFlow's own name for files that are not part of the computation
@@ -57,9 +58,18 @@ class SavedModel:
 def read_saved_model(path: Path) -> tuple[SavedModel, Metadata]:
     """Read an exported model and its metadata."""
     check_process()
-    file = path / FOLDER / MEMBER
-    metadata = Metadata.read(file.read_bytes() if file.is_file() else None, path)
+    values, sums = (_beginning(path / FOLDER / name) for name in (MEMBER, SUMS))
+    metadata = Metadata.read(values, path)
+    check_sums(path, (sums or b"").decode("utf-8", "replace"))
     try:
         return SavedModel(path.resolve()), metadata
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{str(path)!r} is damaged and cannot be loaded: {error}") from error
+
+
+def _beginning(path: Path) -> bytes | None:
+    """Return a file up to the bound of metadata, None if there is no such file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(LIMIT + 1)

@@ -78,6 +78,7 @@ def plan_fit(
 ) -> FitPlan:
     """Turn checked data and options into what Keras takes. The model is only read."""
     recipe = options.recipe
+    compilation.check_callbacks(options.callbacks, recipe)
     loss = compilation.loss_for(training.labels, recipe)
     targets = functools.partial(compilation.targets, loss=loss, recipe=recipe)
     source = _source(training, targets, image_shape, options, num_devices(model))

@@ -51,7 +51,7 @@ from fashionclf.serving._export import (
     check_request,
     export_classifier,
     freeze,
-    images_to_compare,
+    prepared_images,
 )
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
@@ -308,7 +308,8 @@ class Trainer:
             early_stopping: Stop after this many epochs without a better validation loss, and restore the best
                 weights. False turns a recipe's off.
             checkpoint: `.keras` file to save the classifier to after every epoch with the best validation loss so far.
-            callbacks: Keras callbacks.
+            callbacks: Keras callbacks. Those that set the learning rate (`ReduceLROnPlateau`, `LearningRateScheduler`)
+                need a recipe with `schedule="constant"`; the next fit starts at the recipe's rate again.
             augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
             precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. `"bfloat16"` is mixed precision; the model
                 is float32 again afterwards.
@@ -331,9 +332,9 @@ class Trainer:
 
         Raises:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
-                without validation data, or a stream cannot do what is asked for: `validation_split`, `sample_weight`
-                and `class_weight="balanced"` need arrays. If several processes train together, without a `seed`, with
-                `resume`, or with different arguments.
+                without validation data, a callback sets a learning rate that follows a schedule, or a stream cannot do
+                what is asked for: `validation_split`, `sample_weight` and `class_weight="balanced"` need arrays. If
+                several processes train together, without a `seed`, with `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
@@ -388,7 +389,8 @@ class Trainer:
                 plan.state.check(self.model)
             self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
             self._unfamiliarity_threshold = None  # it was that of the weights before
-            return run_fit(self.model, plan, self._traced)
+            with self._compilation.learning_rate_kept():
+                return run_fit(self.model, plan, self._traced)
 
     def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
         """Return the class names after fitting on `x`, and the earlier names of the same classes.
@@ -642,8 +644,8 @@ class Trainer:
                 this small.
             quantize: How to store the weights: None for float32; `"float16"`; or `"int8"`, which also computes in 8
                 bits, several times faster, with slightly other probabilities. See `export`.
-            images: For `"int8"`: images on which ranges of values are measured, as in `export`. If they are given, the
-                predictor is compared with the Trainer on them.
+            images: For `"int8"`: images on which ranges of values are measured, as in `export`. If they or `quantize`
+                are given, the predictor is compared with the Trainer as there.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
@@ -653,6 +655,10 @@ class Trainer:
             ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, LiteRT lacks an
                 operation of the model, `quantize` is unknown or lacks images, or the predictor differs too much.
             TypeError: If an argument has the wrong type.
+            OSError: If the converter's temporary files cannot be written.
+
+        Warns:
+            DoubtfulImageWarning: If images are blank, nearly black or negatives.
 
         Example:
             >>> import fashionclf as fc
@@ -663,7 +669,7 @@ class Trainer:
         """
         threads = check_threads(num_threads)
         quantization = check_quantization(quantize, images)
-        given = None if images is None else images_to_compare(images)
+        given = prepared_images(images)
         with self._locks.computing:
             return freeze(self._source(), quantization, given, threads)
 
@@ -680,21 +686,22 @@ class Trainer:
         The exported model takes pixels, uint8 `(n, 28, 28)` from 0 to 255, and gives probabilities `(n, num_classes)`,
         float32 (two columns for one sigmoid unit). It carries class names, `unfamiliarity_threshold` and versions.
 
-        | format | written | needs | `labels.txt` and `fashionclf.json` are |
+        | format | written | needs | `labels.txt`, `fashionclf.json` and a checksum are |
         |---|---|---|---|
         | `"litert"` | a `.tflite` file | `fashionclf[litert]` | appended as a zip archive |
         | `"onnx"` | a `.onnx` file | `fashionclf[onnx]` | its metadata |
         | `"saved_model"` | a folder | TensorFlow | in its folder `assets.extra/` |
 
         What was written is loaded and run on its own runtime before it is put in place. If it does not agree with
-        `predict_proba` on 1,000 to 10,000 images, it is not kept. It agrees if at least so many images get the same
-        class, and probabilities differ by at most so much:
+        `predict_proba` on 1,000 synthetic images and on `images`, it is not kept. It agrees if at least so many images
+        get the same class, and probabilities differ by at most so much:
 
         | quantize | the same class | difference |
         |---|---|---|
         | None: float32 | 100 % | 0.0001 |
         | `"float16"`: weights take half the bytes | 99.5 % | 0.02 |
         | `"int8"`: a quarter of the bytes, and computes in 8 bits | 97 % | 0.02 on average over images |
+        | `"int8"` on the synthetic images, which may be unlike yours | 90 % | 0.05 on average over images |
 
         Classes count as the same if the Trainer's probabilities of the two differ by no more than that.
 
@@ -702,9 +709,9 @@ class Trainer:
             path: A file ending in `.tflite` or `.onnx`, which is replaced in one step; or a folder that does not exist.
             format: `"litert"`, `"onnx"` or `"saved_model"`.
             quantize: None, `"float16"` or `"int8"`; a SavedModel takes None only.
-            images: Images like those to be classified, which are compared (the first 10,000; fewer than 1,000 are
+            images: Images like those to be classified, which are compared too (the first 10,000; fewer than 1,000 are
                 filled up with moved and flipped copies). `"int8"` needs them: on 300 of them ranges of values are
-                measured. None compares 1,000 images of the synthetic data set.
+                measured, and the others are compared.
 
         Returns:
             An `ExportReport`: size, speed, and how well it agrees. Print it.
@@ -715,7 +722,12 @@ class Trainer:
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder to write to does not exist.
             FileExistsError: If a SavedModel's folder exists already.
+            OSError: If it cannot be written, with the path and what is free on that disk. What was there stays.
             ImportError: If the converter or the runtime is missing.
+
+        Warns:
+            DoubtfulImageWarning: If images are blank, nearly black or negatives, so that what is measured or compared
+                on them says nothing.
 
         Example:
             >>> import fashionclf as fc, tempfile
