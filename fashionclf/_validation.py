@@ -5,9 +5,11 @@ Nothing here changes its argument; what is returned may share memory with it.
 """
 
 import difflib
+import errno
 import numbers
 import operator
 import os
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,14 +89,30 @@ def check_seed(seed: Any) -> int | None:
     return number
 
 
+# A `Path` of a URL has one slash.
+_URL = re.compile(r"data:[a-z]+/|(?:https?|ftp|s3|gs|hf|file):/|[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+
 def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
-    """Return `path` as a `Path`, with the file name ending demanded by `suffix`."""
+    """Return `path` as a `Path`, with the file name ending demanded by `suffix`. It need not exist."""
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {path!r}")
-    if not os.fspath(path):
+    text = os.fspath(path)
+    if not text:
         raise ValueError(f"`{name}` must be a path. Received an empty string.")
+    shown = repr(text if len(text) <= 60 else f"{text[:60]}…")
+    if _URL.match(text) and not os.path.lexists(text):
+        raise ValueError(f"`{name}` is a URL: {shown}. Download it first, and pass the path of the file.")
     try:
         checked = Path(path).expanduser()
+        os.lstat(checked)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            reason = error if isinstance(error, ValueError) else error.strerror
+            raise ValueError(
+                f"`{name}` is not a possible path: {reason}. Received: {shown}, {len(text):,} characters. "
+                "The content of an image is passed as `io.BytesIO(content)`."
+            ) from error
     except RuntimeError as error:
         raise ValueError(f"`{name}` names a home directory that does not exist: {str(path)!r}") from error
     if suffix is not None and checked.suffix != suffix:
@@ -215,6 +233,8 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
     if len(set(checked)) != len(checked):
         twice = next(name for name in checked if checked.count(name) > 1)
         raise ValueError(f"`class_names` holds {twice!r} more than once; each class needs its own name.")
+    if not checked and num_classes is None:
+        raise ValueError("`class_names` is empty; give at least one name.")
     if num_classes is not None and len(checked) != num_classes:
         raise ValueError(
             f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {_listed(checked)}."

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT
 from fashionclf._types import FloatArray
+from fashionclf.photographs._decoding import RawImage
 from fashionclf.photographs._garment import find_garment
 from fashionclf.photographs._masks import main_parts, without_lines
-from fashionclf.photographs._reading import RawImage
 
 # By how many levels of 255 a pixel must differ from its background to belong to the garment: on a perfect background,
 # and at most, however noisy that is.
