@@ -124,7 +124,7 @@ def load_folder(
 def _classes(folder: Path, class_names: Any) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
     """Return the class names in label order, and pairs of folder and class name."""
     try:
-        found = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not _is_hidden(entry.name))
+        found = sorted(path.name for path in folder.iterdir() if not _is_hidden(path.name) and is_folder(path))
     except OSError as error:
         raise unreadable(error, f"The folder {str(folder)!r}") from error
     if not found:

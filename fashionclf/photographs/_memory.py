@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 # Bytes. A PNG with as many pixels as pillow allows takes 360 million, a HEIC of 48 megapixels 480 million.
 LIMIT: Final = 2**29
 
+# Bytes that images take together if several are decoded at once.
+SHARED: Final = 2**28
+
 # Bytes for each pixel that pillow's images take; 4 if their mode is not named.
 _MODES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
@@ -42,16 +45,22 @@ def _coefficients(image: Any, pixels: int) -> int:
 
     They are 16 bits for each pixel of a colour, whatever the size to which the image is decoded.
     """
-    if not (image.info.get("progressive") or _first_scan(image) != len(image.layer)):
+    if not image.info.get("progressive") and _first_scan(image.fp) == len(image.layer):
         return 0
     sampling = [across * down for _, across, down, _ in image.layer]
     return 2 * pixels * sum(sampling) // max(sampling)
 
 
-def _first_scan(image: Any) -> int:
-    """Return how many colours the first scan of a JPEG has; pillow stops before the header of that scan."""
-    header = image.fp.read(3)
-    return header[2] if len(header) == 3 else 0
+def _first_scan(file: Any) -> int:
+    """Return how many colours the first scan of a JPEG has, or 0 if its segments are not plain to see."""
+    file.seek(2)
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF and 0xC0 <= head[1] < 0xFF:
+        if 0xD0 <= head[1] <= 0xD9:  # without a length
+            break
+        if head[1] == 0xDA:
+            return int.from_bytes(file.read(1), "big")
+        file.seek(int.from_bytes(head[2:], "big") - 2, os.SEEK_CUR)
+    return 0
 
 
 def _strip(image: Any) -> int:
@@ -76,9 +85,9 @@ class _Budget:
 
     @contextlib.contextmanager
     def reserved(self, amount: int) -> Iterator[None]:
-        """Wait until `amount` bytes, at most `LIMIT`, are free, and take them."""
+        """Wait until `amount` bytes are free, or nobody has taken any, and take them."""
         with self._turn, self._changed:
-            self._changed.wait_for(lambda: self._used + amount <= LIMIT)
+            self._changed.wait_for(lambda: not self._used or self._used + amount <= SHARED)
             self._used += amount
         try:
             yield

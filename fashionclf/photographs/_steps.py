@@ -21,6 +21,13 @@ _PEAK: Final = 254
 _FULL: Final = 0.95
 
 
+# Pixels of a digit's longest edge in MNIST, and the width of its thinnest strokes as a share of that.
+_DIGIT: Final = 20
+
+
+_PEN: Final = 0.1
+
+
 @dataclass(frozen=True, eq=False)
 class PreprocessingSteps:
     """The preprocessing steps of one photograph.
@@ -135,7 +142,7 @@ def preprocessing_steps(source: PhotographLike) -> PreprocessingSteps:
         box=box,
         inverted=inverted,
         garment=np.rint(garment).astype(np.uint8),
-        image=_fit(garment),
+        image=_fit_drawing(garment, scene.stroke) if scene.stroke else _fit(garment),
         doubts=_doubts(scene, garment),
     )
 
@@ -177,19 +184,52 @@ def _contrast(scene: Scene, inverted: bool) -> FloatArray:
 
 def _fit(garment: FloatArray) -> UInt8Array:
     """Resize the garment to 28 pixels, keeping its proportions, centre it, and use the whole range of grey."""
+    small = _resized(garment, HEIGHT)
+    rows, columns = small.shape
+    # An odd pixel goes to the left and to the top, as in the data set.
+    return _framed(small, (HEIGHT - rows + 1) // 2, (WIDTH - columns + 1) // 2)
+
+
+def _fit_drawing(drawing: FloatArray, stroke: float) -> UInt8Array:
+    """Frame a drawing as MNIST's digits are: 20 pixels long, its centre of mass in the middle of the image.
+
+    Thin strokes get the width of the digits' thinnest: they would nearly vanish in 20 pixels.
+
+    Source:
+        LeCun et al., "Gradient-based learning applied to document recognition", 1998; the MNIST database.
+    """
+    import cv2
+
+    more = round(_PEN * max(drawing.shape) - stroke)
+    if more > 0:
+        pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (more + 1, more + 1))
+        drawing = np.asarray(cv2.dilate(np.pad(drawing, more), pen), np.float32)
+        left, top, right, bottom = bounding_box(drawing > 0)
+        drawing = drawing[top:bottom, left:right]
+    small = _resized(drawing, _DIGIT)
+    mass = small / small.sum()
+    centre = mass.sum(axis=1) @ np.arange(small.shape[0]), mass.sum(axis=0) @ np.arange(small.shape[1])
+    corner = [
+        int(np.clip(np.rint((HEIGHT - 1) / 2 - middle), 0, HEIGHT - length))
+        for middle, length in zip(centre, small.shape, strict=True)
+    ]
+    return _framed(small, *corner)
+
+
+def _resized(garment: FloatArray, longest: int) -> FloatArray:
     from PIL import Image
 
     rows, columns = garment.shape
-    scale = HEIGHT / max(rows, columns)
+    scale = longest / max(rows, columns)
     size = max(1, round(columns * scale)), max(1, round(rows * scale))
     # Measured on enlarged test images: as accurate as Lanczos, more so than the other filters or with sharpening.
     small = np.asarray(Image.fromarray(garment).resize(size, Image.Resampling.BOX))
-    if small.max() > 0:
-        small = small * max(1, _PEAK / small.max())
+    return small * max(1, _PEAK / small.max()) if small.max() > 0 else small
+
+
+def _framed(small: FloatArray, top: int, left: int) -> UInt8Array:
     image = np.zeros((HEIGHT, WIDTH), np.uint8)
-    # An odd pixel goes to the left and to the top, as in the data set.
-    top, left = (HEIGHT - size[1] + 1) // 2, (WIDTH - size[0] + 1) // 2
-    image[top : top + size[1], left : left + size[0]] = np.rint(small)
+    image[top : top + small.shape[0], left : left + small.shape[1]] = np.rint(small)
     return image
 
 

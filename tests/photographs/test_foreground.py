@@ -150,7 +150,7 @@ def test_without_its_network_one_sentence_says_what_to_do(tmp_path, monkeypatch,
     _garment._weights.cache_clear()
     image = placed(wood(np.random.default_rng(8)), shirt(), (30, 60, 150), np.random.default_rng(8))
     try:
-        with pytest.raises(ImportError, match=r"missing or damaged\. Install it again: `pip install --force-reinstall"):
+        with pytest.raises(ImportError, match=r"missing or damaged: .* Install it again: `pip install"):
             read_many([image], ["array"], "skip")
     finally:
         _garment._weights.cache_clear()
