@@ -65,22 +65,25 @@ def load_image(source: PhotographLike) -> UInt8Array:
     The garment is found, cut out, resized to 28 pixels and centred; the background becomes black. On a very plain
     background it is whatever differs from the border's colours; on others (a wall, wood, carpet, a patterned sheet)
     a small network and OpenCV's GrabCut find it. An image that is already 28x28 with a dark background is returned
-    unchanged.
+    unchanged. A drawing, narrow strokes of one colour as from a canvas, is framed as MNIST's digits are: 20 pixels
+    long, its centre of mass in the middle.
 
     Needs pillow and OpenCV: `pip install 'fashionclf[images]'`.
 
     Args:
         source: A path, a binary file object, a PIL image, or an array `(h, w)`, `(h, w, 1)`, `(h, w, 3)` or
             `(h, w, 4)` of integers 0..255 or floats in [0, 1]. Any size and colour mode; transparent pixels are
-            background, of an animation the first frame counts.
+            background, of an animation the first frame counts. No URL, pipe or device.
 
     Returns:
         A uint8 array `(28, 28)`, 0..255, the garment bright on black.
 
     Raises:
-        ValueError: If it is not an image, is damaged, empty or too large, or its values are out of range.
+        ValueError: If it is not an image, is damaged or empty, takes more than 512 MiB to decode, or its values are out
+            of range.
         TypeError: If it is of another type.
         FileNotFoundError: If there is no such file.
+        OSError: If the system cannot read it: a `PermissionError` if it may not.
         ImportError: If pillow, OpenCV or a file of this package is missing.
 
     Warns:
@@ -116,6 +119,7 @@ def preprocessing_steps(source: PhotographLike) -> PreprocessingSteps:
         ValueError: As `load_image`.
         TypeError: As `load_image`.
         FileNotFoundError: As `load_image`.
+        OSError: As `load_image`.
         ImportError: As `load_image`.
 
     Example:

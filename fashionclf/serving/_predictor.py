@@ -61,6 +61,7 @@ class FrozenPredictor:
             ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
             RuntimeError: If it runs on TensorFlow, and this process was forked from one that used TensorFlow.
         """
@@ -77,6 +78,7 @@ class FrozenPredictor:
             ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
             RuntimeError: If it runs on TensorFlow, and this process was forked from one that used TensorFlow.
         """

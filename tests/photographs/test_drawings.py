@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from samples.photographs import draw
 
 from fashionclf.photographs import load_image, preprocessing_steps
 
@@ -56,7 +57,7 @@ def test_cloth_is_no_drawing():
     ink = strokes(SEVEN, 20)
     cloth = np.random.default_rng(0).integers(0, 60, ink.shape)  # a belt has many shades
     wide = Image.fromarray(255 - strokes([(140, 60), (140, 220)], 60))  # and a sleeve is not so narrow
-    dots = Image.fromarray(np.linspace(255, 180, 280 * 280).reshape(280, 280).astype(np.uint8)).convert("1")
+    dots = draw().convert("1")
     for image in (np.where(ink > 127, cloth, 255).astype(np.uint8), wide, dots):
         rows = np.flatnonzero(preprocessing_steps(image).image.any(axis=1))
         assert np.ptp(rows) + 1 == 28

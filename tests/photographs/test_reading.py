@@ -180,6 +180,9 @@ def test_a_stream_is_read_and_one_without_an_end_is_not(boot, monkeypatch):
 def test_errors_of_the_disk_are_no_damage(tmp_path, monkeypatch, number):
     draw().save(tmp_path / "boot.png")
 
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
     class Broken(io.FileIO):
         def readinto(self, _):
             raise OSError(number, os.strerror(number))
@@ -188,7 +191,7 @@ def test_errors_of_the_disk_are_no_damage(tmp_path, monkeypatch, number):
             raise OSError(number, os.strerror(number))
 
     opened = Path.open
-    for broken in (lambda path, mode: Broken(path), lambda path, mode: Broken(path).read()):
+    for broken in (lambda path, mode: Broken(path), refuse):
         monkeypatch.setattr(Path, "open", broken)
         with pytest.raises(OSError, match=rf"boot\.png' cannot be read: {os.strerror(number)}\. Check") as caught:
             load_image(tmp_path / "boot.png")
