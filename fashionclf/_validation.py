@@ -22,7 +22,8 @@ from fashionclf._types import FloatArray, IntArray, LabelsLike
 
 _Name = TypeVar("_Name", bound=str)
 
-_URL: Final = re.compile(r"[a-zA-Z][\w+.-]+://|(https?|ftp|file|s3|gs):/")  # `Path` makes one slash of two
+# `Path` makes one slash of two.
+_URL: Final = re.compile(r"data:[a-z]+/|(?:https?|ftp|s3|gs|hf|file):/|[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def check_choice(value: object, name: str, choices: Collection[_Name]) -> _Name:
@@ -92,20 +93,30 @@ def check_seed(seed: Any) -> int | None:
     return number
 
 
+# A `Path` of a URL has one slash.
 def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
-    """Return `path` as a `Path`, with the file name ending demanded by `suffix`."""
+    """Return `path` as a `Path`, with the file name ending demanded by `suffix`. It need not exist."""
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {path!r}")
     text = os.fspath(path)
-    if not text or "\0" in text:
-        raise ValueError(f"`{name}` must be a path. Received {'a null character' if text else 'an empty string'}.")
-    if _URL.match(text):
+    if not text:
+        raise ValueError(f"`{name}` must be a path. Received an empty string.")
+    shown = repr(text if len(text) <= 60 else f"{text[:60]}…")
+    if _URL.match(text) and not os.path.lexists(text):
         raise ValueError(
-            f"`{name}` is a URL: {text!r}. Expected a path on this computer: download it first, for example with "
+            f"`{name}` is a URL: {shown}. Expected a path on this computer: download it first, for example with "
             "`urllib.request.urlretrieve(url, path)`."
         )
     try:
         checked = Path(path).expanduser()
+        os.lstat(checked)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            reason = error if isinstance(error, ValueError) else error.strerror
+            raise ValueError(
+                f"`{name}` is not a possible path: {reason}. Received: {shown}, {len(text):,} characters. "
+                "The content of an image is passed as `io.BytesIO(content)`."
+            ) from error
     except RuntimeError as error:
         raise ValueError(f"`{name}` names a home directory that does not exist: {str(path)!r}") from error
     if suffix is not None and checked.suffix != suffix:
@@ -148,9 +159,8 @@ def _mode(path: Path) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        reason = {errno.ENAMETOOLONG: "is too long for this disk", errno.ELOOP: "is a circle of links"}
-        if error.errno in reason:
-            raise ValueError(f"The path {str(path)!r} {reason[error.errno]}.") from error
+        if error.errno == errno.ELOOP:
+            raise ValueError(f"The path {str(path)!r} is a circle of links.") from error
         raise
 
 
@@ -257,6 +267,8 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
     if len(set(checked)) != len(checked):
         twice = next(name for name in checked if checked.count(name) > 1)
         raise ValueError(f"`class_names` holds {twice!r} more than once; each class needs its own name.")
+    if not checked and num_classes is None:
+        raise ValueError("`class_names` is empty; give at least one name.")
     if num_classes is not None and len(checked) != num_classes:
         raise ValueError(
             f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {_listed(checked)}."

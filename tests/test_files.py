@@ -201,7 +201,6 @@ def test_files_without_an_end_and_odd_paths(tmp_path):
         (tmp_path / "pipe.keras", ValueError, "is a pipe, a socket or a device"),
         (Path(os.devnull), ValueError, "is a pipe, a socket or a device"),
         (tmp_path / "circle.keras", ValueError, "is a circle of links"),
-        (tmp_path / ("a" * 5000 + ".keras"), ValueError, "too long"),
         (tmp_path / "none.keras", FileNotFoundError, r"Expected a note, but there is no file '.*none\.keras'"),
         (tmp_path / "file" / "a.keras", FileNotFoundError, "no file"),
     ):
@@ -210,5 +209,6 @@ def test_files_without_an_end_and_odd_paths(tmp_path):
         with pytest.raises(kind, match=message) if kind is ValueError else contextlib.suppress(OSError):
             check_new_file(path, "path", path.suffix)
     check_regular_file(tmp_path / "file", "a note")
-    with pytest.raises(ValueError, match="null character"):
-        check_path("a\0b", "path")
+    for path, message in (("a\0b", "null byte"), ("a" * 5000, "too long.*5,000 characters")):
+        with pytest.raises(ValueError, match=message):
+            check_path(path, "path")

@@ -42,6 +42,7 @@ def read_input(x: Any, name: str = "x", *, on_error: OnError = "raise") -> Input
         ValueError: As `load_image`, or if a folder has no images.
         TypeError: As `load_image`.
         FileNotFoundError: As `load_image`.
+        OSError: As `load_image`.
         ImportError: As `load_image`.
     """
     check_on_error(on_error)

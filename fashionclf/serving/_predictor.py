@@ -62,6 +62,7 @@ class FrozenPredictor:
             ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
             RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
                 from one that used TensorFlow.
@@ -79,6 +80,7 @@ class FrozenPredictor:
             ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
             RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
                 from one that used TensorFlow.

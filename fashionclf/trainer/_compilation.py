@@ -173,7 +173,7 @@ class Compilation:
         A model that the caller compiled keeps what its callbacks have set, as in Keras.
         """
         rate = self._model.optimizer.learning_rate
-        first = float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else None
+        first = float(rate.numpy()) if isinstance(rate, keras.Variable) else None
         try:
             yield
         except TypeError as error:

@@ -525,6 +525,7 @@ class Trainer:
                 unknown, or the weights diverged in training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
             RuntimeError: If this process was forked from one that used TensorFlow; `compile_predictor` works there.
 
@@ -614,6 +615,7 @@ class Trainer:
                 training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
         compute = self._computing(batch_size, precision)
