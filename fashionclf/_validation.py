@@ -1,21 +1,28 @@
-"""Checks of user input: names, numbers, paths, labels, class names.
+"""Checks of user input: names, numbers, paths, labels.
 
 Every check names the argument and says what was received, what was expected and how to fix it.
 Nothing here changes its argument; what is returned may share memory with it.
 """
 
 import difflib
+import errno
+import math
 import numbers
 import operator
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._arrays import as_array
+from fashionclf._text import cut, listed, shown
 from fashionclf._types import FloatArray, IntArray, LabelsLike
+
+# The largest count that TensorFlow's 32-bit integers take.
+_LARGEST_COUNT: Final = 2**31 - 1
 
 _Name = TypeVar("_Name", bound=str)
 
@@ -23,24 +30,29 @@ _Name = TypeVar("_Name", bound=str)
 def check_choice(value: object, name: str, choices: Collection[_Name]) -> _Name:
     """Return `value` if it is one of `choices`; otherwise raise with the closest match suggested."""
     if not isinstance(value, str):
-        raise TypeError(f"`{name}` must be a string, one of {_listed(choices)}. Received: {value!r}")
+        raise TypeError(f"`{name}` must be a string, one of {listed(choices)}. Received: {shown(value)}")
     for choice in choices:
         if value == choice:
             return choice
     close = difflib.get_close_matches(value.lower(), choices, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"Unknown {name} {value!r}.{hint} Expected one of {_listed(choices)}.")
+    raise ValueError(f"Unknown {name} {shown(value)}.{hint} Expected one of {listed(choices)}.")
 
 
-def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
-    """Return `value` as an `int` of at least `minimum`."""
-    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__") or np.ndim(value):
+def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int = _LARGEST_COUNT) -> int:
+    """Return `value` as an `int` from `minimum` to `maximum`."""
+    try:
+        number = None if isinstance(value, bool | np.bool_) or np.ndim(value) else operator.index(value)
+    except (TypeError, ValueError):  # it has no `__index__`, or is a ragged list
+        number = None
+    if number is None:
         raise TypeError(
-            f"`{name}` must be an integer of at least {minimum}. Received: {value!r} ({type(value).__name__})"
+            f"`{name}` must be an integer of at least {minimum}. Received: {shown(value)} ({type(value).__name__})"
         )
-    number = operator.index(value)
     if number < minimum:
-        raise ValueError(f"`{name}` must be an integer of at least {minimum}. Received: {value!r}")
+        raise ValueError(f"`{name}` must be an integer of at least {minimum}. Received: {shown(value)}")
+    if number > maximum:
+        raise ValueError(f"`{name}` must be an integer of at most {maximum:,}. Received: {shown(value)}")
     return number
 
 
@@ -57,12 +69,15 @@ def check_number(
     """Return `value` as a `float` inside the interval from `low` to `high`."""
     bounds = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number in {bounds}. Received: {value!r}")
-    number = float(value)
+        raise TypeError(f"`{name}` must be a number in {bounds}. Received: {shown(value)}")
+    try:
+        number = float(value) + 0.0  # -0.0 becomes 0.0
+    except OverflowError:  # an integer above the largest float
+        number = math.copysign(math.inf, value)
     above = number > low if open_low else number >= low
     below = number < high if open_high else number <= high
     if not (above and below):  # also catches NaN
-        raise ValueError(f"`{name}` must be a number in {bounds}. Received: {value!r}")
+        raise ValueError(f"`{name}` must be a number in {bounds}. Received: {shown(value)}")
     return number
 
 
@@ -73,7 +88,7 @@ def check_flag(value: Any, name: str, *, or_else: str | None = None) -> bool:
     """
     if not isinstance(value, bool | np.bool_):
         expected = "True or False" if or_else is None else f"True, False or {or_else}"
-        raise TypeError(f"`{name}` must be {expected}. Received: {value!r}")
+        raise TypeError(f"`{name}` must be {expected}. Received: {shown(value)}")
     return bool(value)
 
 
@@ -81,24 +96,28 @@ def check_seed(seed: Any) -> int | None:
     """Return `seed` as an `int` from 0 to 2**32 - 1, or None."""
     if seed is None:
         return None
-    number = check_count(seed, "seed", minimum=0)
-    if number >= 2**32:
-        raise ValueError(f"`seed` must be below 2**32. Received: {seed!r}")
-    return number
+    return check_count(seed, "seed", minimum=0, maximum=2**32 - 1)
 
 
 def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
     """Return `path` as a `Path`, with the file name ending demanded by `suffix`."""
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
-        raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {path!r}")
+        raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {shown(path)}")
     if not os.fspath(path):
         raise ValueError(f"`{name}` must be a path. Received an empty string.")
+    text = shown(str(path), 300)
     try:
         checked = Path(path).expanduser()
+        os.stat(checked)  # noqa: PTH116  # `Path.exists` hides what is wrong with a path
     except RuntimeError as error:
-        raise ValueError(f"`{name}` names a home directory that does not exist: {str(path)!r}") from error
+        raise ValueError(f"`{name}` names a home directory that does not exist: {text}") from error
+    except ValueError as error:  # a NUL, or half of a surrogate pair
+        raise ValueError(f"`{name}` is not a possible path: {text}: {error}") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(f"`{name}` is too long for a path: {text}") from error
     if suffix is not None and checked.suffix != suffix:
-        raise ValueError(f"`{name}` must end in {suffix!r}. Received: {str(path)!r}. Use a name like 'boots{suffix}'.")
+        raise ValueError(f"`{name}` must end in {suffix!r}. Received: {text}. Use a name like 'boots{suffix}'.")
     return checked
 
 
@@ -106,9 +125,10 @@ def check_new_file(path: Any, name: str, suffix: str) -> Path:
     """Return the path of a file to write: its folder exists, and no folder has its name. Links are followed."""
     checked = check_path(path, name, suffix=suffix)
     if checked.is_dir():
-        raise ValueError(f"`{name}` is a folder: {str(path)!r}. Name a file, such as 'boots{suffix}' in it.")
+        raise ValueError(f"`{name}` is a folder: {shown(str(path), 300)}. Name a file, such as 'boots{suffix}' in it.")
     if not checked.parent.is_dir():
-        raise FileNotFoundError(f"`{name}`: the folder {str(checked.parent)!r} does not exist; make it first.")
+        folder = shown(str(checked.parent), 300)
+        raise FileNotFoundError(f"`{name}`: the folder {folder} does not exist; make it first.")
     return checked.resolve()
 
 
@@ -130,17 +150,14 @@ def check_labels(
 
 
 def _as_label_array(labels: LabelsLike, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-    try:
-        array = np.asarray(labels)
-    except Exception as error:
-        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
+    array = as_array(labels, name)
     if array.dtype.kind not in "buif":
         fix = (
             " Turn names into numbers with `[class_names.index(name) for name in labels]`."
             if array.dtype.kind in "US"
             else ""
         )
-        raise TypeError(f"`{name}` must be integers or one-hot rows. Received dtype {array.dtype}.{fix}")
+        raise TypeError(f"`{name}` must be integers or one-hot rows. Received dtype {cut(str(array.dtype))}.{fix}")
     if array.ndim not in (1, 2):
         raise ValueError(f"`{name}` has shape {array.shape}, expected integers (n,) or one-hot rows (n, num_classes).")
     if not array.size:
@@ -158,11 +175,11 @@ def _check_integers(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | No
             )
     low, high = int(array.min()), int(array.max())
     if high > np.iinfo(np.int64).max:
-        raise ValueError(f"`{name}` holds values up to {high}, expected small integers from 0.")
+        raise ValueError(f"`{name}` holds values up to {shown(high)}, expected small integers from 0.")
     if low < 0 or (num_classes is not None and high >= num_classes):
         expected = f"0..{num_classes - 1}" if num_classes is not None else "0 or more"
         raise ValueError(
-            f"`{name}` holds values from {low} to {high}, expected {expected}. "
+            f"`{name}` holds values from {shown(low)} to {shown(high)}, expected {expected}. "
             "Number the classes from 0, or build the model with more `num_classes`."
         )
     return array.astype(np.int64, copy=False)
@@ -173,7 +190,8 @@ def _check_one_hot(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | Non
         raise ValueError(
             f"`{name}` has {array.shape[1]} columns, expected {num_classes}: one-hot rows have one per class."
         )
-    rows = array.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # infinity is refused next
+        rows = array.astype(np.float32, copy=False)
     if not (np.isfinite(rows).all() and (rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=1e-4)):
         raise ValueError(
             f"`{name}` of shape {array.shape} are not one-hot rows: each row must be non-negative and sum to 1. "
@@ -186,7 +204,7 @@ def check_groups(groups: Any, num_images: int) -> NDArray[Any] | None:
     """Return the group of each image as an array `(n,)` of integers or strings, or None."""
     if groups is None:
         return None
-    array = np.asarray(groups)
+    array = as_array(groups, "groups")
     if array.dtype.kind not in "uiUS" or array.shape != (num_images,):
         raise ValueError(
             f"`groups` must be one integer or string per image, ({num_images},). Received shape {array.shape}, dtype "
@@ -200,27 +218,3 @@ def integer_labels(labels: IntArray | FloatArray) -> IntArray:
     if labels.ndim == 2:
         return np.asarray(labels.argmax(axis=1), dtype=np.int64)
     return labels  # type: ignore[return-value]  # checked labels with one axis are int64
-
-
-def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, ...]:
-    """Return class names as a tuple of distinct strings, `num_classes` of them if that is given."""
-    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
-        raise TypeError(f"`class_names` must be a sequence of strings. Received: {names!r}")
-    checked = tuple(names)
-    for name in checked:
-        if not isinstance(name, str):
-            raise TypeError(f"`class_names` must be strings. Received: {name!r} ({type(name).__name__})")
-        if not name.strip():
-            raise ValueError("`class_names` holds an empty name; give every class a name.")
-    if len(set(checked)) != len(checked):
-        twice = next(name for name in checked if checked.count(name) > 1)
-        raise ValueError(f"`class_names` holds {twice!r} more than once; each class needs its own name.")
-    if num_classes is not None and len(checked) != num_classes:
-        raise ValueError(
-            f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {_listed(checked)}."
-        )
-    return tuple(str(name) for name in checked)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)

@@ -1,10 +1,14 @@
 """Class names, per data set and language."""
 
+import functools
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from fashionclf._text import listed, shown
 from fashionclf._types import DatasetName, IntArray, Language
 from fashionclf._validation import check_choice
 
@@ -50,6 +54,12 @@ CLASS_NAMES: Final[tuple[str, ...]] = _GARMENTS
 """Fashion-MNIST's ten class names in the data set's own spelling; label `i` is `CLASS_NAMES[i]`."""
 
 
+_LONGEST_NAME: Final = 256  # characters
+
+
+_UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, surrogates, line breaks
+
+
 def class_names(dataset: DatasetName = "fashion_mnist", language: Language = "en") -> tuple[str, ...]:
     """Return the ten class names of a data set, in label order.
 
@@ -72,6 +82,59 @@ def class_names(dataset: DatasetName = "fashion_mnist", language: Language = "en
     """
     by_language = _NAMES[check_choice(dataset, "dataset", tuple(_NAMES))]
     return by_language[check_choice(language, "language", tuple(by_language))]
+
+
+def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, ...]:
+    """Return class names as a tuple of distinct strings, `num_classes` of them if that is given."""
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise TypeError(f"`class_names` must be a sequence of strings. Received: {shown(names)}")
+    checked = tuple(names)
+    for name in checked:
+        if not isinstance(name, str):
+            raise TypeError(f"`class_names` must be strings. Received: {shown(name)} ({type(name).__name__})")
+    checked = _distinct_names(checked)
+    if num_classes is not None and len(checked) != num_classes:
+        raise ValueError(
+            f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {listed(checked)}."
+        )
+    return checked
+
+
+@functools.lru_cache(maxsize=64)  # every prediction has its names checked
+def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        _check_name(name)
+    twice = _first_twice(names)
+    if twice is not None:
+        raise ValueError(f"`class_names` holds {shown(twice)} more than once; each class needs its own name.")
+    meaning = meaning_of(names)
+    twice = None if meaning is None else _first_twice(meaning)
+    if meaning is not None and twice is not None:
+        same = [name for name, each in zip(names, meaning, strict=True) if each == twice]
+        raise ValueError(
+            f"`class_names` names one class in two languages: {listed(same)}. Give it one name, and its images one "
+            "label."
+        )
+    return tuple(map(str, names))
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise ValueError("`class_names` holds an empty name; give every class a name.")
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(
+            f"`class_names` holds a name of {len(name):,} characters, expected at most {_LONGEST_NAME}: {shown(name)}"
+        )
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in name):
+        raise ValueError(
+            "`class_names` holds a name with a line break, another control character or half of a surrogate pair, "
+            f"which files of labels cannot hold: {shown(name)}"
+        )
+
+
+def _first_twice(names: Iterable[str]) -> str | None:
+    """Return the first of some names that occurs more than once, or None."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
@@ -110,7 +173,7 @@ def match_labels(names: Sequence[str], known: Iterable[Sequence[str]], what: str
                 labels = np.array([other.index(name) for name in own], dtype=np.int64)
                 return None if (labels == np.arange(len(labels))).all() else labels
     raise ValueError(
-        f"`{what}` has the classes {', '.join(map(repr, names))}; the Trainer has "
-        f"{', '.join(map(repr, lists[0]))}. Pass labels of the Trainer's classes. If they are the same under "
-        "other names, set `trainer.class_names` to those, or pass images and labels without names."
+        f"`{what}` has the classes {listed(names, 400)}; the Trainer has {listed(lists[0], 400)}. Pass labels of the "
+        "Trainer's classes. If they are the same under other names, set `trainer.class_names` to those, or pass images "
+        "and labels without names."
     )

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from fashionclf._arrays import as_array
 from fashionclf._images import shape_of
+from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, IntArray
-from fashionclf._validation import check_class_names, check_count
-from fashionclf.labels import CLASS_NAMES
+from fashionclf._validation import check_count
+from fashionclf.labels import CLASS_NAMES, check_class_names
 
 
 class Prediction:
@@ -150,13 +152,11 @@ class Predictions(Sequence[Prediction]):
         sources: Sequence[str] | None = None,
         doubts: Sequence[Sequence[str]] | None = None,
     ) -> None:
-        try:
-            array = np.asarray(probabilities)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"`probabilities` must be an array of numbers: {error}") from error
+        array = as_array(probabilities, "probabilities")
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"`probabilities` must be an array of numbers. Received dtype {array.dtype}")
-        array = array.astype(np.float32, copy=False)
+            raise TypeError(f"`probabilities` must be an array of numbers. Received dtype {cut(str(array.dtype))}")
+        with np.errstate(over="ignore"):  # infinity is refused below
+            array = array.astype(np.float32, copy=False)
         if array.ndim != 2 or array.shape[1] < 2:
             raise ValueError(
                 f"`probabilities` has shape {array.shape}, expected (n, num_classes) with at least 2 classes."
@@ -203,7 +203,7 @@ class Predictions(Sequence[Prediction]):
         if index is None or isinstance(index, tuple | bool | np.bool_):
             raise TypeError(
                 "Predictions are indexed by image: with an integer, a slice, a mask or an array of integers. For "
-                f"columns index `probabilities`. Received: {index!r}"
+                f"columns index `probabilities`. Received: {shown(index)}"
             )
         rows = self.probabilities[index]
         sources: Any = None if self.sources is None else np.array(self.sources, dtype=object)[index]

@@ -74,7 +74,7 @@ TABLE = {
         ("size True", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=True), TYPE, "number"),
         ("too small to stratify", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=5), VALUE,
          "stratify=False"),
-        ("seed", lambda w: fc.train_validation_split(IMAGES, LABELS, seed=2**32), VALUE, "below"),
+        ("seed", lambda w: fc.train_validation_split(IMAGES, LABELS, seed=2**32), VALUE, "at most 4,294,967,295"),
         ("seed type", lambda w: fc.train_validation_split(IMAGES, LABELS, seed=1.0), TYPE, "integer"),
         ("stratify", lambda w: fc.train_validation_split(IMAGES, LABELS, stratify=1), TYPE, "True or False"),
     ],

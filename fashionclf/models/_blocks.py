@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from fashionclf._images import IMAGE_SHAPE
+from fashionclf._text import shown
 from fashionclf._validation import check_choice, check_count, check_flag, check_number, check_seed
 
 ACTIVATIONS: Final = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "linear")
@@ -64,7 +65,7 @@ def glorot(seeds: Iterator[int]) -> Any:
 
 def check_name(name: Any) -> str:
     if not isinstance(name, str) or not name:
-        raise TypeError(f"`name` must be a non-empty string. Received: {name!r}")
+        raise TypeError(f"`name` must be a non-empty string. Received: {shown(name)}")
     return name
 
 

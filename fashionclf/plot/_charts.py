@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, WIDTH, check_one_image, shape_of
+from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImagesLike, LabelsLike
-from fashionclf._validation import check_class_names, check_count, check_labels, check_number, integer_labels
+from fashionclf._validation import check_count, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
+from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, show_image, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
 from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset
@@ -146,7 +148,7 @@ def comparison(
         ['88.0%', '92.0% ± 1.0 (3)']
     """
     named = check_mapping(results, "results", "accuracies")
-    accuracies = {name: _check_accuracies(value, f"results[{name!r}]") for name, value in named.items()}
+    accuracies = {name: _check_accuracies(value, f"results[{shown(name)}]") for name, value in named.items()}
     ax = place_for_one(ax, 7, 1.1 + 1.6 * _height(accuracies))
     for row, values in enumerate(accuracies.values()):
         mean = float(values.mean())
@@ -174,7 +176,7 @@ def _check_prediction(prediction: Any) -> Prediction:
             raise ValueError(f"`prediction` holds {len(prediction)} predictions: pass one, such as `predictions[0]`.")
         return prediction[0]
     if not isinstance(prediction, Prediction):
-        raise TypeError(f"`prediction` must be a Prediction, such as `predictions[0]`. Received: {prediction!r}")
+        raise TypeError(f"`prediction` must be a Prediction, such as `predictions[0]`. Received: {shown(prediction)}")
     return prediction
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, WIDTH, check_one_image
+from fashionclf._text import shown
 from fashionclf._types import ImagesLike
 from fashionclf._validation import check_count
 from fashionclf.plot._canvas import place_for_many, place_for_one, shortened, show_image, whole
@@ -49,7 +50,7 @@ def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | 
     """
     limit = check_count(limit, "limit")
     layers = {
-        name: check_array(value, f"maps[{name!r}]", ("height", "width", "channels"))
+        name: check_array(value, f"maps[{shown(name)}]", ("height", "width", "channels"))
         for name, value in check_mapping(maps, "maps", "arrays (height, width, channels)").items()
     }
     columns = 8
@@ -99,7 +100,8 @@ def kernels(
     if isinstance(kernels, Mapping):
         named = check_mapping(kernels, "kernels", "arrays (height, width, in, filters)")
         layers = {
-            f"{shortened(name, 30)}: ": check_array(value, f"kernels[{name!r}]", axes) for name, value in named.items()
+            f"{shortened(name, 30)}: ": check_array(value, f"kernels[{shown(name)}]", axes)
+            for name, value in named.items()
         }
     else:
         layers = {"": check_array(kernels, "kernels", axes)}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._arrays import as_array
+from fashionclf._text import cut, shown
 from fashionclf._validation import check_choice
 from fashionclf.plot._canvas import place_for_many, series_style, whole, wrapped
 from fashionclf.plot._fonts import text_style
@@ -73,7 +75,7 @@ def _as_runs(history: Any) -> dict[str, _Run]:
     """Return one training run (under the name "") or several by name."""
     if isinstance(history, Mapping) and any(isinstance(v, Mapping) or hasattr(v, "history") for v in history.values()):
         named = check_mapping(history, "history", "training runs")
-        return {name: _as_run(run, f"history[{name!r}]") for name, run in named.items()}
+        return {name: _as_run(run, f"history[{shown(name)}]") for name, run in named.items()}
     return {"": _as_run(history, "history")}
 
 
@@ -87,7 +89,7 @@ def _as_run(run: Any, name: str) -> _Run:
     if not any(map(np.size, numbers.values())):
         raise ValueError(f"`{name}` holds no epoch: plot it after `fit`.")
     curves = check_mapping(numbers, name, "numbers, one per epoch")
-    values = {metric: _check_curve(curve, f"{name}[{metric!r}]") for metric, curve in curves.items()}
+    values = {metric: _check_curve(curve, f"{name}[{shown(metric)}]") for metric, curve in curves.items()}
     lengths = {len(curve) for curve in values.values()}
     if len(lengths) > 1:
         raise ValueError(
@@ -100,10 +102,10 @@ def _as_run(run: Any, name: str) -> _Run:
 
 
 def _check_curve(curve: Any, name: str) -> NDArray[np.float64]:
-    try:
-        values = np.asarray(curve, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"`{name}` must be numbers, one per epoch: {error}") from error
+    given = as_array(curve, name)
+    if given.dtype.kind not in "buif":
+        raise TypeError(f"`{name}` must be numbers, one per epoch. Received dtype {cut(str(given.dtype))}")
+    values = given.astype(np.float64)
     if values.ndim != 1:
         raise ValueError(f"`{name}` has shape {values.shape}, expected (epochs,).")
     return values

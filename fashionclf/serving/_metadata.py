@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from fashionclf._validation import check_class_names, check_number
+from fashionclf._validation import check_number
+from fashionclf.labels import check_class_names
 
 FORMAT: Final = 1
 

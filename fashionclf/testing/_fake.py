@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from typing_extensions import override
 
+from fashionclf._arrays import as_array
 from fashionclf._images import scale_pixels
 from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import LabelledStream, read_labelled
 from fashionclf._streams import stream_kind
 from fashionclf._types import ClassNames, FloatArray, LabelledLike, LabelsLike, Precision, PredictLike
-from fashionclf._validation import check_choice, check_class_names, check_count, check_number, integer_labels
+from fashionclf._validation import check_choice, check_count, check_number, integer_labels
 from fashionclf.datasets import Split
-from fashionclf.labels import CLASS_NAMES
+from fashionclf.labels import CLASS_NAMES, check_class_names
 from fashionclf.photographs._input import Classified, classify_images, read_input
 from fashionclf.photographs._many import OnError
 from fashionclf.photographs._sources import InputImages
@@ -275,7 +276,7 @@ def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> 
         AttributeError: A fake Trainer has no 'fit'; it has ...
     """
     if not isinstance(answers, str | Predictions) and hasattr(answers, "__array__"):
-        array = np.asarray(answers)
+        array = as_array(answers, "answers")
         answers = array.tolist() if array.dtype.kind in "OU" else array  # such as np.array(class_names)[labels]
     if class_names is not None:
         names = check_class_names(class_names)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fashionclf._text import shown
 from fashionclf._validation import check_count, check_new_file, check_seed
 from fashionclf.augmentation import Augmentation
 from fashionclf.recipe import Recipe
@@ -93,7 +94,7 @@ def _changed_recipe(recipe: Recipe, *, early_stopping: Any, augment: Any, **give
         if isinstance(augment, bool):
             augment = (recipe.augmentation or Augmentation()) if augment else None
         elif not isinstance(augment, Augmentation):
-            raise TypeError(f"`augment` must be an Augmentation, True or False. Received: {augment!r}")
+            raise TypeError(f"`augment` must be an Augmentation, True or False. Received: {shown(augment)}")
         changes["augmentation"] = augment
     return dataclasses.replace(recipe, **changes)
 
@@ -101,7 +102,7 @@ def _changed_recipe(recipe: Recipe, *, early_stopping: Any, augment: Any, **give
 def _check_verbose(verbose: Any) -> str | int:
     """Return Keras's verbosity; Keras itself takes any other value for a progress bar."""
     if isinstance(verbose, bool | float) or verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {verbose!r}")
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {shown(verbose)}")
     return verbose  # type: ignore[no-any-return]
 
 
@@ -111,5 +112,5 @@ def _check_callbacks(callbacks: Any) -> tuple[keras.callbacks.Callback, ...]:
     checked = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
     for callback in checked:
         if not isinstance(callback, keras.callbacks.Callback):
-            raise TypeError(f"`callbacks` must be keras.callbacks.Callback instances. Received: {callback!r}")
+            raise TypeError(f"`callbacks` must be keras.callbacks.Callback instances. Received: {shown(callback)}")
     return checked
