@@ -10,7 +10,8 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Collection, Iterable
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,10 @@ from numpy.typing import NDArray
 from fashionclf._arrays import as_array
 from fashionclf._text import cut, listed, shown
 from fashionclf._types import FloatArray, IntArray, LabelsLike
+
+_LONGEST_NAME: Final = 256  # characters
+
+_UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, surrogates, line breaks
 
 # The largest count that TensorFlow's 32-bit integers take.
 _LARGEST_COUNT: Final = 2**31 - 1
@@ -34,7 +39,7 @@ def check_choice(value: object, name: str, choices: Collection[_Name]) -> _Name:
     for choice in choices:
         if value == choice:
             return choice
-    close = difflib.get_close_matches(value.lower(), choices, n=1)
+    close = difflib.get_close_matches(cut(value.lower()), choices, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"Unknown {name} {shown(value)}.{hint} Expected one of {listed(choices)}.")
 
@@ -43,7 +48,7 @@ def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int = _LARG
     """Return `value` as an `int` from `minimum` to `maximum`."""
     try:
         number = None if isinstance(value, bool | np.bool_) or np.ndim(value) else operator.index(value)
-    except (TypeError, ValueError):  # it has no `__index__`, or is a ragged list
+    except Exception:  # it has no `__index__`, is a ragged list, or fails to be an array
         number = None
     if number is None:
         raise TypeError(
@@ -73,7 +78,7 @@ def check_number(
     try:
         number = float(value) + 0.0  # -0.0 becomes 0.0
     except OverflowError:  # an integer above the largest float
-        number = math.copysign(math.inf, value)
+        number = math.inf if value > 0 else -math.inf
     above = number > low if open_low else number >= low
     below = number < high if open_high else number <= high
     if not (above and below):  # also catches NaN
@@ -130,6 +135,57 @@ def check_new_file(path: Any, name: str, suffix: str) -> Path:
         folder = shown(str(checked.parent), 300)
         raise FileNotFoundError(f"`{name}`: the folder {folder} does not exist; make it first.")
     return checked.resolve()
+
+
+def check_text(value: Any, name: str) -> str:
+    """Return a short text on one line, as names of classes and models are."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a string. Received: {shown(value)} ({type(value).__name__})")
+    if not value.strip():
+        raise ValueError(f"`{name}` is an empty name: {shown(value)}. Give it at least one letter or digit.")
+    if len(value) > _LONGEST_NAME:
+        raise ValueError(
+            f"`{name}` is a name of {len(value):,} characters, expected at most {_LONGEST_NAME}: {shown(value)}"
+        )
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in value):
+        raise ValueError(
+            f"`{name}` has a line break, another control character or half of a surrogate pair, which files of names "
+            f"cannot hold: {shown(value)}"
+        )
+    return str(value)
+
+
+def check_each(values: Any, name: str, count: int, of: str = "images") -> tuple[Any, ...]:
+    """Return one value for each image as a tuple."""
+    if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Collection):
+        raise TypeError(f"`{name}` must be a sequence with one value for each of the {of}. Received: {shown(values)}")
+    if len(values) != count:
+        raise ValueError(f"`{name}` has {len(values)} entries but there are {count} {of}.")
+    return tuple(values)
+
+
+def check_rows(part: Any, name: str, count: int) -> slice | NDArray[Any]:
+    """Return a slice, a mask `(count,)` or positions `(n,)` of `count` rows."""
+    if isinstance(part, slice):
+        try:
+            return slice(*part.indices(count)) if part.step is None or part.step > 0 else part
+        except TypeError as error:
+            raise TypeError(
+                f"`{name}`: the bounds of a slice must be integers or None. Received: {shown(part)}"
+            ) from error
+    array = as_array(part, name)
+    if not array.size:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "bui" or array.ndim != 1:
+        raise TypeError(
+            f"`{name}` must be a slice, a mask or an array of positions. Received shape {array.shape}, dtype "
+            f"{cut(str(array.dtype))}."
+        )
+    if array.dtype.kind == "b" and len(array) != count:
+        raise IndexError(f"`{name}` is a mask of {len(array)} values, expected {count}.")
+    if array.dtype.kind != "b" and array.size and not -count <= array.min() <= array.max() < count:
+        raise IndexError(f"`{name}` holds positions from {array.min()} to {array.max()}, expected below {count}.")
+    return array
 
 
 def check_labels(
@@ -208,7 +264,7 @@ def check_groups(groups: Any, num_images: int) -> NDArray[Any] | None:
     if array.dtype.kind not in "uiUS" or array.shape != (num_images,):
         raise ValueError(
             f"`groups` must be one integer or string per image, ({num_images},). Received shape {array.shape}, dtype "
-            f"{array.dtype}."
+            f"{cut(str(array.dtype))}."
         )
     return array
 

@@ -1,7 +1,6 @@
 """Class names, per data set and language."""
 
 import functools
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -10,7 +9,7 @@ import numpy as np
 
 from fashionclf._text import listed, shown
 from fashionclf._types import DatasetName, IntArray, Language
-from fashionclf._validation import check_choice
+from fashionclf._validation import check_choice, check_text
 
 _GARMENTS: Final = (
     "T-shirt/top",
@@ -54,12 +53,6 @@ CLASS_NAMES: Final[tuple[str, ...]] = _GARMENTS
 """Fashion-MNIST's ten class names in the data set's own spelling; label `i` is `CLASS_NAMES[i]`."""
 
 
-_LONGEST_NAME: Final = 256  # characters
-
-
-_UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, surrogates, line breaks
-
-
 def class_names(dataset: DatasetName = "fashion_mnist", language: Language = "en") -> tuple[str, ...]:
     """Return the ten class names of a data set, in label order.
 
@@ -89,7 +82,7 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
     if isinstance(names, str | bytes) or not isinstance(names, Iterable):
         raise TypeError(f"`class_names` must be a sequence of strings. Received: {shown(names)}")
     checked = tuple(names)
-    for name in checked:
+    for name in checked:  # before they are looked up in a cache, which takes only what can be hashed
         if not isinstance(name, str):
             raise TypeError(f"`class_names` must be strings. Received: {shown(name)} ({type(name).__name__})")
     checked = _distinct_names(checked)
@@ -102,34 +95,19 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
 
 @functools.lru_cache(maxsize=64)  # every prediction has its names checked
 def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        _check_name(name)
-    twice = _first_twice(names)
+    checked = tuple(check_text(name, "class_names") for name in names)
+    twice = _first_twice(checked)
     if twice is not None:
         raise ValueError(f"`class_names` holds {shown(twice)} more than once; each class needs its own name.")
-    meaning = meaning_of(names)
+    meaning = meaning_of(checked)
     twice = None if meaning is None else _first_twice(meaning)
     if meaning is not None and twice is not None:
-        same = [name for name, each in zip(names, meaning, strict=True) if each == twice]
+        same = [name for name, each in zip(checked, meaning, strict=True) if each == twice]
         raise ValueError(
             f"`class_names` names one class in two languages: {listed(same)}. Give it one name, and its images one "
             "label."
         )
-    return tuple(map(str, names))
-
-
-def _check_name(name: str) -> None:
-    if not name.strip():
-        raise ValueError("`class_names` holds an empty name; give every class a name.")
-    if len(name) > _LONGEST_NAME:
-        raise ValueError(
-            f"`class_names` holds a name of {len(name):,} characters, expected at most {_LONGEST_NAME}: {shown(name)}"
-        )
-    if any(unicodedata.category(character) in _UNPRINTABLE for character in name):
-        raise ValueError(
-            "`class_names` holds a name with a line break, another control character or half of a surrogate pair, "
-            f"which files of labels cannot hold: {shown(name)}"
-        )
+    return checked
 
 
 def _first_twice(names: Iterable[str]) -> str | None:

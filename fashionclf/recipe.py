@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import keras
 
-from fashionclf._text import shown
+from fashionclf._text import listed, shown
 from fashionclf._types import Precision, Schedule
 from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.augmentation import Augmentation
@@ -125,7 +125,7 @@ def _known_fields(values: Any, kind: type[Recipe | Augmentation], name: str) -> 
     unknown = values.keys() - {each.name for each in fields(kind)}
     if unknown:
         raise ValueError(
-            f"A {name} has no {', '.join(map(repr, sorted(map(str, unknown))))}: it was written by a newer version of "
+            f"A {name} has no {listed(sorted(map(str, unknown)))}: it was written by a newer version of "
             "fashionclf, or is damaged."
         )
     return values

@@ -3,7 +3,7 @@
 import pickle
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import keras
 import numpy as np
@@ -19,6 +19,8 @@ from fashionclf._validation import check_choice, check_count, check_groups, chec
 from fashionclf.datasets import Split
 from fashionclf.presets import list_presets
 from fashionclf.trainer._trainer import Trainer
+
+_MOST_PROCESSES: Final = 1024
 
 
 class Classifier(Protocol):
@@ -107,13 +109,10 @@ def cross_validate(
 def _check_n_jobs(n_jobs: Any) -> int | None:
     if n_jobs is None:
         return None
-    received = f"Received: {shown(n_jobs)}"
-    expected = f"`n_jobs` must be a number of processes, -1 for one per processor core, or None. {received}"
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
-        raise TypeError(expected)
-    if n_jobs == 0:
-        raise ValueError(expected)
-    return int(n_jobs)
+    number = check_count(n_jobs, "n_jobs", minimum=-_MOST_PROCESSES, maximum=_MOST_PROCESSES)
+    if not number:
+        raise ValueError("`n_jobs` must be a number of processes, -1 for one per processor core, or None. Received: 0")
+    return number
 
 
 _Fold = tuple[NDArray[np.int64], NDArray[np.int64], int | None]  # images to train on, images to test on, the seed

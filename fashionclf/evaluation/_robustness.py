@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fashionclf._doubts import without_doubts
 from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike
-from fashionclf._validation import check_choice, check_seed, integer_labels
+from fashionclf._validation import check_choice, check_count, check_seed, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.evaluation._corruptions import CORRUPTIONS, SEVERITIES, check_severity, corrupt
 from fashionclf.trainer._trainer import Trainer, check_trainer
@@ -55,10 +55,12 @@ class CorruptionRobustness:
 
         Raises:
             ValueError: If the severity was not measured.
+            TypeError: If it is not an integer.
         """
-        if severity not in self.severities:
+        level = check_count(severity, "severity")
+        if level not in self.severities:
             raise ValueError(f"`severity` must be one of {self.severities}. Received: {shown(severity)}")
-        column = self.accuracies[:, self.severities.index(severity)]
+        column = self.accuracies[:, self.severities.index(level)]
         return dict(zip(self.corruptions, column.tolist(), strict=True))
 
 

@@ -105,11 +105,11 @@ def prediction(
     image = None if image is None else check_one_image(image, "image")
     rows = max(_FEWEST_ROWS, len(labels))
     ax = place_for_one(ax, 6.5, 0.9 + max(0.4 * rows, _height(names[label] for label in labels)))
-    shown = names_to_show(names)
+    labelled = names_to_show(names)
     shares = predicted.probabilities[labels].astype(float)
     bars = ax.barh(range(len(labels)), shares, color=[BLUE] + [SKY] * (len(labels) - 1))
     ax.bar_label(bars, [percent(share) for share in shares], padding=3)
-    _name_rows(ax, [shown[label] for label in labels])
+    _name_rows(ax, [labelled[label] for label in labels])
     ax.set(xlim=(0, 1.14), xticks=np.linspace(0, 1, 6), ylim=(rows - 0.4, -0.6), xlabel="probability")
     if image is not None:
         # every bar but the first is at most half as long as the axis, and so leaves the corner free

@@ -53,9 +53,11 @@ def check_array(value: Any, name: str, axes: tuple[str, ...]) -> NDArray[np.floa
     array = read_array(value, name)
     if array.ndim != len(axes) or not array.size:
         raise ValueError(f"`{name}` has shape {array.shape}, expected ({', '.join(axes)}), none of them 0.")
+    with np.errstate(over="ignore"):  # infinity is refused next
+        array = array.astype(np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"`{name}` holds NaN or infinity, expected finite numbers.")
-    return array.astype(np.float64)
+    return array
 
 
 def read_array(value: Any, name: str) -> NDArray[Any]:

@@ -111,9 +111,9 @@ def kernels(
         title = f"{name}{height}x{width}, {_part(filters, limit, 'filter')}"
         if inputs > 1:
             title += f" (columns) on {_part(inputs, input_limit, 'channel')} (rows)"
-        shown = weights[:, :, :input_limit, :limit]
-        tiles = shown.transpose(2, 3, 0, 1).reshape(-1, height, width)
-        panels.append((title, _mosaic(tiles, columns=8 if inputs == 1 else shown.shape[3])))
+        part = weights[:, :, :input_limit, :limit]
+        tiles = part.transpose(2, 3, 0, 1).reshape(-1, height, width)
+        panels.append((title, _mosaic(tiles, columns=8 if inputs == 1 else part.shape[3])))
     return _draw_panels(panels, figure, colours="RdBu_r", centred=True)
 
 

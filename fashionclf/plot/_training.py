@@ -50,14 +50,14 @@ def history(
         [('loss', 2), ('accuracy', 1)]
     """
     runs = _as_runs(history)
-    shown = _choose_metrics(runs, metrics)
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
+    chosen = _choose_metrics(runs, metrics)
+    columns = min(2, len(chosen))
+    rows = math.ceil(len(chosen) / columns)
     width = 6.5 if columns == 1 else 9
     place = place_for_many(figure, width, 3.3 * rows)
-    for i, metric in enumerate(shown, start=1):
+    for i, metric in enumerate(chosen, start=1):
         _draw_metric(place.add_subplot(rows, columns, i), runs, metric)
-    legend_height = _add_legend(place, runs, shown, columns_of_text=int(11 * width))
+    legend_height = _add_legend(place, runs, chosen, columns_of_text=int(11 * width))
     if figure is None:
         whole(place).set_size_inches(width, 3.1 * rows + legend_height)
     return whole(place)
@@ -105,7 +105,8 @@ def _check_curve(curve: Any, name: str) -> NDArray[np.float64]:
     given = as_array(curve, name)
     if given.dtype.kind not in "buif":
         raise TypeError(f"`{name}` must be numbers, one per epoch. Received dtype {cut(str(given.dtype))}")
-    values = given.astype(np.float64)
+    with np.errstate(over="ignore"):  # a loss may be infinite
+        values = given.astype(np.float64)
     if values.ndim != 1:
         raise ValueError(f"`{name}` has shape {values.shape}, expected (epochs,).")
     return values

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -99,9 +99,12 @@ def _changed_recipe(recipe: Recipe, *, early_stopping: Any, augment: Any, **give
     return dataclasses.replace(recipe, **changes)
 
 
+_VERBOSITIES: Final = ("auto", 0, 1, 2)
+
+
 def _check_verbose(verbose: Any) -> str | int:
     """Return Keras's verbosity; Keras itself takes any other value for a progress bar."""
-    if isinstance(verbose, bool | float) or verbose not in ("auto", 0, 1, 2):
+    if isinstance(verbose, bool) or not isinstance(verbose, str | int | np.integer) or verbose not in _VERBOSITIES:
         raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {shown(verbose)}")
     return verbose  # type: ignore[no-any-return]
 

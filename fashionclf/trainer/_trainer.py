@@ -819,6 +819,11 @@ class Trainer:
             TypeError: If an argument has the wrong type.
         """
         file = check_path(path, "path", suffix=SUFFIX)
+        if custom_objects is not None and not isinstance(custom_objects, Mapping):
+            raise TypeError(
+                "`custom_objects` must be a dictionary from names to classes and functions. Received: "
+                f"{shown(custom_objects)}"
+            )
         model, metadata = read_classifier(file, custom_objects)
         if metadata is None:
             if class_names is None:
