@@ -78,7 +78,7 @@ def check_number(
     try:
         number = float(value) + 0.0  # -0.0 becomes 0.0
     except OverflowError:  # an integer above the largest float
-        number = math.inf if value > 0 else -math.inf
+        number = math.inf if value > 0 else -math.inf  # type: ignore[operator]  # numbers.Real has no types
     above = number > low if open_low else number >= low
     below = number < high if open_high else number <= high
     if not (above and below):  # also catches NaN

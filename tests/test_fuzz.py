@@ -82,7 +82,11 @@ def try_odd_values(callables, name, examples):
     arguments = sorted(set(CALLS[name](callables)[1]) - {argument for row, argument in NOT_TRIED if row == name})
 
     @settings(
-        max_examples=examples, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(argument=st.sampled_from(arguments), value=ODD)
@@ -119,7 +123,7 @@ def outcome(name, call, arguments):
 
 @pytest.mark.parametrize("name", CALLS)
 def test_odd_values_give_a_result_or_a_documented_error(callables, name):
-    try_odd_values(callables, name, examples=8)
+    try_odd_values(callables, name, examples=5)
 
 
 @pytest.mark.slow

@@ -106,7 +106,7 @@ def _check_verbose(verbose: Any) -> str | int:
     """Return Keras's verbosity; Keras itself takes any other value for a progress bar."""
     if isinstance(verbose, bool) or not isinstance(verbose, str | int | np.integer) or verbose not in _VERBOSITIES:
         raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {shown(verbose)}")
-    return verbose  # type: ignore[no-any-return]
+    return verbose if isinstance(verbose, str) else int(verbose)
 
 
 def _check_callbacks(callbacks: Any) -> tuple[keras.callbacks.Callback, ...]:
