@@ -108,7 +108,7 @@ TABLE = {
         ("batch_norm", lambda w: fc.dense_model(batch_norm="no"), TYPE, "True or False"),
         ("num_classes", lambda w: fc.dense_model(num_classes=0), VALUE, "at least 1"),
         ("seed", lambda w: fc.dense_model(seed="0"), TYPE, "integer"),
-        ("name", lambda w: fc.dense_model(name=""), TYPE, "non-empty string"),
+        ("name", lambda w: fc.dense_model(name=""), VALUE, "empty name"),
     ],
     "cnn_model": [
         ("filters", lambda w: fc.cnn_model(()), VALUE, "1 to 4 blocks"),
@@ -165,7 +165,7 @@ TABLE = {
         ("rows", lambda w: fc.flip_averaged(keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])), VALUE,
          r"\(None, 784\)"),
         ("not built", lambda w: fc.flip_averaged(keras.Sequential([keras.layers.Flatten()])), VALUE, "must be built"),
-        ("name", lambda w: fc.flip_averaged(w.trainer.model, name=3), TYPE, "non-empty string"),
+        ("name", lambda w: fc.flip_averaged(w.trainer.model, name=3), TYPE, "must be a string"),
     ],
     "list_presets": [("pretrained", lambda w: fc.list_presets(pretrained="yes"), TYPE, "True or False")],
     "evaluate_predictions": [

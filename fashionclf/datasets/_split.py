@@ -101,9 +101,11 @@ class Split:
 
     def __getitem__(self, part: Any) -> "Split":
         if _is_integer(part):
+            position = shown(operator.index(part))
             raise TypeError(
                 f"A Split is taken apart by slices, masks or arrays of positions. Received: {shown(part)}. For one "
-                "image use `split.images[i]` and `split.labels[i]`; unpack with `images, labels = split`."
+                f"image use `split.images[{position}]` and `split.labels[{position}]`; unpack with `images, labels = "
+                "split`."
             )
         if isinstance(part, tuple):
             raise TypeError(

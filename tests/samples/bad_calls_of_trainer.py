@@ -5,10 +5,12 @@ import numpy as np
 
 import fashionclf as fc
 from samples.bad_input import (
+    BAD_PHOTOGRAPHS,
     IMAGES,
     LABELS,
     NAMES,
     OUT_OF_RANGE,
+    SOME_BAD_IMAGES,
     SOME_BAD_LABELS,
     SOME_BAD_PHOTOGRAPHS,
     compiled,
