@@ -18,7 +18,7 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
         TypeError: If it cannot be read.
     """
     try:
-        hidden = any(map(_hides_values, value if isinstance(value, list | tuple) else (value,)))
+        hidden = _hides_values(value) or (_may_hold_masks(value) and any(map(_hides_values, value)))
         array = None if hidden else np.asarray(value)
     except Exception as error:
         raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
@@ -28,6 +28,12 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
             "out."
         )
     return array
+
+
+def _may_hold_masks(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(
+        issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, value))
+    )
 
 
 def _hides_values(value: Any) -> bool:

@@ -204,8 +204,8 @@ class Predictions(Sequence[Prediction]):
                 "Predictions are indexed by image: with an integer, a slice, a mask or an array of integers. For "
                 f"columns index `probabilities`. Received: {shown(index)}"
             )
-        if hasattr(index, "__index__") and not np.ndim(index):
-            position = check_count(index, "index", minimum=-(2**31))
+        if type(index) is int or (hasattr(index, "__index__") and not np.ndim(index)):
+            position = index if type(index) is int else check_count(index, "index", minimum=-(2**31))
             if not -len(self) <= position < len(self):
                 raise IndexError(f"There are {len(self)} predictions, none at {position}.")
             source = None if self.sources is None else self.sources[position]

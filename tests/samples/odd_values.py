@@ -125,7 +125,6 @@ OTHERS = {
     "masked structured": lambda: np.ma.array([(1, 2.0)], dtype="i4,f8", mask=[(1, 0)]),
     "structured": lambda: np.zeros(4, np.dtype([(f"field {i}", "i4") for i in range(300)])),
     "record": lambda: np.rec.array([(1, 2.0)]),
-    "matrix": lambda: np.asmatrix(np.zeros((4, 784), np.uint8)),
     "object array": lambda: np.array([1, "a", None], dtype=object),
     "text array": lambda: np.array(["Shirt", "Bag"]),
     "bytes array": lambda: np.array([b"a", b"b"]),
