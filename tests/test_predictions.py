@@ -105,7 +105,7 @@ class TestSources:
         assert "source" not in predictions.to_records()[0]
 
     def test_there_is_one_for_each(self):
-        with pytest.raises(ValueError, match="`sources` has 2 names but there are 1 predictions"):
+        with pytest.raises(ValueError, match="`sources` has 2 entries but there are 1 predictions"):
             fc.Predictions([[0.9, 0.1]], ["Bag", "Coat"], sources=["a", "b"])
 
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from fashionclf._doubts import warn_of_doubts
 from fashionclf._types import ClassNames, PathLike
-from fashionclf._validation import check_choice, check_class_names, check_path
+from fashionclf._validation import check_choice, check_path
 from fashionclf.datasets import Split
+from fashionclf.labels import check_class_names
 from fashionclf.photographs._decoding import SUFFIXES, unreadable
-from fashionclf.photographs._doubts import warn_of_doubts
 from fashionclf.photographs._many import OnError, check_on_error, read_many
 from fashionclf.photographs._reading import is_folder
 

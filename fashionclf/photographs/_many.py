@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from fashionclf._doubts import Doubts
 from fashionclf._types import UInt8Array
 from fashionclf._validation import check_choice
 from fashionclf._warnings import stack_level
-from fashionclf.photographs._doubts import Doubts
 from fashionclf.photographs._reading import import_packages
 from fashionclf.photographs._steps import preprocessing_steps
 

@@ -48,7 +48,7 @@ def _coefficients(image: Any, pixels: int) -> int:
     if not image.info.get("progressive") and _first_scan(image.fp) == len(image.layer):
         return 0
     sampling = [across * down for _, across, down, _ in image.layer]
-    return 2 * pixels * sum(sampling) // max(sampling)
+    return int(2 * pixels * sum(sampling) // max(sampling))
 
 
 def _first_scan(file: Any) -> int:

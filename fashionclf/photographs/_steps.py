@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._doubts import LIGHT, Doubts, warn_of_doubts
 from fashionclf._images import HEIGHT, WIDTH
 from fashionclf._types import FloatArray, PhotographLike, UInt8Array
-from fashionclf.photographs._doubts import LIGHT, Doubts, warn_of_doubts
 from fashionclf.photographs._foreground import FAINT, Scene, border_of, scene_of
 from fashionclf.photographs._masks import Box, bounding_box
 from fashionclf.photographs._reading import name_of, read_photograph

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import keras
 import numpy as np
 
+from fashionclf._doubts import doubts_of, warn_of_doubts
 from fashionclf._files import disk_errors_of, replacing, temporary_folder
 from fashionclf._images import HEIGHT, WIDTH, check_images, round_pixels, scale_pixels
 from fashionclf._types import FloatArray, ImagesLike, PathLike, UInt8Array
@@ -19,7 +20,6 @@ from fashionclf._validation import check_choice, check_new_file, check_path
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
 from fashionclf.datasets._synthetic import draw_garments
-from fashionclf.photographs._doubts import doubts_of, warn_of_doubts
 from fashionclf.serving._checksum import SUMS, sums_of
 from fashionclf.serving._convert import convert_to_litert, write_saved_model
 from fashionclf.serving._convert_onnx import convert_to_onnx

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from fashionclf._files import read_json
-from fashionclf._validation import check_class_names, check_number
+from fashionclf._validation import check_number
+from fashionclf.labels import check_class_names
 
 FORMAT: Final = 2
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from fashionclf._text import shown
 from fashionclf._types import FloatArray, IntArray
 from fashionclf._validation import integer_labels
 from fashionclf.preprocessing import one_hot
@@ -74,7 +75,7 @@ class Compilation:
         self._model = model
         self._units = units
         if isinstance(metrics, str) or not isinstance(metrics, Iterable):
-            raise TypeError(f"`metrics` must be a list of metrics. Received: {metrics!r}. Use [{metrics!r}].")
+            raise TypeError(f"`metrics` must be a list of metrics. Received: {shown(metrics)}. Use [{shown(metrics)}].")
         self._metrics = tuple(metrics)
         for metric in self._metrics:
             check_known(metric, "metric", keras.metrics)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import keras
 
+from fashionclf._text import shown
 from fashionclf.recipe import OPTIMIZERS, Recipe
 
 _WARM_UP: Final = 0.25  # share of the steps of one-cycle in which the learning rate rises
@@ -23,7 +24,7 @@ def choose_optimizer(
     if isinstance(optimizer, str):
         return dataclasses.replace(recipe, optimizer=optimizer.lower()), None
     if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise TypeError(f"`optimizer` must be a name or a keras.optimizers.Optimizer. Received: {optimizer!r}")
+        raise TypeError(f"`optimizer` must be a name or a keras.optimizers.Optimizer. Received: {shown(optimizer)}")
     if recipe.schedule != "constant" or recipe.learning_rate is not None:
         raise ValueError(
             "An optimizer instance has its own learning rate, so that the recipe's `learning_rate` and `schedule` "

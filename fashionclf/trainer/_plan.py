@@ -182,16 +182,18 @@ def training_and_validation(
 
 def _check_stream_options(data: LabelledStream, options: FitOptions, *, with_validation: bool) -> None:
     """Refuse what needs all images at once."""
+    is_tensorflow = data.stream.kind == "tf.data.Dataset"
     if options.recipe.validation_split and not with_validation:
+        parts = f", such as `{data.name}.take(n)` beside `{data.name}.skip(n)`" if is_tensorflow else ""
         raise ValueError(
             f"`validation_split={options.recipe.validation_split:g}` needs all images at once, but `{data.name}` is a "
-            f"stream. Pass `validation_data`, such as `{data.name}.take(n)` beside `{data.name}.skip(n)`, or "
-            "`validation_split=0` if it is the recipe's."
+            f"stream. Pass `validation_data`{parts}, or `validation_split=0` if it is the recipe's."
         )
     if data.is_batched and options.batch_size_given:
+        change = f"pass `{data.name}.rebatch({options.recipe.batch_size})`" if is_tensorflow else "change it there"
         raise ValueError(
             f"`batch_size={options.recipe.batch_size}` was received, but `{data.name}` comes in batches of its own. "
-            f"Leave it out, or pass `{data.name}.rebatch({options.recipe.batch_size})`."
+            f"Leave it out, or {change}."
         )
 
 

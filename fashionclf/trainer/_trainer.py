@@ -4,7 +4,7 @@ import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import keras
 import tensorflow as tf
@@ -13,6 +13,7 @@ from typing_extensions import Buffer, override
 from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import LabelledStream, collect_labelled, read_labelled
 from fashionclf._process import check_process, is_forked
+from fashionclf._text import shown
 from fashionclf._types import (
     ClassNames,
     FloatArray,
@@ -26,7 +27,6 @@ from fashionclf._types import (
 )
 from fashionclf._validation import (
     check_choice,
-    check_class_names,
     check_count,
     check_new_file,
     check_number,
@@ -37,7 +37,7 @@ from fashionclf._version import __version__
 from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.labels import CLASS_NAMES, class_names as class_names_of, match_labels
+from fashionclf.labels import CLASS_NAMES, check_class_names, class_names as class_names_of, match_labels
 from fashionclf.photographs._input import classify_batches, classify_input
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
@@ -77,6 +77,8 @@ from fashionclf.trainer._preset_model import preset_model
 from fashionclf.trainer._readable import check_readable, own_objects
 from fashionclf.trainer._step import TracedSteps
 from fashionclf.trainer._streams import evaluate_model, labels_and_probabilities
+
+_BY_BATCHES: Final = ", or read it with `predict_batches`"
 
 
 class Trainer:
@@ -135,7 +137,7 @@ class Trainer:
         check_process()
         self._image_shape, self._units = check_model(model)
         if recipe is not None and not isinstance(recipe, Recipe):
-            raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
+            raise TypeError(f"`recipe` must be a Recipe. Received: {shown(recipe)}")
         self._recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
         self._recipe_given = recipe is not None or optimizer is not None
         self._compilation = Compilation(
@@ -224,7 +226,7 @@ class Trainer:
     @recipe.setter
     def recipe(self, recipe: Recipe) -> None:
         if not isinstance(recipe, Recipe):
-            raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
+            raise TypeError(f"`recipe` must be a Recipe. Received: {shown(recipe)}")
         choose_optimizer(recipe, self._optimizer)
         self._recipe, self._recipe_given = recipe, True
 
@@ -343,6 +345,8 @@ class Trainer:
                 forked from one that used TensorFlow.
 
         Warns:
+            DoubtfulImageWarning: If all images are nearly black, as masks of zeros and ones are, or most look like
+                negatives. A `Split` is examined when it is made, a stream by its first batch.
             RuntimeWarning: If the loss becomes NaN or infinite; training stops then.
 
         Example:
@@ -437,6 +441,9 @@ class Trainer:
             ValueError: If values are out of range or lengths differ.
             TypeError: If an argument has the wrong type.
 
+        Warns:
+            DoubtfulImageWarning: As `fit`.
+
         Example:
             >>> import fashionclf as fc, numpy as np
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
@@ -479,6 +486,9 @@ class Trainer:
         Raises:
             ValueError: If values are out of range, lengths differ, or the class names are unknown.
             TypeError: If an argument has the wrong type.
+
+        Warns:
+            DoubtfulImageWarning: As `fit`.
 
         Example:
             >>> import fashionclf as fc
@@ -544,7 +554,12 @@ class Trainer:
         """
         names, compute = self._known_names(), self._computing(batch_size, precision)
         found = classify_input(
-            x, compute, threshold=self.unfamiliarity_threshold, on_error=on_error, batch_size=batch_size
+            x,
+            compute,
+            threshold=self.unfamiliarity_threshold,
+            on_error=on_error,
+            batch_size=batch_size,
+            otherwise=_BY_BATCHES,
         )
         return Predictions(found.probabilities, names, sources=found.names, doubts=found.doubts)
 
@@ -619,7 +634,10 @@ class Trainer:
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
         compute = self._computing(batch_size, precision)
-        return classify_input(x, compute, threshold=self.unfamiliarity_threshold, batch_size=batch_size).probabilities
+        found = classify_input(
+            x, compute, threshold=self.unfamiliarity_threshold, batch_size=batch_size, otherwise=_BY_BATCHES
+        )
+        return found.probabilities
 
     def _computing(self, batch_size: Any, precision: Any) -> Callable[[FloatArray], FloatArray]:
         """Return what computes the probabilities of prepared images."""
@@ -844,6 +862,11 @@ class Trainer:
             RuntimeError: If this process was forked from one that used TensorFlow.
         """
         check_process()
+        if custom_objects is not None and not isinstance(custom_objects, Mapping):
+            raise TypeError(
+                "`custom_objects` must be a dictionary from names to classes and functions. Received: "
+                f"{shown(custom_objects)}"
+            )
         model, metadata = read_classifier(check_path(path, "path"), custom_objects)
         if metadata is None:
             if class_names is None:
@@ -934,4 +957,4 @@ def _same_classes(names: Sequence[str], known: Iterable[Sequence[str]]) -> bool:
 def check_trainer(trainer: Any) -> None:
     """Check that an argument is a Trainer."""
     if not isinstance(trainer, Trainer):
-        raise TypeError(f"`trainer` must be a Trainer. Received: {trainer!r}")
+        raise TypeError(f"`trainer` must be a Trainer. Received: {shown(trainer)}")
