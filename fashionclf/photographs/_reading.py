@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -16,7 +17,7 @@ from fashionclf._types import PhotographLike
 from fashionclf._validation import check_path
 from fashionclf._warnings import ignored
 from fashionclf.photographs._decoding import SUFFIXES, WORKING_SIZE, RawImage, clear_errors, decode, unreadable
-from fashionclf.photographs._memory import BUDGET, LIMIT, memory_of
+from fashionclf.photographs._memory import BUDGET, LARGE, LIMIT, memory_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -160,7 +161,11 @@ def _read_file(file: Any, name: str) -> RawImage:
             f"in this format, expected at most {LIMIT:,}. Make it smaller, or open it with pillow if you trust it."
         )
     with BUDGET.reserved(needed):
-        return decode(image, name)
+        if needed < LARGE:
+            return decode(image, name)
+        # The C library keeps what a thread has freed for that thread; one that ends leaves it to the next.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(decode, image, name).result()
 
 
 def _formats_of(file: Any, name: str) -> tuple[list[str], int]:
