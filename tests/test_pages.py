@@ -1,7 +1,7 @@
 """The Python code of README and documentation: each page in a fresh process, block after block, as a reader runs it.
 
 A page runs in a fork of a process that has imported TensorFlow and Keras (`samples/fresh.py` says what is fresh), in a
-folder with the photographs that pages name. `load_data` gives 2,400 and 100 drawn images (`samples/small_data.py`), so
+folder with the photographs that pages name. `load_data` gives 600 and 40 drawn images (`samples/small_data.py`), so
 that training takes seconds. What a page prints is not compared: `docs/make_images.py --check` does that, on real data.
 
 A block marked `<!-- not run: reason -->` is left out. One that begins with a future import is a module of its own.
@@ -18,12 +18,17 @@ import pytest
 from samples import fresh, small_data
 from samples.first_calls import photograph
 
+from fashionclf.datasets._synthetic import draw_garments
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES_WITH_CODE = [page for page in PAGES if "\n```python\n" in page.read_text(encoding="utf-8")]
-NOT_INSTALLED = () if shutil.which("dot") else ("plot.model_diagram",)  # which needs Graphviz
+INSTALLED = {  # what a block needs beside fashionclf[docs], by a word that is in it
+    "model_diagram": shutil.which("dot"),
+    "TensorBoard": importlib.util.find_spec("tensorboard"),
+}
 
 
 @functools.cache
@@ -40,7 +45,8 @@ def modules_of(page):
     lines = page.read_text(encoding="utf-8").splitlines()
     session, alone = {}, []
     for block in make_images().read_blocks(lines):
-        if not block.tested or any(name in "\n".join(block.code) for name in NOT_INSTALLED):
+        code = "\n".join(block.code)
+        if not block.tested or any(word in code and not found for word, found in INSTALLED.items()):
             continue
         numbered = dict(enumerate(block.code, start=block.first + 1))
         if block.code[0].startswith("from __future__"):
@@ -54,7 +60,7 @@ def modules_of(page):
 def files(tmp_path_factory):
     """What the pages name: photo.jpg, folder/, photographs/, and clothes/ with a sub-folder per class and a table."""
     folder = tmp_path_factory.mktemp("files")
-    images, labels = small_data.draw(10_000)
+    images, labels = draw_garments(400)
     rows = []
     for name, label in {"Dress": 3, "Shirt": 6, "T-Shirt": 0, "Polo": 0}.items():
         (folder / "clothes" / name).mkdir(parents=True)
