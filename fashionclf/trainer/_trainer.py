@@ -35,8 +35,7 @@ from fashionclf._validation import (
 from fashionclf._version import __version__
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.labels import CLASS_NAMES, match_labels
-from fashionclf.labels import class_names as class_names_of
+from fashionclf.labels import CLASS_NAMES, class_names as class_names_of, match_labels
 from fashionclf.photographs._input import classify_batches, classify_input
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
