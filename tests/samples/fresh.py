@@ -1,8 +1,8 @@
 """Scripts in fresh processes.
 
-`run` starts a new Python for a script, and notes what threads import: a package that threads share must be imported
-before they start, else one of them can meet a module that another has imported in part. (Waiting for that to happen
-shows it on some machines only.)
+`run` starts a new Python for a script, and notes what threads of fashionclf import: a package that threads share must
+be imported before they start, else one of them can meet a module that another has imported in part. (Waiting for that
+to happen shows it on some machines only.)
 
 `ForkServer.run` forks a process that has imported TensorFlow and Keras and has done nothing else, which saves the
 five seconds that this takes. Fresh in the child: fashionclf, and everything that TensorFlow and Keras do when they are
@@ -106,11 +106,15 @@ def _work(request):
 
 
 class _ImportedByThreads(list):
-    """A finder that finds nothing, and notes the packages that are imported outside the main thread."""
+    """A finder that finds nothing, and notes the packages that fashionclf imports outside the main thread."""
 
     def find_spec(self, name, path=None, target=None):
-        if threading.current_thread() is not threading.main_thread() and path is None:
-            self.append(name)
+        if path is None and threading.current_thread() is not threading.main_thread():
+            frame = sys._getframe()
+            while frame and (frame.f_globals is globals() or "importlib" in frame.f_code.co_filename):
+                frame = frame.f_back
+            if frame and frame.f_globals["__name__"].startswith("fashionclf."):
+                self.append(name)
 
 
 if __name__ == "__main__":
