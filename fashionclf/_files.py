@@ -26,7 +26,8 @@ _PREFIX: Final = ".fashionclf-"
 _DAY: Final = 24 * 3600.0  # seconds
 
 # Why a disk does not take a file. Libraries in C (HDF5, TensorFlow) pass on the text of a reason, not its number.
-_REASONS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REASONS: Final = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _CANNOT_FLUSH: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)  # some network file systems
 
 # What `zipfile` raises for an archive that is not whole; a KeyError for a member that is missing.
@@ -49,8 +50,8 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
         what: How an error calls it, such as "The classifier file".
 
     Raises:
-        OSError: If it cannot be written: of the kind that the reason has (`PermissionError`), with `path` and what is
-            free on that disk. Errors about anything else pass through.
+        OSError: If it cannot be written: of the kind that the reason has (`PermissionError`), with `path` and, if the
+            disk is full, what is free on it. Errors about anything else pass through.
     """
     with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
         part = folder / path.name
@@ -168,9 +169,10 @@ def _reason(raised: BaseException, path: Path) -> int | None:
 
 def _not_written(path: Path, what: str, number: int) -> OSError:
     free = ""
-    with contextlib.suppress(OSError):
-        place = next(each for each in path.parents if each.exists())
-        free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
+    if number in _FULL:
+        with contextlib.suppress(OSError):
+            place = next(each for each in path.parents if each.exists())
+            free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
     kind = type(OSError(number, ""))  # Python chooses it by the number
     error = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
     error.errno = number
@@ -186,12 +188,14 @@ def zip_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
     Raises:
         ValueError: If the archive is damaged, in a few words; also for what `zipfile` raises in the block.
+        OSError: If the file cannot be opened.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            yield archive
-    except _ZIP_ERRORS as error:
-        raise ValueError(str(error) or type(error).__name__) from error
+    with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+        try:
+            with zipfile.ZipFile(opened) as archive:
+                yield archive
+        except _ZIP_ERRORS as error:
+            raise ValueError(str(error) or type(error).__name__) from error
 
 
 def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:

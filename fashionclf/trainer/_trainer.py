@@ -3,7 +3,8 @@
 import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import keras
 import tensorflow as tf
@@ -11,7 +12,7 @@ from typing_extensions import Buffer, override
 
 from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import LabelledStream, collect_labelled, read_labelled
-from fashionclf._process import check_process
+from fashionclf._process import check_process, is_forked
 from fashionclf._types import (
     ClassNames,
     FloatArray,
@@ -33,6 +34,7 @@ from fashionclf._validation import (
     check_seed,
 )
 from fashionclf._version import __version__
+from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
 from fashionclf.labels import CLASS_NAMES, class_names as class_names_of, match_labels
@@ -59,7 +61,7 @@ from fashionclf.trainer._devices import check_agreement, check_processes
 from fashionclf.trainer._file import (
     SUFFIX,
     classifier_content,
-    own_objects,
+    loading_error,
     read_classifier,
     read_content,
     write_classifier,
@@ -72,6 +74,7 @@ from fashionclf.trainer._options import resolve_options
 from fashionclf.trainer._plan import EVALUATION_BATCH, evaluation_data, plan_fit, training_and_validation
 from fashionclf.trainer._predictor import CompiledPredictor
 from fashionclf.trainer._preset_model import preset_model
+from fashionclf.trainer._readable import check_readable, own_objects
 from fashionclf.trainer._step import TracedSteps
 from fashionclf.trainer._streams import evaluate_model, labels_and_probabilities
 
@@ -82,7 +85,9 @@ class Trainer:
     A Trainer can be pickled and copied. The copy has a model of its own and keeps what `save` keeps; attributes that
     you add are not kept. Layers, losses, metrics and optimizers of your own go into a pickle by the name of their
     class or function, so their module must be importable where it is read. Other functions of your own, such as an
-    activation, need `@keras.saving.register_keras_serializable()`.
+    activation, need `@keras.saving.register_keras_serializable()`. What could not be read back is refused, as by
+    `save`. In a process that was forked from one that used TensorFlow, a pickled Trainer raises a RuntimeError when it
+    is used.
 
     Args:
         model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
@@ -332,6 +337,8 @@ class Trainer:
                 several processes train together, without a `seed`, with `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
+            OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
+                Trainer keeps the weights that it has reached.
             RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
                 forked from one that used TensorFlow.
 
@@ -349,6 +356,8 @@ class Trainer:
         check_process()
         self._check_compilation()
         check_processes(self.model, seed=seed, resume=resume)
+        if checkpoint is not None:
+            self._check_readable()
         if validation_data is not None and validation_split:
             raise ValueError("Pass `validation_data` or `validation_split`, not both.")
         options = resolve_options(
@@ -371,11 +380,13 @@ class Trainer:
         data = self._read(x, y, sample_weight, options.recipe.batch_size, known)
         training, validation = training_and_validation(data, validation_data, options, self.num_classes, known)
         training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
-        plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self.save)
+        plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self._write)
         check_agreement(self.model, plan.shared)
-        # All checks are done. The trainer changes only from here on.
+        # All checks are done but one, which needs the compiled model. The trainer changes only after that.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
+            if plan.state is not None:
+                plan.state.check(self.model)
             self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
             self._unfamiliarity_threshold = None  # it was that of the weights before
             with self._compilation.learning_rate_kept():
@@ -766,14 +777,28 @@ class Trainer:
             path: A file name ending in `.keras`, in a folder that exists.
 
         Raises:
-            ValueError: If the name does not end in `.keras` or is a folder's, or the model has a `Lambda` layer, which
-                Keras's safe mode would not load again.
+            ValueError: If the name does not end in `.keras` or is a folder's, or the file could not be read back: the
+                model has a `Lambda` layer or a lambda function, which Keras's safe mode does not load, or a layer, loss
+                or metric of your own that Keras cannot make again. The message has the lines to add to the class.
             FileNotFoundError: If the folder does not exist.
+            OSError: If the disk is full or may not be written to. An older file stays.
             TypeError: If the path is not a string or `os.PathLike`.
         """
         file = check_new_file(path, "path", SUFFIX)
+        self._check_readable()
+        self._write(file)
+
+    def _write(self, file: Path) -> None:
         with self._locks.computing:
             write_classifier(self.model, file, self._metadata())
+
+    def _check_readable(self, *, all_known: bool = False) -> dict[str, Any]:
+        """Prove that what is written can be read again; return the caller's own classes and functions."""
+        own = own_objects(self.model, self._compilation.parts)
+        with self._locks.computing, ignored(UserWarning):  # Keras says them again in `load`
+            compilation = self._compilation.to_dict()
+            check_readable(self.model, self._image_shape, compilation, own, all_known=all_known)
+        return own
 
     def _metadata(self) -> dict[str, Any]:
         """Return what a file keeps beside the model, in JSON's types."""
@@ -798,6 +823,9 @@ class Trainer:
     ) -> Self:
         """Read a classifier that `save` wrote, or a plain `.keras` file.
 
+        The file may come from anywhere: no code in it is run, every part is compared with its checksum and bounded in
+        size before it is read.
+
         Args:
             path: A `.keras` file.
             class_names: Replace the saved ones; needed for a file that plain Keras wrote.
@@ -808,11 +836,13 @@ class Trainer:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names.
+            ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names; or needs
+                `custom_objects`, which the message names. For files of Keras 2 (`.h5`) it has the way to open them.
             TypeError: If an argument has the wrong type.
+            RuntimeError: If this process was forked from one that used TensorFlow.
         """
-        file = check_path(path, "path", suffix=SUFFIX)
-        model, metadata = read_classifier(file, custom_objects)
+        check_process()
+        model, metadata = read_classifier(check_path(path, "path"), custom_objects)
         if metadata is None:
             if class_names is None:
                 raise ValueError(
@@ -823,8 +853,8 @@ class Trainer:
             return trainer
         try:
             trainer = cls._restored(model, metadata, custom_objects)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{str(path)!r} cannot be read: {error}") from error
+        except Exception as error:  # a damaged member may hold anything
+            raise loading_error(error, repr(str(path))) from error
         if class_names is not None:
             trainer.class_names = class_names
         return trainer
@@ -849,18 +879,29 @@ class Trainer:
     @override
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle and copy through the content of a file, without code. What is traced or locked stays behind."""
+        own = self._check_readable(all_known=True)
         with self._locks.computing:
             content: Any = classifier_content(self.model, self._metadata())
         if protocol >= 5:
             content = pickle.PickleBuffer(content)  # that may travel beside the pickle, without another copy
-        return type(self)._from_content, (content, own_objects(self.model, self._compilation.parts))
+        return type(self)._from_content, (content, own)
 
     @classmethod
     def _from_content(cls, content: Buffer, custom_objects: Mapping[str, Any]) -> Self:
+        if is_forked():  # an error here would end the worker of a pool, which starts another for ever
+            return cls.__new__(cls)
         model, metadata = read_content(content, custom_objects)
         if metadata is None:
             raise ValueError("The pickled Trainer is damaged: it has no metadata.")
         return cls._restored(model, metadata, custom_objects)
+
+    if not TYPE_CHECKING:  # or every attribute would exist for type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            """Say why a Trainer that was sent to a forked process has no attributes."""
+            if "_model" not in vars(self) and not name.startswith("__"):
+                check_process()
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     @override
     def __repr__(self) -> str:
