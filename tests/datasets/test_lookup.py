@@ -335,7 +335,7 @@ def test_a_target_without_permission_is_a_permission_error(tiny, tmp_path, monke
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    with pytest.raises(PermissionError, match=r"fashion-mnist' could not be written: Permission denied;"):
+    with pytest.raises(PermissionError, match=r"fashion-mnist' could not be written: Permission denied\."):
         load_data(data_dir=tmp_path)
 
 

@@ -149,7 +149,7 @@ def test_a_folder_without_permission_is_named(tmp_path, trainer, monkeypatch):
         raise PermissionError(13, "Permission denied", f"{dir}/.fashionclf-1")
 
     monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    with pytest.raises(PermissionError, match=r"^The exported model '.*/a\.onnx' could not be written: Perm.* free on"):
+    with pytest.raises(PermissionError, match=r"^The exported model '.*/a\.onnx' could not be written: Perm"):
         trainer.export(tmp_path / "a.onnx", "onnx")
 
 
