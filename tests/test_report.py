@@ -192,6 +192,12 @@ def test_rounded_rows_are_taken():
     assert fc.evaluate_predictions([0, 0], [[0.5, 0.509], [0.5, 0.491]], class_names=["a", "b"]).accuracy == 0.5
 
 
+def test_labels_of_few_bits_are_widened():
+    labels = np.arange(30, dtype=np.uint8)  # a label times the number of classes is more than 255
+    predictions = fc.Predictions(np.eye(30), list(map(str, labels)))
+    np.testing.assert_array_equal(fc.EvaluationReport(labels, predictions).confusion_matrix, np.eye(30))
+
+
 def test_names_of_plain_probabilities():
     assert fc.evaluate_predictions([0], np.eye(10)[:1]).class_names == fc.CLASS_NAMES
     assert fc.evaluate_predictions([0], np.eye(3)[:1]).class_names == ("0", "1", "2")

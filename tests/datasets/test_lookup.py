@@ -239,26 +239,26 @@ def test_a_missing_file_is_named(tiny, tmp_path, name):
 
 def test_all_that_a_folder_has_is_noted(tiny, tmp_path):
     source, content, arrays = tiny["mnist"]
-    assert _idx.read_place(tmp_path, source) == _idx.Reading(None, (), "no Tiny mnist files in it")
-    assert _idx.read_place(tmp_path / "none", source).note == "no such folder"
+    assert _idx.read_place(tmp_path, source, direct=False) == _idx.Reading(None, (), "no Tiny mnist files in it")
+    assert _idx.read_place(tmp_path / "none", source, direct=False).note == "no such folder"
     (tmp_path / "file").touch()
-    assert _idx.read_place(tmp_path / "file", source).note == "not a folder"
+    assert _idx.read_place(tmp_path / "file", source, direct=False).note == "not a folder"
     npz_of_words(tmp_path, arrays)
-    assert _idx.read_place(tmp_path, source).note == "mnist.npz is damaged"
+    assert _idx.read_place(tmp_path, source, direct=False).note == "mnist.npz is damaged"
     images, labels, *rest = content
     (put(tmp_path, dict.fromkeys(rest, b""), folder="mnist", compressed=False) / labels).write_bytes(content[labels])
-    reading = _idx.read_place(tmp_path, source)
+    reading = _idx.read_place(tmp_path, source, direct=False)
     assert reading.note == f"mnist.npz is damaged; lacks {images}; {rest[0]} is damaged; {rest[1]} is damaged"
     assert [error.path.name for error in reading.damaged] == ["mnist.npz", *rest]
     (tmp_path / "mnist" / labels).unlink()
-    assert f"lacks {images}, {labels};" in _idx.read_place(tmp_path, source).note
+    assert f"lacks {images}, {labels};" in _idx.read_place(tmp_path, source, direct=False).note
 
 
 def test_files_beside_an_intact_npz_are_not_read(tiny, tmp_path):
     source, content, arrays = tiny["mnist"]
     save_npz(tmp_path, arrays)
     put(tmp_path, dict.fromkeys(content, b""), folder="mnist")
-    assert _idx.read_place(tmp_path, source).damaged == ()
+    assert _idx.read_place(tmp_path, source, direct=False).damaged == ()
 
 
 def test_an_archive_that_ends_too_early_is_damaged(tiny, tmp_path, monkeypatch):
@@ -268,7 +268,7 @@ def test_an_archive_that_ends_too_early_is_damaged(tiny, tmp_path, monkeypatch):
         raise EOFError  # without a word, as zipfile does
 
     monkeypatch.setattr(np, "load", ends)
-    (error,) = _idx.read_place(tmp_path, tiny["mnist"][0]).damaged
+    (error,) = _idx.read_place(tmp_path, tiny["mnist"][0], direct=False).damaged
     assert str(error) == f"{tmp_path / 'mnist.npz'} is not the published mnist.npz: EOFError"
 
 
