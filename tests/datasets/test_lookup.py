@@ -250,7 +250,10 @@ def test_all_that_a_folder_has_is_noted(tiny, tmp_path):
     reading = _idx.read_place(tmp_path, source, direct=False)
     assert reading.note == f"mnist.npz is damaged; lacks {images}; {rest[0]} is damaged; {rest[1]} is damaged"
     assert [error.path.name for error in reading.damaged] == ["mnist.npz", *rest]
+    put(tmp_path, {images: content[images]}, folder="mnist")
+    assert _idx.read_place(tmp_path, source, direct=False).note.count("lacks") == 0
     (tmp_path / "mnist" / labels).unlink()
+    (tmp_path / "mnist" / f"{images}.gz").unlink()
     assert f"lacks {images}, {labels};" in _idx.read_place(tmp_path, source, direct=False).note
 
 
