@@ -17,144 +17,80 @@ after the package was imported, as in a notebook.
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from fashionclf._version import __version__
+from fashionclf._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from fashionclf import explain, plot, testing
-    from fashionclf import sklearn as sklearn
-    from fashionclf.augmentation import Augmentation
-    from fashionclf.datasets import Dataset, Split, load_data
+    from fashionclf import explain as explain, plot as plot, sklearn as sklearn, testing as testing
+    from fashionclf.augmentation import Augmentation as Augmentation
+    from fashionclf.datasets import Dataset as Dataset, Split as Split, load_data as load_data
     from fashionclf.evaluation import (
-        CorruptionRobustness,
-        ShiftRobustness,
-        calibrate,
-        corruption_robustness,
-        cross_validate,
-        shift_robustness,
+        CorruptionRobustness as CorruptionRobustness,
+        ShiftRobustness as ShiftRobustness,
+        calibrate as calibrate,
+        corruption_robustness as corruption_robustness,
+        cross_validate as cross_validate,
+        shift_robustness as shift_robustness,
     )
-    from fashionclf.labels import CLASS_NAMES, class_names
-    from fashionclf.models import cnn_model, dense_model, flip_averaged
+    from fashionclf.labels import CLASS_NAMES as CLASS_NAMES, class_names as class_names
+    from fashionclf.models import cnn_model as cnn_model, dense_model as dense_model, flip_averaged as flip_averaged
     from fashionclf.photographs import (
-        DoubtfulImageWarning,
-        PreprocessingSteps,
-        UnreadableImageWarning,
-        load_folder,
-        load_image,
-        preprocessing_steps,
+        DoubtfulImageWarning as DoubtfulImageWarning,
+        PreprocessingSteps as PreprocessingSteps,
+        UnreadableImageWarning as UnreadableImageWarning,
+        load_folder as load_folder,
+        load_image as load_image,
+        preprocessing_steps as preprocessing_steps,
     )
-    from fashionclf.predictions import Prediction, Predictions
+    from fashionclf.predictions import Prediction as Prediction, Predictions as Predictions
     from fashionclf.preprocessing import (
-        add_channel_axis,
-        flatten,
-        one_hot,
-        prepare_images,
-        scale,
-        train_validation_split,
+        add_channel_axis as add_channel_axis,
+        flatten as flatten,
+        one_hot as one_hot,
+        prepare_images as prepare_images,
+        scale as scale,
+        train_validation_split as train_validation_split,
     )
-    from fashionclf.presets import Preset, get_preset, list_presets
-    from fashionclf.pretrained import PretrainedWeights
-    from fashionclf.recipe import Recipe
-    from fashionclf.report import CalibrationBin, Confusion, EvaluationReport, evaluate_predictions
-    from fashionclf.serving import ExportReport, FrozenPredictor, load_exported
-    from fashionclf.trainer import Trainer
+    from fashionclf.presets import Preset as Preset, get_preset as get_preset, list_presets as list_presets
+    from fashionclf.pretrained import PretrainedWeights as PretrainedWeights
+    from fashionclf.recipe import Recipe as Recipe
+    from fashionclf.report import (
+        CalibrationBin as CalibrationBin,
+        Confusion as Confusion,
+        EvaluationReport as EvaluationReport,
+        evaluate_predictions as evaluate_predictions,
+    )
+    from fashionclf.serving import (
+        ExportReport as ExportReport,
+        FrozenPredictor as FrozenPredictor,
+        load_exported as load_exported,
+    )
+    from fashionclf.trainer import Trainer as Trainer
 
-# Without `sklearn`: `from fashionclf import *` must not take the place of `import sklearn`.
-__all__ = [
-    "CLASS_NAMES",
-    "Augmentation",
-    "CalibrationBin",
-    "Confusion",
-    "CorruptionRobustness",
-    "Dataset",
-    "DoubtfulImageWarning",
-    "EvaluationReport",
-    "ExportReport",
-    "FrozenPredictor",
-    "Prediction",
-    "Predictions",
-    "PreprocessingSteps",
-    "Preset",
-    "PretrainedWeights",
-    "Recipe",
-    "ShiftRobustness",
-    "Split",
-    "Trainer",
-    "UnreadableImageWarning",
-    "__version__",
-    "add_channel_axis",
-    "calibrate",
-    "class_names",
-    "cnn_model",
-    "corruption_robustness",
-    "cross_validate",
-    "dense_model",
-    "evaluate_predictions",
-    "explain",
-    "flatten",
-    "flip_averaged",
-    "get_preset",
-    "list_presets",
-    "load_data",
-    "load_exported",
-    "load_folder",
-    "load_image",
-    "one_hot",
-    "plot",
-    "prepare_images",
-    "preprocessing_steps",
-    "scale",
+# The imports above, for the running program: public names by the module that defines them.
+_DEFINED_IN: Final = {
+    "augmentation": "Augmentation",
+    "datasets": "Dataset Split load_data",
+    "evaluation": "CorruptionRobustness ShiftRobustness calibrate corruption_robustness cross_validate "
     "shift_robustness",
-    "testing",
-    "train_validation_split",
-]
-
-# The imports above, for the running program: each name by the module that defines it.
-_HOMES: Final = {
-    "CLASS_NAMES": "labels",
-    "Augmentation": "augmentation",
-    "CalibrationBin": "report",
-    "Confusion": "report",
-    "CorruptionRobustness": "evaluation",
-    "Dataset": "datasets",
-    "DoubtfulImageWarning": "photographs",
-    "EvaluationReport": "report",
-    "ExportReport": "serving",
-    "FrozenPredictor": "serving",
-    "Prediction": "predictions",
-    "Predictions": "predictions",
-    "PreprocessingSteps": "photographs",
-    "Preset": "presets",
-    "PretrainedWeights": "pretrained",
-    "Recipe": "recipe",
-    "ShiftRobustness": "evaluation",
-    "Split": "datasets",
-    "Trainer": "trainer",
-    "UnreadableImageWarning": "photographs",
-    "add_channel_axis": "preprocessing",
-    "calibrate": "evaluation",
-    "class_names": "labels",
-    "cnn_model": "models",
-    "corruption_robustness": "evaluation",
-    "cross_validate": "evaluation",
-    "dense_model": "models",
-    "evaluate_predictions": "report",
-    "flatten": "preprocessing",
-    "flip_averaged": "models",
-    "get_preset": "presets",
-    "list_presets": "presets",
-    "load_data": "datasets",
-    "load_exported": "serving",
-    "load_folder": "photographs",
-    "load_image": "photographs",
-    "one_hot": "preprocessing",
-    "prepare_images": "preprocessing",
-    "preprocessing_steps": "photographs",
-    "scale": "preprocessing",
-    "shift_robustness": "evaluation",
-    "train_validation_split": "preprocessing",
+    "labels": "CLASS_NAMES class_names",
+    "models": "cnn_model dense_model flip_averaged",
+    "photographs": "DoubtfulImageWarning PreprocessingSteps UnreadableImageWarning load_folder load_image "
+    "preprocessing_steps",
+    "predictions": "Prediction Predictions",
+    "preprocessing": "add_channel_axis flatten one_hot prepare_images scale train_validation_split",
+    "presets": "Preset get_preset list_presets",
+    "pretrained": "PretrainedWeights",
+    "recipe": "Recipe",
+    "report": "CalibrationBin Confusion EvaluationReport evaluate_predictions",
+    "serving": "ExportReport FrozenPredictor load_exported",
+    "trainer": "Trainer",
 }
+_HOMES: Final = {name: module for module, names in _DEFINED_IN.items() for name in names.split()}
 _PUBLIC_MODULES: Final = ("explain", "plot", "testing", "sklearn")  # whose names are used with the module's before them
 _MODULES: Final = frozenset((*_HOMES.values(), *_PUBLIC_MODULES))
+
+# Without `sklearn`: `from fashionclf import *` must not take the place of `import sklearn`.
+__all__ = sorted({*_HOMES, *_PUBLIC_MODULES, "__version__"} - {"sklearn"})  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,8 +5,9 @@ with a warning. `tests/test_keras_internals.py` has a canary test for each, whic
 """
 
 import contextlib
+import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import keras
@@ -21,25 +22,15 @@ _ACTIVATIONS: Final = frozenset(
     ("relu", "leakyrelu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "linear", "prelu", "relu6", "hardsilu")
 )
 
-# What the faster kernels of the training step were written for. A layer with another option is left as it is.
-_KNOWN_OPTIONS: Final[Mapping[type[keras.Layer], frozenset[str]]] = {
-    keras.layers.BatchNormalization: frozenset(
-        (
-            *("name", "trainable", "dtype", "axis", "momentum", "epsilon", "center", "scale", "synchronized"),
-            *("beta_initializer", "gamma_initializer", "moving_mean_initializer", "moving_variance_initializer"),
-            *("beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"),
-            *("renorm", "renorm_clipping", "renorm_momentum"),  # since Keras 3.14
-        )
-    ),
-    keras.layers.DepthwiseConv2D: frozenset(
-        (
-            *("name", "trainable", "dtype", "kernel_size", "strides", "padding", "depth_multiplier", "data_format"),
-            *("dilation_rate", "activation", "use_bias", "depthwise_initializer", "bias_initializer"),
-            *("depthwise_regularizer", "bias_regularizer", "activity_regularizer"),
-            *("depthwise_constraint", "bias_constraint"),
-        )
-    ),
-}
+# What the fused normalisation of the training step was written for. A layer with another option is left as it is.
+_KNOWN_OPTIONS: Final = frozenset(
+    (
+        *("name", "trainable", "dtype", "axis", "momentum", "epsilon", "center", "scale", "synchronized"),
+        *("beta_initializer", "gamma_initializer", "moving_mean_initializer", "moving_variance_initializer"),
+        *("beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"),
+        *("renorm", "renorm_clipping", "renorm_momentum"),  # since Keras 3.14
+    )
+)
 
 
 def _changed(what: str, instead: str) -> None:
@@ -78,12 +69,21 @@ def is_builtin(value: Any) -> bool:
     return str(module).startswith("keras.")
 
 
-def has_known_options(layer: keras.Layer) -> bool:
-    """Tell whether a layer has only the options that the faster kernels were written for.
+def missing_object(error: BaseException) -> str | None:
+    """Return the name of the class or function without which Keras could not load a model, None for other errors.
+
+    Relies on the text of Keras's error. With another text, the error of Keras is passed on.
+    """
+    found = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
+    return found[1] if found else None
+
+
+def has_known_options(layer: keras.layers.BatchNormalization) -> bool:
+    """Tell whether a layer has only the options that the fused normalisation was written for.
 
     Relies on the keys of `get_config()`. With another key the layer computes by Keras's own code.
     """
-    unknown = layer.get_config().keys() - _KNOWN_OPTIONS[type(layer)]
+    unknown = layer.get_config().keys() - _KNOWN_OPTIONS
     if unknown:
         _changed(f"the options of `{type(layer).__name__}` ({', '.join(sorted(unknown))})", "training is slower")
     return not unknown

@@ -1,4 +1,4 @@
-"""Text in columns, where a Korean syllable is as wide as two Latin letters."""
+"""Text in columns, where a Korean syllable is as wide as two Latin letters; the first line of an error."""
 
 import unicodedata
 
@@ -12,3 +12,8 @@ def display_width(text: str) -> int:
 def padded(text: str, width: int) -> str:
     """Return a text followed by spaces, `width` columns in all."""
     return text + " " * (width - display_width(text))
+
+
+def first_line(error: BaseException | str) -> str:
+    """Return the first line of the message of an error, or its kind if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

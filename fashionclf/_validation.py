@@ -5,12 +5,15 @@ Nothing here changes its argument; what is returned may share memory with it.
 """
 
 import difflib
+import errno
 import numbers
 import operator
 import os
+import re
+import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,8 @@ from numpy.typing import NDArray
 from fashionclf._types import FloatArray, IntArray, LabelsLike
 
 _Name = TypeVar("_Name", bound=str)
+
+_URL: Final = re.compile(r"[a-zA-Z][\w+.-]+://|(https?|ftp|file|s3|gs):/")  # `Path` makes one slash of two
 
 
 def check_choice(value: object, name: str, choices: Collection[_Name]) -> _Name:
@@ -91,8 +96,14 @@ def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
     """Return `path` as a `Path`, with the file name ending demanded by `suffix`."""
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {path!r}")
-    if not os.fspath(path):
-        raise ValueError(f"`{name}` must be a path. Received an empty string.")
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise ValueError(f"`{name}` must be a path. Received {'a null character' if text else 'an empty string'}.")
+    if _URL.match(text):
+        raise ValueError(
+            f"`{name}` is a URL: {text!r}. Expected a path on this computer: download it first, for example with "
+            "`urllib.request.urlretrieve(url, path)`."
+        )
     try:
         checked = Path(path).expanduser()
     except RuntimeError as error:
@@ -102,14 +113,45 @@ def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
     return checked
 
 
+def check_regular_file(path: Path, what: str) -> None:
+    """Raise an error unless `path` is a file that can be read to its end: a pipe or a device may wait for ever.
+
+    Args:
+        path: The path.
+        what: What is expected there, such as "a classifier file".
+    """
+    mode = _mode(path)
+    if mode is None:
+        raise FileNotFoundError(f"Expected {what}, but there is no file {str(path)!r}.")
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise ValueError(f"Expected {what}. {str(path)!r} is {found}.")
+
+
 def check_new_file(path: Any, name: str, suffix: str) -> Path:
-    """Return the path of a file to write: its folder exists, and no folder has its name. Links are followed."""
+    """Return the path of a file to write: its folder exists, and nothing else has its name. Links are followed."""
     checked = check_path(path, name, suffix=suffix)
-    if checked.is_dir():
+    mode = _mode(checked)
+    if mode is not None and stat.S_ISDIR(mode):
         raise ValueError(f"`{name}` is a folder: {str(path)!r}. Name a file, such as 'boots{suffix}' in it.")
+    if mode is not None and not stat.S_ISREG(mode):
+        raise ValueError(f"`{name}` is a pipe, a socket or a device: {str(path)!r}. Name a file.")
     if not checked.parent.is_dir():
         raise FileNotFoundError(f"`{name}`: the folder {str(checked.parent)!r} does not exist; make it first.")
     return checked.resolve()
+
+
+def _mode(path: Path) -> int | None:
+    """Return what `path` is, None if there is nothing; `Path.is_file` would hide a missing permission."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        reason = {errno.ENAMETOOLONG: "is too long for this disk", errno.ELOOP: "is a circle of links"}
+        if error.errno in reason:
+            raise ValueError(f"The path {str(path)!r} {reason[error.errno]}.") from error
+        raise
 
 
 def check_labels(

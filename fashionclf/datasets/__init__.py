@@ -5,5 +5,5 @@ from fashionclf.datasets._split import Dataset, Split
 
 __all__ = ["Dataset", "Split", "load_data"]
 
-for _public in (Dataset, Split, load_data):
-    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module

@@ -17,13 +17,5 @@ __all__ = [
     "shift_robustness",
 ]
 
-for _public in (
-    CorruptionRobustness,
-    ShiftRobustness,
-    calibrate,
-    corrupt,
-    corruption_robustness,
-    cross_validate,
-    shift_robustness,
-):
-    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module
+for _name in set(__all__) - {"CORRUPTIONS"}:
+    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module

@@ -8,5 +8,5 @@ from fashionclf.explain._grad_cam import grad_cam
 
 __all__ = ["feature_maps", "grad_cam", "kernels"]
 
-for _public in (feature_maps, grad_cam, kernels):
-    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module

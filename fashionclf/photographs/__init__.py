@@ -19,12 +19,5 @@ __all__ = [
     "preprocessing_steps",
 ]
 
-for _public in (
-    DoubtfulImageWarning,
-    PreprocessingSteps,
-    UnreadableImageWarning,
-    load_folder,
-    load_image,
-    preprocessing_steps,
-):
-    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module

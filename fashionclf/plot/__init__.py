@@ -46,21 +46,5 @@ __all__ = [
     "shift_robustness",
 ]
 
-for _public in (
-    class_distribution,
-    comparison,
-    confusion_matrix,
-    corruption_robustness,
-    feature_maps,
-    grad_cam,
-    history,
-    images,
-    kernels,
-    model_diagram,
-    prediction,
-    preprocessing_steps,
-    reliability_diagram,
-    shift_map,
-    shift_robustness,
-):
-    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module

@@ -5,5 +5,5 @@ from fashionclf.report._evaluation import EvaluationReport, evaluate_predictions
 
 __all__ = ["CalibrationBin", "Confusion", "EvaluationReport", "evaluate_predictions"]
 
-for _public in (CalibrationBin, Confusion, EvaluationReport, evaluate_predictions):
-    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module

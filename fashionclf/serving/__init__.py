@@ -6,5 +6,5 @@ from fashionclf.serving._report import ExportReport
 
 __all__ = ["ExportReport", "FrozenPredictor", "load_exported"]
 
-for _public in (ExportReport, FrozenPredictor, load_exported):
-    _public.__module__ = __name__  # where it is imported from: a pickle must not name a private module
+for _name in __all__:
+    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module

@@ -16,10 +16,10 @@ from fashionclf.labels import CLASS_NAMES
 from fashionclf.photographs._input import Classified, classify_images, read_input
 from fashionclf.photographs._many import OnError
 from fashionclf.photographs._sources import InputImages
-from fashionclf.predictions import Predictions, as_predictions
+from fashionclf.predictions import Predictions
 from fashionclf.preprocessing import one_hot
 from fashionclf.report import EvaluationReport, evaluate_predictions
-from fashionclf.testing._answers import Answers, Asked, Rows, rows_for
+from fashionclf.testing._answers import Answers, Rows, rows_for
 
 if TYPE_CHECKING:
     # Code that is annotated with Trainer takes a FakeTrainer, and type checkers compare its methods with a Trainer's.
@@ -211,10 +211,7 @@ class FakeTrainer(_Interface):
                 "images, or use `fashionclf.testing.ready_trainer()`, which is a real Trainer."
             )
         given = InputImages(x.images) if isinstance(x, Split) else read_input(x, on_error=on_error)
-        files = x.files if isinstance(x, Split) else given.names
-        return classify_images(
-            given, lambda images: self._rows(Asked(images, files)), threshold=self.unfamiliarity_threshold
-        )
+        return classify_images(given, self._rows, threshold=self.unfamiliarity_threshold)
 
     def _classify_labelled(
         self, x: LabelledLike | Split, y: LabelsLike | None, sample_weight: Any = None
@@ -222,8 +219,7 @@ class FakeTrainer(_Interface):
         known = [self.class_names, self._first_names]
         data = read_labelled(x, y, sample_weight, num_classes=self.num_classes, batch_size=_BATCH, known_names=known)
         data = data.collected() if isinstance(data, LabelledStream) else data
-        files = x.files if isinstance(x, Split) else None
-        return data, self._rows(Asked(scale_pixels(data.images), files))
+        return data, self._rows(scale_pixels(data.images))
 
     if not TYPE_CHECKING:  # or a type checker would believe in every name
 
@@ -248,13 +244,9 @@ def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> 
             - a class name, `"Dress"`: for every image, with a probability of 1;
             - class names with probabilities, `{"Coat": 0.6, "Shirt": 0.3}`: for every image. The other classes share
               what is left;
-            - a list or array of such answers: by position, one for each image of a call;
-            - `Predictions`, or probabilities `(n, num_classes)`: by position too;
-            - a dictionary from file names to such answers, `{"boot.jpg": "Ankle boot"}`: for photographs, and for a
-              `Split` with `files`. A whole path takes precedence over the name of the file alone;
+            - a list of such answers: by position, one for each image of a call;
             - a function that takes an image, float32 `(28, 28)` in [0, 1], and returns such an answer.
-        class_names: One name per class. None takes those of `Predictions`, else Fashion-MNIST's ten (or numbers for an
-            array of probabilities with another number of columns).
+        class_names: One name per class. None takes Fashion-MNIST's ten.
 
     Returns:
         A `FakeTrainer`.
@@ -274,13 +266,5 @@ def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> 
             ...
         AttributeError: A fake Trainer has no 'fit'; it has ...
     """
-    if not isinstance(answers, str | Predictions) and hasattr(answers, "__array__"):
-        array = np.asarray(answers)
-        answers = array.tolist() if array.dtype.kind in "OU" else array  # such as np.array(class_names)[labels]
-    if class_names is not None:
-        names = check_class_names(class_names)
-    elif isinstance(answers, np.ndarray | Predictions):
-        names = as_predictions(answers, None).class_names
-    else:
-        names = CLASS_NAMES
+    names = CLASS_NAMES if class_names is None else check_class_names(class_names)
     return FakeTrainer(rows_for(answers, names), names)

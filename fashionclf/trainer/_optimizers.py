@@ -43,10 +43,14 @@ def make_optimizer(recipe: Recipe, total_steps: int) -> keras.optimizers.Optimiz
         options |= {"momentum": recipe.momentum, "nesterov": True}
     if recipe.weight_decay:
         options["weight_decay"] = recipe.weight_decay
-    peak = recipe.learning_rate
-    if peak is None:
-        peak = float(make().learning_rate.numpy())
-    return make(learning_rate=_learning_rate(recipe.schedule, peak, total_steps), **options)
+    return make(learning_rate=_learning_rate(recipe.schedule, peak_of(recipe), total_steps), **options)
+
+
+def peak_of(recipe: Recipe) -> float:
+    """Return the highest learning rate of a recipe: with a constant schedule, the only one."""
+    if recipe.learning_rate is not None:
+        return recipe.learning_rate
+    return float(OPTIMIZERS[recipe.optimizer]().learning_rate.numpy())
 
 
 def _learning_rate(schedule: str, peak: float, total_steps: int) -> Any:

@@ -78,6 +78,7 @@ def plan_fit(
 ) -> FitPlan:
     """Turn checked data and options into what Keras takes. The model is only read."""
     recipe = options.recipe
+    compilation.check_callbacks(options.callbacks, recipe)
     loss = compilation.loss_for(training.labels, recipe)
     targets = functools.partial(compilation.targets, loss=loss, recipe=recipe)
     source = _source(training, targets, image_shape, options, num_devices(model))
@@ -85,7 +86,7 @@ def plan_fit(
     run: dict[str, Any] = {}
     if options.state_file is not None:
         compiled = (repr(loss), _without_name(compilation.to_dict()))
-        run = _identity(recipe, options.seed, source, validation, model, compiled)
+        run = _identity(options, source, validation, model, compiled)
     own, state = _own_callbacks(options, save, run)
     return FitPlan(
         recipe=recipe,
@@ -229,8 +230,7 @@ def _own_callbacks(
 
 
 def _identity(
-    recipe: Recipe,
-    seed: int,
+    options: FitOptions,
     source: BatchSource | StreamSource,
     validation: LabelledImages | LabelledStream | None,
     model: keras.Model,
@@ -238,9 +238,10 @@ def _identity(
 ) -> dict[str, Any]:
     """Return what must be the same for an interrupted fit to go on, in JSON's types."""
     values = {
-        "seed": seed,
-        "epochs": recipe.epochs,
-        "recipe": recipe.to_dict(),
+        "seed": options.seed,
+        "epochs": options.recipe.epochs,
+        "recipe": options.recipe.to_dict(),
+        "checkpoint": options.checkpoint is not None,
         "data": source.fingerprint,
         "validation data": _fingerprint(validation),
         "model": structure_of(model),

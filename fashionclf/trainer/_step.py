@@ -1,4 +1,4 @@
-"""What only training computes differently: mixed precision (bfloat16), faster kernels, smoothed labels.
+"""What only training computes differently: mixed precision (bfloat16), fused normalisation, smoothed labels.
 
 Validation, checkpoints, callbacks and metrics always use the float32 model and the original labels. Only the training
 function computes differently, and only while it runs. So none of this gets into a saved file.
@@ -7,7 +7,7 @@ function computes differently, and only while it runs. So none of this gets into
 import contextlib
 import functools
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,12 +88,12 @@ def training_step(model: keras.Model, traced: TracedSteps, *, precision: str, la
     """
     bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
     layers = bfloat16_layers(model) if bfloat16 else []
-    faster = {layer: call for layer in all_layers(model) if (call := _faster_call(layer))}
+    fused = {layer: _fused_normalisation for layer in all_layers(model) if _can_be_fused(layer)}
     lock = state_of(model).computing
 
     @contextlib.contextmanager
     def changed() -> Iterator[None]:
-        with lock, in_bfloat16(layers), calling(faster), _smoothed_labels(model, label_smoothing):
+        with lock, in_bfloat16(layers), calling(fused), _smoothed_labels(model, label_smoothing):
             yield
 
     with traced.in_use(model, bfloat16, label_smoothing), wrapped_train_function(model, changed) as wrapped:
@@ -116,12 +116,6 @@ def in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
     finally:
         for layer, policy in zip(layers, policies, strict=True):
             layer.dtype_policy = policy
-
-
-def _faster_call(layer: keras.Layer) -> Callable[..., Any] | None:
-    if _can_be_fused(layer):
-        return _fused_normalisation
-    return _sum_by_place if _is_plain_depthwise(layer) else None
 
 
 def _fused_normalisation(
@@ -152,28 +146,6 @@ def _can_be_fused(layer: keras.Layer) -> bool:
         and layer.input_spec.ndim == 4
         and layer.axis in (-1, 3)
         and not (layer.synchronized or getattr(layer, "renorm", False))  # Keras before 3.14 has no renorm
-        and has_known_options(layer)
-    )
-
-
-def _sum_by_place(layer: keras.layers.DepthwiseConv2D, inputs: Any) -> Any:
-    """Convolve maps with filters of the same size by a weighted sum: the gradient of a convolution is slower."""
-    if inputs.shape[1:3] != layer.kernel_size:
-        return type(layer).call(layer, inputs)
-    weights = tf.cast(layer.kernel.value[..., 0], tf.float32)
-    total = tf.reduce_sum(tf.cast(inputs, tf.float32) * weights, axis=(1, 2), keepdims=True)
-    return tf.cast(total, inputs.dtype)
-
-
-def _is_plain_depthwise(layer: keras.Layer) -> bool:
-    return (
-        type(layer) is keras.layers.DepthwiseConv2D
-        and layer.padding == "valid"
-        and layer.dilation_rate == (1, 1)
-        and layer.depth_multiplier == 1
-        and layer.data_format == "channels_last"
-        and not layer.use_bias
-        and layer.activation is keras.activations.linear
         and has_known_options(layer)
     )
 

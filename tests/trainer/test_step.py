@@ -116,31 +116,6 @@ class TestSpeed:
         for ours, theirs in zip(*weights, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=5e-6)
 
-    @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-    def test_sums_by_place_train_as_keras_does(self, garments, precision):
-        """A depthwise filter of the map's size is a weighted sum, whoever computes it; a smaller one stays as it is."""
-        images, labels = garments[0][:128], garments[1][:128]
-        weights = []
-        for summed in (True, False):
-            initial = keras.initializers.GlorotUniform
-            depthwise = [
-                keras.layers.DepthwiseConv2D(size, use_bias=False, depthwise_initializer=initial(seed=size))
-                for size in (5, 24)
-            ]
-            head = keras.layers.Dense(10, activation="softmax", kernel_initializer=initial(seed=0))
-            model = keras.Sequential([keras.Input((28, 28, 1)), *depthwise, keras.layers.Flatten(), head])
-            with pytest.MonkeyPatch.context() as patch:
-                calls = counted(patch, "_sum_by_place")
-                if not summed:
-                    patch.setattr("fashionclf.trainer._step._is_plain_depthwise", lambda layer: False)
-                recipe = fc.Recipe(optimizer="sgd", learning_rate=0.01, precision=precision)
-                fc.Trainer(model, recipe=recipe).fit(images, labels, epochs=2, seed=0, verbose=0)
-            weights.append(model.get_weights())
-            assert bool(calls) == summed
-            assert all("call" not in vars(layer) for layer in model.layers)
-        for ours, theirs in zip(*weights, strict=True):
-            np.testing.assert_allclose(ours, theirs, atol=5e-6 if precision == "float32" else 5e-5)
-
     def test_grouping_steps_changes_nothing(self, garments):
         class EveryBatch(keras.callbacks.Callback):
             seen = 0
