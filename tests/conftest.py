@@ -1,5 +1,6 @@
 """Tiny seeded images, and one fitted trainer that all tests share (and none may fit further)."""
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -19,6 +20,21 @@ collect_ignore = ["consumer", "typing"]  # a project of its own; read by mypy, n
 
 HAS_GRAPHVIZ = importlib.util.find_spec("pydot") is not None and shutil.which("dot") is not None
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the option
+def pytest_cmdline_main(config):
+    """Run all tests in two processes, unless `-n` says otherwise. A file or two are quicker in one."""
+    option = config.option
+    is_worker = hasattr(config, "workerinput")  # one process of pytest-xdist: it must not start more
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not option.keyword
+    if everything and not is_worker and not option.usepdb and getattr(option, "numprocesses", 0) is None:
+        option.numprocesses = min(2, os.cpu_count() or 1)
+        option.dist = "worksteal"  # starts with halves in order, so that most modules and their fixtures stay together
+
+
+def pytest_collection_finish(session):
+    gc.freeze()  # the collector need not go through what was imported, again and again
 
 
 def pytest_collection_modifyitems(items):

@@ -3,27 +3,15 @@
 import io
 import os
 import random
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import keras
 import numpy as np
 import pytest
+from samples.processes import run
 from samples.trainer import QUIET
 
 import fashionclf as fc
-
-
-def run(script, *options):
-    """Run a script in a process of its own and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, *options, "-c", textwrap.dedent(script)],
-        capture_output=True, text=True, check=False, timeout=180,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def test_builders_leave_global_random_states_alone():

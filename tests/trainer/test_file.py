@@ -2,13 +2,11 @@
 
 import os
 import random
-import subprocess
-import sys
-import textwrap
 
 import keras
 import numpy as np
 import pytest
+from samples.processes import run
 
 import fashionclf as fc
 
@@ -35,10 +33,7 @@ class TestSaveAndLoad:
             np.save({str(tmp_path / "plain.npy")!r}, model(images.astype("float32")))
         """
         for code in (script, plain):
-            run = subprocess.run(
-                [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
-            )
-            assert run.returncode == 0, run.stderr
+            run(code)
         expected = fitted.predict_proba(garments[0][:20])
         np.testing.assert_array_equal(np.load(tmp_path / "fashionclf.npy"), expected)
         np.testing.assert_allclose(np.load(tmp_path / "plain.npy"), expected, atol=1e-6)

@@ -1,9 +1,5 @@
 """Fitting models of every kind: nested, subclassed, with layers of the caller's."""
 
-import subprocess
-import sys
-import textwrap
-
 import keras
 import numpy as np
 import pytest
@@ -110,27 +106,6 @@ def test_own_train_step_with_label_smoothing(garments):
     model = Own(inputs, keras.layers.Dense(10, activation="softmax")(inputs))
     trainer = fc.Trainer(model, metrics=[], recipe=fc.Recipe(label_smoothing=0.1))
     assert "loss" in trainer.fit(*garments, epochs=1, verbose=0).history
-
-
-def test_several_replicas():
-    """In a process of its own: devices are laid out before TensorFlow starts."""
-    script = """
-        import tensorflow as tf
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-        import fashionclf as fc
-        from fashionclf.datasets._synthetic import draw_garments
-        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-            trainer = fc.Trainer(fc.cnn_model((4,), units=(8,), batch_norm=True, seed=0))
-        images, labels = draw_garments(128)
-        history = trainer.fit(images, labels, epochs=2, precision="bfloat16", seed=0, verbose=0).history
-        assert history["loss"][1] < history["loss"][0]
-        trainer.evaluate(images, labels)
-    """
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
 
 
 def test_an_input_of_any_size(garments):

@@ -74,7 +74,7 @@ def test_a_copy_predicts_the_same_bit_for_bit(way, fitted, garments):
     assert again.evaluate(*garments) == fitted.evaluate(*garments)
 
 
-@every_way
+@pytest.mark.parametrize("way", [copy.deepcopy, out_of_band])
 def test_a_copy_keeps_what_a_file_keeps_and_is_independent(way, garments):
     recipe = fc.Recipe(learning_rate=0.01, schedule="one_cycle", epochs=2, augmentation=fc.Augmentation())
     trainer = Own(fc.dense_model((), seed=0), class_names=list("abcdefghij"), metrics=["mae"], recipe=recipe)

@@ -1,0 +1,54 @@
+"""Scripts in processes of their own. TensorFlow takes five seconds to import: they are forked from one that has it."""
+
+import multiprocessing
+import os
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+LINUX = sys.platform == "linux"  # macOS must not fork what has loaded its frameworks, and Windows cannot
+START = "forkserver" if LINUX else "spawn"
+_CONTEXT = multiprocessing.get_context(START)
+if LINUX:
+    _CONTEXT.set_forkserver_preload(["tensorflow", "keras"])
+
+
+def run(script, *arguments, **environment):
+    """Run a script in a process that has imported TensorFlow and nothing of fashionclf; return what it prints."""
+    (printed,) = run_together(script, [environment], *arguments)
+    return printed
+
+
+def run_together(script, environments, *arguments, timeout=180):
+    """Run a script in several processes at once, one for each environment, and return what each prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [(Path(folder, f"{number}.out"), Path(folder, f"{number}.err")) for number in range(len(environments))]
+        processes = [
+            _CONTEXT.Process(target=_execute, args=(script, arguments, {**os.environ, **environment}, pair))
+            for environment, pair in zip(environments, files, strict=True)
+        ]
+        try:
+            for process in processes:
+                process.start()
+            for process in processes:
+                process.join(timeout)
+            codes = [process.exitcode for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
+                process.close()
+        printed, errors = zip(*([file.read_text("utf-8") for file in pair] for pair in files), strict=True)
+    assert codes == [0] * len(codes), f"exit codes {codes}\n" + "\n".join(text[-3000:] for text in errors)
+    return printed
+
+
+def _execute(script, arguments, environment, files):
+    for descriptor, file in enumerate(files, start=1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["-c", *map(str, arguments)]
+    # what a script defines is found in `__main__` by pickle
+    exec(compile(textwrap.dedent(script), "<script>", "exec"), vars(sys.modules["__main__"]))
