@@ -9,8 +9,9 @@ The Python blocks of a page run from top to bottom in one namespace, in an empty
 - a block marked `text` receives what the block above it prints;
 - an image in `images/` receives the figure that the block above it drew last.
 
-`<!-- not run: reason -->` before a Python block leaves it out. `--check` compares texts without their numbers, since
-the last digits depend on the machine, and does not compare images.
+`<!-- not run: reason -->` before a Python block leaves it out. `<!-- run in tests only: reason -->` leaves it to
+`tests/test_pages.py`, which runs all pages on little data. `--check` compares texts without their numbers, since the
+last digits depend on the machine, and does not compare images.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from PIL import Image
 DOCS = Path(__file__).resolve().parent
 FENCE = re.compile(r"^```(\w*)")
 IMAGE = re.compile(r"^!\[[^\]]*\]\((\S*images/\S+\.png)\)")
-NOT_RUN = re.compile(r"^<!-- not run: \S.* -->$")
+NOT_RUN = re.compile(r"^<!-- (not run|run in tests only): \S.* -->$")
 DOTS_PER_INCH = 100
 MOST_BYTES = 100_000
 
@@ -50,6 +51,7 @@ class Block:
     first: int
     code: list[str] = field(default_factory=list)
     run: bool = True
+    tested: bool = True
     text: tuple[int, int] | None = (
         None  # where its text begins and ends, in lines from 0
     )
@@ -144,7 +146,9 @@ def read_blocks(lines: list[str]) -> list[Block]:
         elif fence:
             language, opened = fence[1], i
             if language == "python":
-                blocks.append(Block(first=i, run=not NOT_RUN.match(above)))
+                mark = NOT_RUN.match(above)
+                tested = mark is None or mark[1] != "not run"
+                blocks.append(Block(first=i, run=mark is None, tested=tested))
         elif (image := IMAGE.match(line)) and blocks and blocks[-1].image is None:
             blocks[-1].image = image[1]
         if line.strip():

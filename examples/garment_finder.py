@@ -26,7 +26,7 @@ from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_te
 from onnx.numpy_helper import from_array
 from PIL import Image
 
-from fashionclf.photographs._garment import NETWORK, SIDE
+from fashionclf.photographs._garment import NETWORK, SIDE, sha256_of
 from fashionclf.photographs._masks import main_parts
 
 OUTPUT = Path(__file__).parents[1] / "fashionclf" / "photographs" / NETWORK
@@ -79,7 +79,9 @@ def main() -> None:
     held_out = [i for number in options.held_out for i in folds[number][1]]
     outlined = Outlined(*(np.delete(array, held_out, axis=0) for array in outlined))
     model = trained(*training_images(outlined, np.random.default_rng(options.seed)), options.epochs, options.seed)
-    onnx.save(as_onnx(model), options.output)
+    network = as_onnx(model).SerializeToString()
+    options.output.write_bytes(network)
+    Path(f"{options.output}.sha256").write_bytes(sha256_of(network))
     print(f"{len(outlined.masks):,} photographs, {model.count_params():,} parameters: {options.output}")
 
 

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from fashionclf._arrays import as_array
+from fashionclf._text import cut
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, UInt8Array
 
 HEIGHT: Final = 28
@@ -34,7 +36,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
     """Return the shape of an array or nested list, `()` where it has none."""
     try:
         return np.shape(value)
-    except ValueError:  # a ragged list
+    except Exception:  # a ragged list, or an object that fails to be an array
         return ()
 
 
@@ -69,13 +71,10 @@ def as_numeric_array(images: ImagesLike, name: str) -> np.ndarray[Any, np.dtype[
     """Return images as an array of real numbers, a list of single images stacked."""
     if isinstance(images, list | tuple):
         return _stack(images, name)
-    try:
-        array = np.asarray(images)
-    except Exception as error:
-        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
+    array = as_array(images, name)
     if array.dtype.kind not in "uif":
         raise TypeError(
-            f"`{name}` must hold integers 0..255 or floats in [0, 1]. Received dtype {array.dtype}"
+            f"`{name}` must hold integers 0..255 or floats in [0, 1]. Received dtype {cut(str(array.dtype))}"
             f"{_dtype_hint(array, images)}"
         )
     return array
@@ -99,15 +98,32 @@ def check_pixels(array: np.ndarray[Any, np.dtype[Any]], name: str) -> ImageArray
             f"`{name}` holds NaN or infinity, expected floats in [0, 1]. Clean them, for example with `np.nan_to_num`."
         )
     if low < -ROUNDING or high > 1 + ROUNDING:
-        fix = (
-            "Floats up to 255: divide by 255 or pass integers."
-            if low >= 0 and high <= 255
-            else "Rescale the images to [0, 1] before passing them."
-        )
+        fix = fix_of_range(float(low), float(high))
         raise ValueError(f"`{name}` holds floats from {low:.9g} to {high:.9g}, expected [0, 1]. {fix}")
     if low < 0 or high > 1:
         array = array.clip(0, 1)
     return array.astype(np.float32, copy=False)
+
+
+def fix_of_range(low: float, high: float) -> str:
+    """Return what to do with floats outside [0, 1], by how far they are outside."""
+    if low >= -0.5 and high <= 2:
+        return (
+            "If a scaler was fitted on other images, keep its range with `MinMaxScaler(clip=True)`; else clip with "
+            "`np.clip(images, 0, 1)`."
+        )
+    if low >= 0:
+        return (
+            "Floats up to 255: divide by 255 or pass integers."
+            if high <= 255
+            else "Rescale the images to [0, 1] before passing them."
+        )
+    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        return "Scaled to [-1, 1]: pass `(images + 1) / 2`."
+    return (
+        "Standardised images, as by `StandardScaler`: leave out that step and pass the pixels themselves, or use "
+        "`MinMaxScaler(clip=True)` in its place."
+    )
 
 
 def _stack(images: list[Any] | tuple[Any, ...], name: str) -> np.ndarray[Any, np.dtype[Any]]:
@@ -116,8 +132,10 @@ def _stack(images: list[Any] | tuple[Any, ...], name: str) -> np.ndarray[Any, np
         raise ValueError(f"`{name}` is empty: received an empty {type(images).__name__}.")
     if not all(hasattr(image, "__array__") and np.ndim(image) for image in images):
         try:
-            nested = np.asarray(images)
-        except ValueError as error:
+            nested = as_array(images, name)
+        except TypeError as error:
+            if not isinstance(error.__cause__, ValueError):
+                raise
             raise ValueError(f"`{name}` is a ragged nested list; expected {_EXPECTED_IMAGES}.") from error
         return as_numeric_array(nested, name)
     arrays = [as_numeric_array(image, f"{name}[{i}]") for i, image in enumerate(images)]

@@ -5,6 +5,7 @@ with a warning. `tests/test_keras_internals.py` has a canary test for each, whic
 """
 
 import contextlib
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -66,6 +67,15 @@ def is_builtin(value: Any) -> bool:
     """Tell whether a layer, model, loss, metric or function is Keras's own. Relies on the name of its module."""
     module = value.__module__ if hasattr(value, "__name__") else type(value).__module__
     return str(module).startswith("keras.")
+
+
+def missing_object(error: BaseException) -> str | None:
+    """Return the name of the class or function without which Keras could not load a model, None for other errors.
+
+    Relies on the text of Keras's error. With another text, the error of Keras is passed on.
+    """
+    found = re.search(r"Could not locate (?:class|function) '([^']+)'", str(error))
+    return found[1] if found else None
 
 
 def has_known_options(layer: keras.layers.BatchNormalization) -> bool:

@@ -1,6 +1,5 @@
 """Images with labels and weights, checked together, for fit, evaluate and cross_validate."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._arrays import as_array
+from fashionclf._doubts import warn_of_doubtful_set
 from fashionclf._images import check_images
 from fashionclf._streams import stream_kind
+from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, ImageArray, ImagesLike, IntArray, LabelledLike, LabelsLike
 from fashionclf._validation import check_labels, check_number, integer_labels
-from fashionclf._warnings import stack_level
 from fashionclf.datasets import Split
 from fashionclf.labels import match_labels
-from fashionclf.photographs._doubts import DoubtfulImageWarning, share_of_negatives
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,8 @@ def check_labelled(
     else:
         images, labels, names, groups = x, y, None, None  # type: ignore[assignment]  # checked next
     checked = check_images(images, name)
-    warn_of_negatives(checked, name)
+    if not isinstance(x, Split):  # which was examined when it was made
+        warn_of_doubtful_set(checked, name)
     if names is not None and known_names:
         by_name = match_labels(names, known_names, name)
         labels = labels if by_name is None else by_name[np.asarray(labels)]
@@ -110,25 +111,15 @@ def unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, A
     return x[0], x[1], x[2] if len(x) == 3 else sample_weight
 
 
-def warn_of_negatives(checked: ImageArray, name: str) -> None:
-    """Warn if most of checked images look like negatives."""
-    if share_of_negatives(checked) > 0.5:
-        warnings.warn(
-            f"Most images of `{name}` have a light background, as negatives have: the data set's, and photographs once "
-            "they are read, show the garment bright on black. Pass `255 - images` (`1 - images` of floats).",
-            DoubtfulImageWarning,
-            stacklevel=stack_level(),
-        )
-
-
 def check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:
     """Return weights as float32 `(n,)`, finite and not negative; None where there are none."""
     if sample_weight is None:
         return None
-    try:
-        weights = np.asarray(sample_weight, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"`sample_weight` must be numbers, one per image: {error}") from error
+    array = as_array(sample_weight, "sample_weight")
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"`sample_weight` must be numbers, one per image. Received dtype {cut(str(array.dtype))}.")
+    with np.errstate(over="ignore"):  # infinity is refused next
+        weights = array.astype(np.float32, copy=False)
     if weights.shape != (num_images,):
         raise ValueError(f"`sample_weight` has shape {weights.shape}, expected ({num_images},): one per image.")
     if not np.isfinite(weights).all() or (weights < 0).any():
@@ -145,7 +136,7 @@ def class_weights(class_weight: Any, labels: IntArray, names: Iterable[str] | No
     if not isinstance(class_weight, Mapping):
         raise TypeError(
             "`class_weight` must be a dictionary from label or class name to weight, or 'balanced'. "
-            f"Received: {class_weight!r}"
+            f"Received: {shown(class_weight)}"
         )
     numbers = {name: i for i, name in enumerate(names or ())}
     weights = np.ones(num_classes, dtype=np.float32)
@@ -153,7 +144,8 @@ def class_weights(class_weight: Any, labels: IntArray, names: Iterable[str] | No
         label = numbers.get(key, key) if isinstance(key, str) else key
         if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
             raise ValueError(
-                f"`class_weight` has an unknown class {key!r}; expected labels 0..{num_classes - 1} or class names."
+                f"`class_weight` has an unknown class {shown(key)}; expected labels 0..{num_classes - 1} or class "
+                "names."
             )
-        weights[label] = check_number(value, f"class_weight[{key!r}]", low=0, high=np.inf, open_high=True)
+        weights[label] = check_number(value, f"class_weight[{shown(key)}]", low=0, high=np.inf, open_high=True)
     return weights

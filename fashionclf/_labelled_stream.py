@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from fashionclf._doubts import warn_of_doubtful_set
 from fashionclf._images import check_images
-from fashionclf._labelled import LabelledImages, check_labelled, check_weights, class_weights, warn_of_negatives
+from fashionclf._labelled import LabelledImages, check_labelled, check_weights, class_weights
 from fashionclf._streams import Stream, holds_one_image, images_of, stream_kind
 from fashionclf._types import ClassNames, FloatArray, IntArray
 from fashionclf._validation import check_labels, integer_labels
@@ -52,7 +53,7 @@ class LabelledStream:
             self.stream = Stream(source.batch(batch_size), name)
             element = self.stream.first()
         self.first = self.checked(element, 0)
-        warn_of_negatives(self.first.images, name)
+        warn_of_doubtful_set(self.first.images, name)
 
     @property
     def labels(self) -> IntArray | FloatArray:
@@ -83,21 +84,19 @@ class LabelledStream:
 
     def batches(self) -> Iterator[LabelledImages]:
         """Read it once, batch by batch."""
-        self._check_end()
+        self.stream.check_end()
         self.stream.begin_epoch()
         for number, element in enumerate(self.stream.elements()):
             yield self.checked(element, number)
         self.stream.end_epoch()
 
-    def number_of_batches(self, steps_per_epoch: int | None = None) -> int:
-        """Return the number of batches of an epoch. A data set that does not know it is read once to count them."""
-        if steps_per_epoch is not None:
-            return steps_per_epoch
-        self._check_end()
-        return self.stream.count()
+    def number_of_batches(self, otherwise: str = "") -> int:
+        """Return the number of batches. A data set that does not know it is read once to count them.
 
-    def _check_end(self) -> None:
-        self.stream.check_end(", or train with `steps_per_epoch=n`" if self.name == "x" else "")
+        `otherwise` is what the caller can do besides, if the stream has no end or does not know its length.
+        """
+        self.stream.check_end(otherwise)
+        return self.stream.count(otherwise)
 
     def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledStream":
         """Multiply the weight of each image by that of its class, in every batch to come."""

@@ -6,16 +6,20 @@ from typing import Final
 _OWNER: Final[list[int]] = []
 
 
+def is_forked() -> bool:
+    """Tell whether this process was forked from one that had used TensorFlow."""
+    return bool(_OWNER) and os.getpid() != _OWNER[0]
+
+
 def check_process() -> None:
     """Refuse to compute in a forked child: TensorFlow's threads are not copied, so it would wait for them for ever.
 
     Raises:
         RuntimeError: If another process has used a Trainer before this one was forked from it.
     """
-    process = os.getpid()
     if not _OWNER:
-        _OWNER.append(process)
-    if process != _OWNER[0]:
+        _OWNER.append(os.getpid())
+    if is_forked():
         raise RuntimeError(
             "This process was forked from one that had used TensorFlow, which would wait here for ever. Start "
             "processes with `multiprocessing.get_context('spawn')`, or use `trainer.compile_predictor()` before the "

@@ -89,8 +89,11 @@ class Stream:
             end = f"pass `{self.name}.take(n)`" if self.kind == "tf.data.Dataset" else "give it a `num_batches`"
             raise ValueError(f"`{self.name}` is an infinite {self.kind}; expected one that ends: {end}{otherwise}.")
 
-    def count(self) -> int:
-        """Return the number of elements; a `tf.data.Dataset` that does not know it is read once."""
+    def count(self, otherwise: str = "") -> int:
+        """Return the number of elements; a `tf.data.Dataset` that does not know it is read once.
+
+        `otherwise` is what the caller can do besides, for the warning if that takes long.
+        """
         length = self.length
         if length is not None:
             return int(length)
@@ -100,8 +103,8 @@ class Stream:
                 warned = True
                 warnings.warn(
                     f"`{self.name}` does not know its length, and its batches are still being counted: {count:,} by "
-                    "now. If you know the number `n`, pass `steps_per_epoch=n`, or "
-                    f"`{self.name}.apply(tf.data.experimental.assert_cardinality(n))`.",
+                    f"now. If you know the number `n`, pass `{self.name}.apply(tf.data.experimental."
+                    f"assert_cardinality(n))`{otherwise}.",
                     UserWarning,
                     stacklevel=stack_level(),
                 )

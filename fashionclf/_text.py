@@ -1,6 +1,8 @@
-"""Text in columns, where a Korean syllable is as wide as two Latin letters."""
+"""Text in columns, where a Korean syllable is as wide as two Latin letters; and values and errors in messages."""
 
+import itertools
 import unicodedata
+from collections.abc import Iterable
 
 
 def display_width(text: str) -> int:
@@ -12,3 +14,29 @@ def display_width(text: str) -> int:
 def padded(text: str, width: int) -> str:
     """Return a text followed by spaces, `width` columns in all."""
     return text + " " * (width - display_width(text))
+
+
+def first_line(error: BaseException | str) -> str:
+    """Return the first line of the message of an error, or its kind if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def cut(text: str, limit: int = 100) -> str:
+    """Return the beginning of a text that is longer than `limit` characters."""
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def shown(value: object, limit: int = 100) -> str:
+    """Return the `repr` of a value as messages repeat it."""
+    try:
+        return cut(repr(value), limit)
+    except Exception:  # of an integer with more than 4,300 digits, or of a class whose `__repr__` fails
+        return f"<{type(value).__name__}>"
+
+
+def listed(values: Iterable[object], limit: int = 1000) -> str:
+    """Return values as messages list them: the first of them, where they take more than `limit` characters."""
+    given = [shown(value, 60) for value in values]
+    ends = itertools.accumulate(len(each) + 2 for each in given)
+    count = max(1, sum(end <= limit + 2 for end in ends))
+    return ", ".join(given[:count]) + (f" and {len(given) - count:,} more" if len(given) > count else "")

@@ -1,46 +1,68 @@
-"""Checks of user input: names, numbers, paths, labels, class names.
+"""Checks of user input: names, numbers, paths, labels.
 
 Every check names the argument and says what was received, what was expected and how to fix it.
 Nothing here changes its argument; what is returned may share memory with it.
 """
 
 import difflib
+import errno
+import math
 import numbers
 import operator
 import os
-from collections.abc import Collection, Iterable
+import re
+import stat
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Set
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._arrays import as_array
+from fashionclf._text import cut, listed, shown
 from fashionclf._types import FloatArray, IntArray, LabelsLike
 
+_LONGEST_NAME: Final = 256  # characters
+
+_UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, surrogates, line breaks
+
+# The largest count that TensorFlow's 32-bit integers take.
+_LARGEST_COUNT: Final = 2**31 - 1
+
 _Name = TypeVar("_Name", bound=str)
+
+# `Path` makes one slash of two.
+_URL: Final = re.compile(r"data:[a-z]+/|(?:https?|ftp|s3|gs|hf|file):/|[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def check_choice(value: object, name: str, choices: Collection[_Name]) -> _Name:
     """Return `value` if it is one of `choices`; otherwise raise with the closest match suggested."""
     if not isinstance(value, str):
-        raise TypeError(f"`{name}` must be a string, one of {_listed(choices)}. Received: {value!r}")
+        raise TypeError(f"`{name}` must be a string, one of {listed(choices)}. Received: {shown(value)}")
     for choice in choices:
         if value == choice:
             return choice
-    close = difflib.get_close_matches(value.lower(), choices, n=1)
+    close = difflib.get_close_matches(cut(value.lower()), choices, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"Unknown {name} {value!r}.{hint} Expected one of {_listed(choices)}.")
+    raise ValueError(f"Unknown {name} {shown(value)}.{hint} Expected one of {listed(choices)}.")
 
 
-def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
-    """Return `value` as an `int` of at least `minimum`."""
-    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__") or np.ndim(value):
+def check_count(value: Any, name: str, *, minimum: int = 1, maximum: int = _LARGEST_COUNT) -> int:
+    """Return `value` as an `int` from `minimum` to `maximum`."""
+    try:
+        number = None if isinstance(value, bool | np.bool_) or np.ndim(value) else operator.index(value)
+    except Exception:  # it has no `__index__`, is a ragged list, or fails to be an array
+        number = None
+    if number is None:
         raise TypeError(
-            f"`{name}` must be an integer of at least {minimum}. Received: {value!r} ({type(value).__name__})"
+            f"`{name}` must be an integer of at least {minimum}. Received: {shown(value)} ({type(value).__name__})"
         )
-    number = operator.index(value)
     if number < minimum:
-        raise ValueError(f"`{name}` must be an integer of at least {minimum}. Received: {value!r}")
+        raise ValueError(f"`{name}` must be an integer of at least {minimum}. Received: {shown(value)}")
+    if number > maximum:
+        raise ValueError(f"`{name}` must be an integer of at most {maximum:,}. Received: {shown(value)}")
     return number
 
 
@@ -57,12 +79,15 @@ def check_number(
     """Return `value` as a `float` inside the interval from `low` to `high`."""
     bounds = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number in {bounds}. Received: {value!r}")
-    number = float(value)
+        raise TypeError(f"`{name}` must be a number in {bounds}. Received: {shown(value)}")
+    try:
+        number = float(value) + 0.0  # -0.0 becomes 0.0
+    except OverflowError:  # an integer above the largest float
+        number = math.inf if value > 0 else -math.inf  # type: ignore[operator]  # numbers.Real has no types
     above = number > low if open_low else number >= low
     below = number < high if open_high else number <= high
     if not (above and below):  # also catches NaN
-        raise ValueError(f"`{name}` must be a number in {bounds}. Received: {value!r}")
+        raise ValueError(f"`{name}` must be a number in {bounds}. Received: {shown(value)}")
     return number
 
 
@@ -73,7 +98,7 @@ def check_flag(value: Any, name: str, *, or_else: str | None = None) -> bool:
     """
     if not isinstance(value, bool | np.bool_):
         expected = "True or False" if or_else is None else f"True, False or {or_else}"
-        raise TypeError(f"`{name}` must be {expected}. Received: {value!r}")
+        raise TypeError(f"`{name}` must be {expected}. Received: {shown(value)}")
     return bool(value)
 
 
@@ -81,35 +106,128 @@ def check_seed(seed: Any) -> int | None:
     """Return `seed` as an `int` from 0 to 2**32 - 1, or None."""
     if seed is None:
         return None
-    number = check_count(seed, "seed", minimum=0)
-    if number >= 2**32:
-        raise ValueError(f"`seed` must be below 2**32. Received: {seed!r}")
-    return number
+    return check_count(seed, "seed", minimum=0, maximum=2**32 - 1)
 
 
+# A `Path` of a URL has one slash.
 def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
-    """Return `path` as a `Path`, with the file name ending demanded by `suffix`."""
+    """Return `path` as a `Path`, with the file name ending demanded by `suffix`. It need not exist."""
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
-        raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {path!r}")
-    if not os.fspath(path):
+        raise TypeError(f"`{name}` must be a path (str or os.PathLike). Received: {shown(path)}")
+    given = os.fspath(path)
+    if not given:
         raise ValueError(f"`{name}` must be a path. Received an empty string.")
+    text = shown(given, 300)
     try:
         checked = Path(path).expanduser()
+        os.lstat(checked)  # `Path.exists` hides what is wrong with a path
     except RuntimeError as error:
-        raise ValueError(f"`{name}` names a home directory that does not exist: {str(path)!r}") from error
+        raise ValueError(f"`{name}` names a home directory that does not exist: {text}") from error
+    except ValueError as error:  # a NUL, or half of a surrogate pair
+        raise ValueError(f"`{name}` is not a possible path: {text}: {error}") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(f"`{name}` is too long for a path: {text}") from error
+        if _URL.match(given):
+            raise ValueError(
+                f"`{name}` is a URL: {text}. Expected a path on this computer: download it first, for example with "
+                "`urllib.request.urlretrieve(url, path)`."
+            ) from error
     if suffix is not None and checked.suffix != suffix:
-        raise ValueError(f"`{name}` must end in {suffix!r}. Received: {str(path)!r}. Use a name like 'boots{suffix}'.")
+        raise ValueError(f"`{name}` must end in {suffix!r}. Received: {text}. Use a name like 'boots{suffix}'.")
     return checked
 
 
+def check_regular_file(path: Path, what: str) -> None:
+    """Raise an error unless `path` is a file that can be read to its end: a pipe or a device may wait for ever.
+
+    Args:
+        path: The path.
+        what: What is expected there, such as "a classifier file".
+    """
+    mode = _mode(path)
+    if mode is None:
+        raise FileNotFoundError(f"Expected {what}, but there is no file {str(path)!r}.")
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise ValueError(f"Expected {what}. {str(path)!r} is {found}.")
+
+
 def check_new_file(path: Any, name: str, suffix: str) -> Path:
-    """Return the path of a file to write: its folder exists, and no folder has its name. Links are followed."""
+    """Return the path of a file to write: its folder exists, and nothing else has its name. Links are followed."""
     checked = check_path(path, name, suffix=suffix)
-    if checked.is_dir():
-        raise ValueError(f"`{name}` is a folder: {str(path)!r}. Name a file, such as 'boots{suffix}' in it.")
+    mode = _mode(checked)
+    if mode is not None and stat.S_ISDIR(mode):
+        raise ValueError(f"`{name}` is a folder: {shown(str(path), 300)}. Name a file, such as 'boots{suffix}' in it.")
+    if mode is not None and not stat.S_ISREG(mode):
+        raise ValueError(f"`{name}` is a pipe, a socket or a device: {shown(str(path), 300)}. Name a file.")
     if not checked.parent.is_dir():
-        raise FileNotFoundError(f"`{name}`: the folder {str(checked.parent)!r} does not exist; make it first.")
+        folder = shown(str(checked.parent), 300)
+        raise FileNotFoundError(f"`{name}`: the folder {folder} does not exist; make it first.")
     return checked.resolve()
+
+
+def _mode(path: Path) -> int | None:
+    """Return what `path` is, None if there is nothing; `Path.is_file` would hide a missing permission."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError(f"The path {str(path)!r} is a circle of links.") from error
+        raise
+
+
+def check_text(value: Any, name: str) -> str:
+    """Return a short text on one line, as names of classes and models are."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a string. Received: {shown(value)} ({type(value).__name__})")
+    if not value.strip():
+        raise ValueError(f"`{name}` is an empty name: {shown(value)}. Give it at least one letter or digit.")
+    if len(value) > _LONGEST_NAME:
+        raise ValueError(
+            f"`{name}` is a name of {len(value):,} characters, expected at most {_LONGEST_NAME}: {shown(value)}"
+        )
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in value):
+        raise ValueError(
+            f"`{name}` has a line break, another control character or half of a surrogate pair, which files of names "
+            f"cannot hold: {shown(value)}"
+        )
+    return str(value)
+
+
+def check_each(values: Any, name: str, count: int, of: str = "images") -> tuple[Any, ...]:
+    """Return one value for each image as a tuple."""
+    if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Collection):
+        raise TypeError(f"`{name}` must be a sequence with one value for each of the {of}. Received: {shown(values)}")
+    if len(values) != count:
+        raise ValueError(f"`{name}` has {len(values)} entries but there are {count} {of}.")
+    return tuple(values)
+
+
+def check_rows(part: Any, name: str, count: int) -> slice | NDArray[Any]:
+    """Return a slice, a mask `(count,)` or positions `(n,)` of `count` rows."""
+    if isinstance(part, slice):
+        try:
+            return slice(*part.indices(count)) if part.step is None or part.step > 0 else part
+        except TypeError as error:
+            raise TypeError(
+                f"`{name}`: the bounds of a slice must be integers or None. Received: {shown(part)}"
+            ) from error
+    array = as_array(part, name)
+    if not array.size:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "bui" or array.ndim != 1:
+        raise TypeError(
+            f"`{name}` must be a slice, a mask or an array of positions. Received shape {array.shape}, dtype "
+            f"{cut(str(array.dtype))}."
+        )
+    if array.dtype.kind == "b" and len(array) != count:
+        raise IndexError(f"`{name}` is a mask of {len(array)} values, expected {count}.")
+    if array.dtype.kind != "b" and array.size and not -count <= array.min() <= array.max() < count:
+        raise IndexError(f"`{name}` holds positions from {array.min()} to {array.max()}, expected below {count}.")
+    return array
 
 
 def check_labels(
@@ -130,17 +248,14 @@ def check_labels(
 
 
 def _as_label_array(labels: LabelsLike, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-    try:
-        array = np.asarray(labels)
-    except Exception as error:
-        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
+    array = as_array(labels, name)
     if array.dtype.kind not in "buif":
         fix = (
             " Turn names into numbers with `[class_names.index(name) for name in labels]`."
             if array.dtype.kind in "US"
             else ""
         )
-        raise TypeError(f"`{name}` must be integers or one-hot rows. Received dtype {array.dtype}.{fix}")
+        raise TypeError(f"`{name}` must be integers or one-hot rows. Received dtype {cut(str(array.dtype))}.{fix}")
     if array.ndim not in (1, 2):
         raise ValueError(f"`{name}` has shape {array.shape}, expected integers (n,) or one-hot rows (n, num_classes).")
     if not array.size:
@@ -158,11 +273,11 @@ def _check_integers(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | No
             )
     low, high = int(array.min()), int(array.max())
     if high > np.iinfo(np.int64).max:
-        raise ValueError(f"`{name}` holds values up to {high}, expected small integers from 0.")
+        raise ValueError(f"`{name}` holds values up to {shown(high)}, expected small integers from 0.")
     if low < 0 or (num_classes is not None and high >= num_classes):
         expected = f"0..{num_classes - 1}" if num_classes is not None else "0 or more"
         raise ValueError(
-            f"`{name}` holds values from {low} to {high}, expected {expected}. "
+            f"`{name}` holds values from {shown(low)} to {shown(high)}, expected {expected}. "
             "Number the classes from 0, or build the model with more `num_classes`."
         )
     return array.astype(np.int64, copy=False)
@@ -173,7 +288,8 @@ def _check_one_hot(array: np.ndarray[Any, np.dtype[Any]], num_classes: int | Non
         raise ValueError(
             f"`{name}` has {array.shape[1]} columns, expected {num_classes}: one-hot rows have one per class."
         )
-    rows = array.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # infinity is refused next
+        rows = array.astype(np.float32, copy=False)
     if not (np.isfinite(rows).all() and (rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=1e-4)):
         raise ValueError(
             f"`{name}` of shape {array.shape} are not one-hot rows: each row must be non-negative and sum to 1. "
@@ -186,11 +302,11 @@ def check_groups(groups: Any, num_images: int) -> NDArray[Any] | None:
     """Return the group of each image as an array `(n,)` of integers or strings, or None."""
     if groups is None:
         return None
-    array = np.asarray(groups)
+    array = as_array(groups, "groups")
     if array.dtype.kind not in "uiUS" or array.shape != (num_images,):
         raise ValueError(
             f"`groups` must be one integer or string per image, ({num_images},). Received shape {array.shape}, dtype "
-            f"{array.dtype}."
+            f"{cut(str(array.dtype))}."
         )
     return array
 
@@ -200,27 +316,3 @@ def integer_labels(labels: IntArray | FloatArray) -> IntArray:
     if labels.ndim == 2:
         return np.asarray(labels.argmax(axis=1), dtype=np.int64)
     return labels  # type: ignore[return-value]  # checked labels with one axis are int64
-
-
-def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, ...]:
-    """Return class names as a tuple of distinct strings, `num_classes` of them if that is given."""
-    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
-        raise TypeError(f"`class_names` must be a sequence of strings. Received: {names!r}")
-    checked = tuple(names)
-    for name in checked:
-        if not isinstance(name, str):
-            raise TypeError(f"`class_names` must be strings. Received: {name!r} ({type(name).__name__})")
-        if not name.strip():
-            raise ValueError("`class_names` holds an empty name; give every class a name.")
-    if len(set(checked)) != len(checked):
-        twice = next(name for name in checked if checked.count(name) > 1)
-        raise ValueError(f"`class_names` holds {twice!r} more than once; each class needs its own name.")
-    if num_classes is not None and len(checked) != num_classes:
-        raise ValueError(
-            f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {_listed(checked)}."
-        )
-    return tuple(str(name) for name in checked)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)

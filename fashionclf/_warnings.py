@@ -29,12 +29,12 @@ def stack_level() -> int:
 
 
 @contextlib.contextmanager
-def ignored(category: type[Warning], message: str = "") -> Iterator[None]:
-    """Ignore warnings of other libraries that begin with `message` (a regular expression).
+def ignored(category: type[Warning], message: str = "", module: str = "") -> Iterator[None]:
+    """Ignore warnings of other libraries that begin with `message`, in `module` (regular expressions).
 
     Filters belong to the whole process, so that only one thread at a time may change them, or it would restore another
     one's.
     """
     with _FILTERING, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message, category)
+        warnings.filterwarnings("ignore", message, category, module)
         yield

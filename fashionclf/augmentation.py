@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images
+from fashionclf._text import shown
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray
 from fashionclf._validation import check_count, check_flag, check_number, check_seed
 
@@ -76,7 +77,7 @@ class Augmentation:
         keep("horizontal_flip", check_flag(self.horizontal_flip, "horizontal_flip"))
         keep("max_shift", check_count(self.max_shift, "max_shift", minimum=0))
         if self.max_shift >= WIDTH:
-            raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {self.max_shift!r}")
+            raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {shown(self.max_shift)}")
         for name, high in _LARGEST.items():
             value = check_number(getattr(self, name), name, low=0, high=high, open_high=name == "zoom")
             keep(name, value)

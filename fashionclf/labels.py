@@ -1,12 +1,15 @@
 """Class names, per data set and language."""
 
+import functools
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from fashionclf._text import listed, shown
 from fashionclf._types import DatasetName, IntArray, Language
-from fashionclf._validation import check_choice
+from fashionclf._validation import check_choice, check_text
 
 _GARMENTS: Final = (
     "T-shirt/top",
@@ -74,6 +77,44 @@ def class_names(dataset: DatasetName = "fashion_mnist", language: Language = "en
     return by_language[check_choice(language, "language", tuple(by_language))]
 
 
+def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, ...]:
+    """Return class names as a tuple of distinct strings, `num_classes` of them if that is given."""
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise TypeError(f"`class_names` must be a sequence of strings. Received: {shown(names)}")
+    checked = tuple(names)
+    for name in checked:  # before they are looked up in a cache, which takes only what can be hashed
+        if not isinstance(name, str):
+            raise TypeError(f"`class_names` must be strings. Received: {shown(name)} ({type(name).__name__})")
+    checked = _distinct_names(checked)
+    if num_classes is not None and len(checked) != num_classes:
+        raise ValueError(
+            f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {listed(checked)}."
+        )
+    return checked
+
+
+@functools.lru_cache(maxsize=64)  # every prediction has its names checked
+def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    checked = tuple(check_text(name, "class_names") for name in names)
+    twice = _first_twice(checked)
+    if twice is not None:
+        raise ValueError(f"`class_names` holds {shown(twice)} more than once; each class needs its own name.")
+    meaning = meaning_of(checked)
+    twice = None if meaning is None else _first_twice(meaning)
+    if meaning is not None and twice is not None:
+        same = [name for name, each in zip(checked, meaning, strict=True) if each == twice]
+        raise ValueError(
+            f"`class_names` names one class in two languages: {listed(same)}. Give it one name, and its images one "
+            "label."
+        )
+    return checked
+
+
+def _first_twice(names: Iterable[str]) -> str | None:
+    """Return the first of some names that occurs more than once, or None."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
 def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
     """Return class names in the data set's own spelling, from any language.
 
@@ -110,7 +151,7 @@ def match_labels(names: Sequence[str], known: Iterable[Sequence[str]], what: str
                 labels = np.array([other.index(name) for name in own], dtype=np.int64)
                 return None if (labels == np.arange(len(labels))).all() else labels
     raise ValueError(
-        f"`{what}` has the classes {', '.join(map(repr, names))}; the Trainer has "
-        f"{', '.join(map(repr, lists[0]))}. Pass labels of the Trainer's classes. If they are the same under "
-        "other names, set `trainer.class_names` to those, or pass images and labels without names."
+        f"`{what}` has the classes {listed(names, 400)}; the Trainer has {listed(lists[0], 400)}. Pass labels of the "
+        "Trainer's classes. If they are the same under other names, set `trainer.class_names` to those, or pass images "
+        "and labels without names."
     )

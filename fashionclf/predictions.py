@@ -1,17 +1,19 @@
 """Class names with probabilities: what `Trainer.predict` returns."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from fashionclf._arrays import as_array
 from fashionclf._images import shape_of
+from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, IntArray
-from fashionclf._validation import check_class_names, check_count
-from fashionclf.labels import CLASS_NAMES
+from fashionclf._validation import check_count, check_each, check_rows
+from fashionclf.labels import CLASS_NAMES, check_class_names
 
 
 class Prediction:
@@ -150,13 +152,11 @@ class Predictions(Sequence[Prediction]):
         sources: Sequence[str] | None = None,
         doubts: Sequence[Sequence[str]] | None = None,
     ) -> None:
-        try:
-            array = np.asarray(probabilities)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"`probabilities` must be an array of numbers: {error}") from error
+        array = as_array(probabilities, "probabilities")
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"`probabilities` must be an array of numbers. Received dtype {array.dtype}")
-        array = array.astype(np.float32, copy=False)
+            raise TypeError(f"`probabilities` must be an array of numbers. Received dtype {cut(str(array.dtype))}")
+        with np.errstate(over="ignore"):  # infinity is refused below
+            array = array.astype(np.float32, copy=False)
         if array.ndim != 2 or array.shape[1] < 2:
             raise ValueError(
                 f"`probabilities` has shape {array.shape}, expected (n, num_classes) with at least 2 classes."
@@ -166,12 +166,11 @@ class Predictions(Sequence[Prediction]):
             raise ValueError("`probabilities` must be in [0, 1]. Received values outside it, or NaN.")
         self.probabilities: FloatArray = array
         self.class_names = check_class_names(class_names, array.shape[1])
-        if sources is not None and len(sources) != len(array):
-            raise ValueError(f"`sources` has {len(sources)} names but there are {len(array)} predictions.")
-        if doubts is not None and len(doubts) != len(array):
-            raise ValueError(f"`doubts` has {len(doubts)} entries but there are {len(array)} predictions.")
-        self.sources = None if sources is None else tuple(sources)
-        self.doubts: tuple[tuple[str, ...], ...] = ((),) * len(array) if doubts is None else tuple(map(tuple, doubts))
+        self.sources = None if sources is None else check_each(sources, "sources", len(array), "predictions")
+        self.doubts: tuple[tuple[str, ...], ...] = ((),) * len(array)
+        if doubts is not None:
+            given = check_each(doubts, "doubts", len(array), "predictions")
+            self.doubts = tuple(tuple(each) if isinstance(each, Iterable) else (each,) for each in given)
 
     @property
     def labels(self) -> IntArray:
@@ -203,14 +202,20 @@ class Predictions(Sequence[Prediction]):
         if index is None or isinstance(index, tuple | bool | np.bool_):
             raise TypeError(
                 "Predictions are indexed by image: with an integer, a slice, a mask or an array of integers. For "
-                f"columns index `probabilities`. Received: {index!r}"
+                f"columns index `probabilities`. Received: {shown(index)}"
             )
-        rows = self.probabilities[index]
-        sources: Any = None if self.sources is None else np.array(self.sources, dtype=object)[index]
-        doubts: Any = np.fromiter(self.doubts, dtype=object, count=len(self))[index]
-        if rows.ndim == 1:
-            return Prediction(rows, self.class_names, source=sources, doubts=doubts)
-        return Predictions(rows, self.class_names, sources=sources, doubts=doubts)
+        if type(index) is int or (hasattr(index, "__index__") and not np.ndim(index)):
+            position = index if type(index) is int else check_count(index, "index", minimum=-(2**31))
+            if not -len(self) <= position < len(self):
+                raise IndexError(f"There are {len(self)} predictions, none at {position}.")
+            source = None if self.sources is None else self.sources[position]
+            return Prediction(
+                self.probabilities[position], self.class_names, source=source, doubts=self.doubts[position]
+            )
+        rows = check_rows(index, "index", len(self))
+        sources: Any = None if self.sources is None else np.array(self.sources, dtype=object)[rows]
+        doubts: Any = np.fromiter(self.doubts, dtype=object, count=len(self))[rows]
+        return Predictions(self.probabilities[rows], self.class_names, sources=sources, doubts=doubts)
 
     @override
     def __iter__(self) -> Iterator[Prediction]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images, scale_pixels
+from fashionclf._text import shown
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
 from fashionclf._validation import (
     check_count,
@@ -267,7 +268,9 @@ def _validation_count(validation_size: float, total: int, name: str) -> int:
         share = check_number(validation_size, name, low=0, high=1, open_low=True, open_high=True)
         count = math.ceil(share * total)
     if count >= total:
-        raise ValueError(f"`{name}={validation_size!r}` leaves no training image: there are {total} images in all.")
+        raise ValueError(
+            f"`{name}={shown(validation_size)}` leaves no training image: there are {total} images in all."
+        )
     return count
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import keras
 
+from fashionclf._text import listed, shown
 from fashionclf._types import Precision, Schedule
 from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.augmentation import Augmentation
@@ -86,13 +87,13 @@ class Recipe:
             keep("learning_rate", rate)
         keep("momentum", check_number(self.momentum, "momentum", low=0, high=1, open_high=True))
         if self.momentum and self.optimizer != "sgd":
-            raise ValueError(f"`momentum` is an option of 'sgd'. Received: optimizer={self.optimizer!r}")
+            raise ValueError(f"`momentum` is an option of 'sgd'. Received: optimizer={shown(self.optimizer)}")
         keep("weight_decay", check_number(self.weight_decay, "weight_decay", low=0, high=1, open_high=True))
         check_choice(self.schedule, "schedule", SCHEDULES)
         keep("epochs", check_count(self.epochs, "epochs"))
         keep("batch_size", check_count(self.batch_size, "batch_size"))
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
-            raise TypeError(f"`augmentation` must be an Augmentation or None. Received: {self.augmentation!r}")
+            raise TypeError(f"`augmentation` must be an Augmentation or None. Received: {shown(self.augmentation)}")
         for name in ("label_smoothing", "validation_split"):
             keep(name, check_number(getattr(self, name), name, low=0, high=1, open_high=True))
         keep("cutmix", check_number(self.cutmix, "cutmix", low=0, high=1))
@@ -120,11 +121,11 @@ class Recipe:
 
 def _known_fields(values: Any, kind: type[Recipe | Augmentation], name: str) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
-        raise TypeError(f"A {name} is read from a dictionary. Received: {values!r}")
+        raise TypeError(f"A {name} is read from a dictionary. Received: {shown(values)}")
     unknown = values.keys() - {each.name for each in fields(kind)}
     if unknown:
         raise ValueError(
-            f"A {name} has no {', '.join(map(repr, sorted(map(str, unknown))))}: it was written by a newer version of "
+            f"A {name} has no {listed(sorted(map(str, unknown)))}: it was written by a newer version of "
             "fashionclf, or is damaged."
         )
     return values

@@ -1,6 +1,7 @@
 """A scikit-learn classifier that trains the networks of this package, for pipelines, grid search and calibration.
 
-    from fashionclf.sklearn import FashionClassifier
+    from fashionclf._text import shown
+from fashionclf.sklearn import FashionClassifier
 
 It needs scikit-learn: `pip install 'fashionclf[sklearn]'`.
 """
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf._images import NUM_PIXELS, ROUNDING, check_images
+from fashionclf._images import NUM_PIXELS, ROUNDING, check_images, fix_of_range
 from fashionclf._labelled import check_weights
+from fashionclf._text import shown
 from fashionclf._types import FloatArray, ImageArray, PresetName
 from fashionclf._validation import check_choice
 from fashionclf.augmentation import Augmentation
-from fashionclf.labels import class_names
+from fashionclf.labels import check_class_names, class_names
 from fashionclf.presets import get_preset, list_presets
 from fashionclf.recipe import Recipe
 from fashionclf.trainer import Trainer
@@ -194,7 +196,10 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
     def _images(self, rows: NDArray[Any]) -> ImageArray:
         """Return the images of checked rows."""
         if rows.min() < -ROUNDING:
-            raise ValueError(f"Negative values in data passed to {type(self).__name__}: X holds {rows.min():.9g}.")
+            fix = fix_of_range(float(rows.min()), float(rows.max()))
+            raise ValueError(
+                f"Negative values in data passed to {type(self).__name__}: X holds {rows.min():.9g}. {fix}"
+            )
         if rows.shape[1] != NUM_PIXELS:
             raise ValueError(
                 f"X has {rows.shape[1]} feature(s), but {type(self).__name__} is expecting {NUM_PIXELS} features as "
@@ -210,11 +215,11 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
     def _build(self, classes: NDArray[Any], seed: int | None) -> Trainer:
         """Return an untrained Trainer for these classes."""
         if self.recipe is not None and not isinstance(self.recipe, Recipe):
-            raise TypeError(f"`recipe` must be a Recipe or None. Received: {self.recipe!r}")
+            raise TypeError(f"`recipe` must be a Recipe or None. Received: {shown(self.recipe)}")
         if isinstance(self.model, keras.Model) or not (isinstance(self.model, str) or callable(self.model)):
             raise TypeError(
                 "`model` must be the name of a preset, a string, or a function that builds a new network for every "
-                f"fit. Received: {self.model!r}"
+                f"fit. Received: {shown(self.model)}"
             )
         recipe, names = self.recipe, _names(classes)
         if callable(self.model):
@@ -245,7 +250,7 @@ def _new_network(function: Callable[..., keras.Model], **options: Any) -> keras.
     """Return what the caller's function builds, if no fit has trained it."""
     network = function(**options)
     if not isinstance(network, keras.Model):
-        raise TypeError(f"`model` must build a keras.Model. It returned: {network!r}")
+        raise TypeError(f"`model` must build a keras.Model. It returned: {shown(network)}")
     if network in _TRAINED:
         raise ValueError(
             "`model` returned the same network again, so this fit would train it further. Build a new one in the "
@@ -265,6 +270,7 @@ def _names(classes: NDArray[Any]) -> tuple[str, ...] | None:
     """Return the labels as class names, None where they are the numbers of a data set's classes."""
     if classes.dtype.kind in "ui" and np.array_equal(classes, _ONE_OF_EACH):
         return None
-    names = tuple(map(str, classes))
-    usable = len(set(names)) == len(names) and all(name.strip() for name in names)
-    return names if usable else tuple(f"class {i}" for i in range(len(names)))
+    try:
+        return check_class_names(map(str, classes))
+    except ValueError:  # scikit-learn's labels may be anything
+        return tuple(f"class {i}" for i in range(len(classes)))

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from samples.bad_calls_of_trainer import ROWS_OF_TRAINER
 from samples.bad_input import (
+    BAD_IMAGES,
     BAD_LABELS,
-    BAD_PHOTOGRAPHS,
     IMAGES,
     LABELS,
     NAMES,
     OUT_OF_RANGE,
+    SOME_BAD_LABELS,
+    SOME_BAD_PHOTOGRAPHS,
     World,
     with_images,
     with_labels,
@@ -36,7 +38,7 @@ def world(shared_world):
 
 VALUE, TYPE = ValueError, TypeError
 TABLE = {
-    "prepare_images": with_images(lambda w, x: fc.prepare_images(x)),
+    "prepare_images": with_images(lambda w, x: fc.prepare_images(x), BAD_IMAGES),
     "scale": with_images(lambda w, x: fc.scale(x)),
     "flatten": with_images(lambda w, x: fc.flatten(x)),
     "add_channel_axis": with_images(lambda w, x: fc.add_channel_axis(x)),
@@ -63,7 +65,7 @@ TABLE = {
     ],
     "train_validation_split": [
         *with_images(lambda w, x: fc.train_validation_split(x, LABELS)),
-        *with_labels(lambda w, y: fc.train_validation_split(IMAGES, y), BAD_LABELS),
+        *with_labels(lambda w, y: fc.train_validation_split(IMAGES, y), SOME_BAD_LABELS),
         ("one image", lambda w: fc.train_validation_split(IMAGES[0], [1]), VALUE, "single image"),
         ("groups", lambda w: fc.train_validation_split(IMAGES, LABELS, groups=[1]), VALUE, "one integer or string"),
         ("one group", lambda w: fc.train_validation_split(IMAGES, LABELS, groups=[1] * 20), VALUE, "too few"),
@@ -74,7 +76,7 @@ TABLE = {
         ("size True", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=True), TYPE, "number"),
         ("too small to stratify", lambda w: fc.train_validation_split(IMAGES, LABELS, validation_size=5), VALUE,
          "stratify=False"),
-        ("seed", lambda w: fc.train_validation_split(IMAGES, LABELS, seed=2**32), VALUE, "below"),
+        ("seed", lambda w: fc.train_validation_split(IMAGES, LABELS, seed=2**32), VALUE, "at most 4,294,967,295"),
         ("seed type", lambda w: fc.train_validation_split(IMAGES, LABELS, seed=1.0), TYPE, "integer"),
         ("stratify", lambda w: fc.train_validation_split(IMAGES, LABELS, stratify=1), TYPE, "True or False"),
     ],
@@ -106,7 +108,7 @@ TABLE = {
         ("batch_norm", lambda w: fc.dense_model(batch_norm="no"), TYPE, "True or False"),
         ("num_classes", lambda w: fc.dense_model(num_classes=0), VALUE, "at least 1"),
         ("seed", lambda w: fc.dense_model(seed="0"), TYPE, "integer"),
-        ("name", lambda w: fc.dense_model(name=""), TYPE, "non-empty string"),
+        ("name", lambda w: fc.dense_model(name=""), VALUE, "empty name"),
     ],
     "cnn_model": [
         ("filters", lambda w: fc.cnn_model(()), VALUE, "1 to 4 blocks"),
@@ -163,7 +165,7 @@ TABLE = {
         ("rows", lambda w: fc.flip_averaged(keras.Sequential([keras.Input((784,)), keras.layers.Dense(10)])), VALUE,
          r"\(None, 784\)"),
         ("not built", lambda w: fc.flip_averaged(keras.Sequential([keras.layers.Flatten()])), VALUE, "must be built"),
-        ("name", lambda w: fc.flip_averaged(w.trainer.model, name=3), TYPE, "non-empty string"),
+        ("name", lambda w: fc.flip_averaged(w.trainer.model, name=3), TYPE, "must be a string"),
     ],
     "list_presets": [("pretrained", lambda w: fc.list_presets(pretrained="yes"), TYPE, "True or False")],
     "evaluate_predictions": [
@@ -186,7 +188,7 @@ TABLE = {
     ],
     "shift_robustness": [
         *with_images(lambda w, x: fc.shift_robustness(w.trainer, x, LABELS)),
-        *with_labels(lambda w, y: fc.shift_robustness(w.trainer, IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
+        *with_labels(lambda w, y: fc.shift_robustness(w.trainer, IMAGES, y), SOME_BAD_LABELS | OUT_OF_RANGE),
         ("trainer", lambda w: fc.shift_robustness(w.trainer.model, IMAGES, LABELS), TYPE, "must be a Trainer"),
         ("shift", lambda w: fc.shift_robustness(w.trainer, IMAGES, LABELS, max_shift=28), VALUE, "below 28"),
         ("shift type", lambda w: fc.shift_robustness(w.trainer, IMAGES, LABELS, max_shift=1.5), TYPE, "max_shift"),
@@ -199,7 +201,7 @@ TABLE = {
     ],
     "calibrate": [
         *with_images(lambda w, x: fc.calibrate(w.trainer, x, LABELS)),
-        *with_labels(lambda w, y: fc.calibrate(w.trainer, IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
+        *with_labels(lambda w, y: fc.calibrate(w.trainer, IMAGES, y), SOME_BAD_LABELS | OUT_OF_RANGE),
         ("trainer", lambda w: fc.calibrate(w.trainer.model, IMAGES, LABELS), TYPE, "must be a Trainer"),
         ("no dense layer", lambda w: fc.calibrate(fc.Trainer(keras.Sequential([keras.Input((784,)), keras.layers.Dense(
             10), keras.layers.Softmax()])), IMAGES, LABELS), VALUE, "must end in one Dense layer"),
@@ -212,8 +214,8 @@ TABLE = {
         ("threads of a folder", lambda w: fc.load_exported(w.folder, num_threads=1), VALUE, "tf.config.threading"),
         ("type", lambda w: fc.load_exported(3), TYPE, "path"),
     ],
-    "FrozenPredictor.predict": with_images(lambda w, x: w.frozen.predict(x), BAD_PHOTOGRAPHS),
-    "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x), BAD_PHOTOGRAPHS),
+    "FrozenPredictor.predict": with_images(lambda w, x: w.frozen.predict(x), SOME_BAD_PHOTOGRAPHS),
+    "FrozenPredictor.predict_proba": with_images(lambda w, x: w.frozen.predict_proba(x), SOME_BAD_PHOTOGRAPHS),
     "Predictions": [
         ("axes", lambda w: fc.Predictions([0.5, 0.5], ["a", "b"]), VALUE, r"shape \(2,\)"),
         ("one column", lambda w: fc.Predictions([[1.0]], ["a"]), VALUE, "at least 2"),
@@ -228,7 +230,7 @@ TABLE = {
     ],
     "cross_validate": [
         *with_images(lambda w, x: fc.cross_validate("softmax", x, LABELS, folds=2)),
-        *with_labels(lambda w, y: fc.cross_validate("softmax", IMAGES, y, folds=2), BAD_LABELS),
+        *with_labels(lambda w, y: fc.cross_validate("softmax", IMAGES, y, folds=2), SOME_BAD_LABELS),
         ("name", lambda w: fc.cross_validate("sofmax", IMAGES, LABELS), VALUE, "Did you mean 'softmax'"),
         ("groups", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, groups=[1]), VALUE, "per image"),
         ("one", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, groups=[1] * 20), VALUE, "1 groups"),

@@ -56,6 +56,14 @@ def test_keras_own_objects_come_from_modules_named_keras():
     assert not internals.is_builtin(len)
 
 
+def test_keras_names_what_it_does_not_find():
+    config = keras.saving.serialize_keras_object(Holder())
+    with pytest.raises(TypeError) as caught:
+        keras.saving.deserialize_keras_object(config)
+    assert internals.missing_object(caught.value) == "Holder", "Keras's error of a missing class has another text"
+    assert internals.missing_object(ValueError("anything else")) is None
+
+
 def test_batch_normalisation_has_no_new_options():
     unknown = keras.layers.BatchNormalization().get_config().keys() - internals._KNOWN_OPTIONS
     assert not unknown, f"BatchNormalization has the new options {unknown}: does the fused kernel obey them?"

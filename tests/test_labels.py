@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 import fashionclf as fc
+from fashionclf.labels import match_labels, meaning_of
 
 
 def test_names_are_the_data_sets_own():
@@ -15,11 +17,47 @@ def test_names_are_the_data_sets_own():
 def test_korean():
     names = fc.class_names("fashion_mnist", "ko")
     assert names == ("티셔츠", "바지", "스웨터", "드레스", "코트", "샌달", "셔츠", "스니커즈", "가방", "앵클 부츠")
+    assert fc.class_names("synthetic", "ko") == names
     assert fc.class_names("mnist", "ko") == fc.class_names("mnist")
 
 
 def test_close_match_is_suggested():
-    with pytest.raises(ValueError, match="Did you mean 'fashion_mnist'"):
+    with pytest.raises(ValueError, match=r"Unknown dataset 'fashion-mnist'\. Did you mean 'fashion_mnist'"):
         fc.class_names("fashion-mnist")
     with pytest.raises(ValueError, match="Unknown language 'kr'"):
         fc.class_names("mnist", "kr")
+
+
+def test_names_mean_the_data_sets_own_spelling():
+    assert meaning_of(["가방", "Shirt"]) == ("Bag", "Shirt")
+    assert meaning_of(["7"]) == ("7",)
+    assert meaning_of(["Bag", "7"]) is None
+    assert meaning_of(["Bag", "dog"]) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "labels"),
+    [
+        (("Bag", "Coat"), [("Shirt", "Bag", "Coat")], [1, 2]),
+        (("Shirt", "Coat"), [("Shirt", "Bag", "Coat")], [0, 2]),
+        (("Coat", "Bag", "Shirt"), [("Shirt", "Bag", "Coat")], [2, 1, 0]),
+        (("코트", "Bag"), [("Shirt", "가방", "Coat")], [2, 1]),
+        (("dog",), [("Shirt", "Bag"), ("cat", "dog")], [1]),
+        (("Shirt", "Bag"), [("Shirt", "Bag", "Coat")], None),
+    ],
+)
+def test_labels_are_matched_by_name(names, known, labels):
+    matched = match_labels(names, known, "x")
+    if labels is None:
+        assert matched is None
+    else:
+        np.testing.assert_array_equal(matched, labels, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "known"), [(("Bag", "dog"), ("Shirt", "Bag")), (("Bag", "Coat"), ("cat", "dog")), (("cat",), ("dog",))]
+)
+def test_labels_that_a_trainer_lacks_are_refused(names, known):
+    own, other = (", ".join(map(repr, each)) for each in (names, known))
+    with pytest.raises(ValueError, match=f"`x` has the classes {own}; the Trainer has {other}"):
+        match_labels(names, [known], "x")

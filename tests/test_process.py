@@ -50,16 +50,16 @@ def test_channels_first_as_the_global_setting():
 def test_nothing_configures_logging_or_warnings():
     printed = run("""
         import logging, os, warnings
+        import keras, tensorflow  # what other libraries set when they are imported is theirs
+        before = list(warnings.filters), dict(os.environ), list(logging.getLogger().handlers)
         import fashionclf as fc
         from fashionclf.datasets._synthetic import draw_garments
         images, labels = draw_garments(60)
         trainer = fc.Trainer(fc.dense_model((), seed=0))
-        before = list(warnings.filters), dict(os.environ)
         trainer.fit(images, labels, epochs=1, verbose=0)
         trainer.predict(images)
         trainer.compile_predictor()
-        assert (list(warnings.filters), dict(os.environ)) == before
-        assert not logging.getLogger().handlers
+        assert (list(warnings.filters), dict(os.environ), list(logging.getLogger().handlers)) == before
         logging.basicConfig(level="INFO", format="mine %(message)s", stream=__import__("sys").stdout)
         logging.info("heard")
     """)
@@ -140,12 +140,6 @@ def test_the_error_of_a_split_in_fit_names_options_of_fit(garments, small_traine
         small_trainer().fit(garments[0][:30], garments[1][:30], validation_split=0.1, **QUIET)
     assert "stratify=" not in str(caught.value)
     assert "validation_size" not in str(caught.value)
-
-
-def test_rows_that_do_not_sum_to_one():
-    with pytest.raises(ValueError, match=r"sum to 1.*row 0 with 1\.8"):
-        fc.evaluate_predictions([0, 1], [[0.9, 0.9], [0.5, 0.5]])
-    assert fc.evaluate_predictions([0], np.array([[0.3333, 0.6665]], np.float16)).accuracy == 0
 
 
 def test_many_plots_leave_one_figure(garments):

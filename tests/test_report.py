@@ -1,4 +1,5 @@
 import json
+import textwrap
 
 import numpy as np
 import pytest
@@ -96,27 +97,104 @@ def test_no_mistakes():
     assert report.expected_calibration_error == 0
 
 
+SMALL = fc.Predictions(
+    [[0.95, 0.05, 0], [0.55, 0.4, 0.05], [0.05, 0.9, 0.05], [0.1, 0.8, 0.1]], ["Bag", "앵클 부츠", "Coat"]
+)
+
+
 def test_it_prints_a_table():
-    report, *_ = random_report(0, classes=10)
-    korean = fc.evaluate_predictions(
-        report.labels, report.predictions.probabilities, class_names=fc.class_names("fashion_mnist", language="ko")
-    )
-    lines = str(report).splitlines()
-    assert lines[0] == "500 images, 10 classes"
-    assert lines[1].startswith(f"accuracy {report.accuracy:.4f} · top 3 ")
-    assert sum(line.startswith("class ") for line in lines) == 10
-    assert len({len(line) for line in lines[3:14]}) == 1
-    assert repr(report) == f"<EvaluationReport on 500 images: accuracy {report.accuracy:.4f}>"
-    assert "앵클부츠" in str(korean) or "앵클 부츠" in str(korean)
+    report = fc.evaluate_predictions([0, 1, 1, 0], SMALL)
+    assert str(report) == textwrap.dedent("""\
+        4 images, 3 classes
+        accuracy 0.5000 · top 3 1.0000 · log loss 0.8439 · calibration error 0.3750
+
+                        precision  recall      F1    images
+        Bag                 0.500   0.500   0.500         2
+        앵클 부츠           0.500   0.500   0.500         2
+        Coat                0.000   0.000   0.000         0
+
+        most confused
+          Bag misclassified as 앵클 부츠: 1
+          앵클 부츠 misclassified as Bag: 1""")
+    assert repr(report) == "<EvaluationReport on 4 images: accuracy 0.5000>"
+    many = fc.evaluate_predictions(np.arange(1200) % 2, fc.Predictions(np.eye(2)[[0] * 1200], ["a" * 20, "b"]))
+    assert str(many).splitlines()[0] == "1,200 images, 2 classes"
+    assert str(many).splitlines()[5] == "b" + " " * 25 + "0.000   0.000   0.000       600"
+    assert str(many).endswith("b misclassified as aaaaaaaaaaaaaaaaaaaa: 600")
+    assert repr(many) == "<EvaluationReport on 1,200 images: accuracy 0.5000>"
 
 
 def test_to_dict_is_json():
-    report, labels, _ = random_report(3)
+    report = fc.evaluate_predictions([0, 1, 1, 0], SMALL)
     values = report.to_dict()
     assert json.loads(json.dumps(values, allow_nan=False)) == values
-    assert values["num_images"] == len(labels)
-    assert values["accuracy"] == report.accuracy
-    assert values["classes"]["class 0"]["support"] == report.support[0]
+    bins = values.pop("calibration_bins")
+    assert values == {
+        "num_images": 4,
+        "accuracy": 0.5,
+        "top_3_accuracy": 1.0,
+        "log_loss": report.log_loss,
+        "expected_calibration_error": report.expected_calibration_error,
+        "classes": {
+            "Bag": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2},
+            "앵클 부츠": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2},
+            "Coat": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0},
+        },
+        "confusion_matrix": [[1, 1, 0], [1, 1, 0], [0, 0, 0]],
+        "most_confused": [
+            {"class_name": "Bag", "predicted": "앵클 부츠", "count": 1},
+            {"class_name": "앵클 부츠", "predicted": "Bag", "count": 1},
+        ],
+        "confident_mistakes": [3, 1],
+    }
+    assert bins[0] == {"low": 0.0, "high": 1 / 15, "count": 0, "probability": None, "accuracy": None}
+    assert bins[14] == {"low": 14 / 15, "high": 1.0, "count": 1, "probability": pytest.approx(0.95), "accuracy": 1.0}
+
+
+def test_how_many_are_named():
+    rows = np.roll(np.eye(12), 1, axis=1) * 0.9 + np.eye(12) * 0.1  # each class is taken for the next one
+    report = fc.evaluate_predictions(np.arange(12), fc.Predictions(rows, list("abcdefghijkl")))
+    assert [confusion.class_name for confusion in report.most_confused(12)] == list("abcdefghijkl")
+    assert report.most_confused() == report.most_confused(5) == report.most_confused(12)[:5]
+    assert report.confident_mistakes().tolist() == list(range(10))
+    assert report.top_k_accuracy(1) == 0
+    assert report.top_k_accuracy() == report.top_k_accuracy(2) == 1
+    ties = fc.evaluate_predictions([3] * 5, np.full((5, 5), 0.2))
+    assert (ties.top_k_accuracy(), ties.top_k_accuracy(4)) == (0, 1)
+    for method in (report.most_confused, report.confident_mistakes, report.top_k_accuracy):
+        with pytest.raises(ValueError, match="`k` must be an integer of at least 1"):
+            method(0)
+
+
+def test_a_sum_of_products_may_be_a_little_past_1():
+    report = fc.evaluate_predictions([0, 1], [[1.000005, 0], [1, 0]])
+    assert report.calibration_bins[14].count == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "rows", "options", "words"),
+    [
+        ([0, 1], [[0.9, 0.9], [0.5, 0.5]], {}, r"1 rows that do not sum to 1, such as row 0 with 1\.8"),
+        ([0, 1], [[0.5, 0.5], [0.5, 0.48]], {}, r"1 rows that do not sum to 1, such as row 1 with 0\.98"),
+        ([0, 1], SMALL[:2], {"class_names": ["a", "b", "c"]}, "have their own class names"),
+        ([0, 1, 0], SMALL[:2], {}, "`labels` has 3 rows but there are 2 predictions"),
+        ([0, 3], SMALL[:2], {}, r"from 0 to 3, expected 0\.\.2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(labels, rows, options, words):
+    with pytest.raises(ValueError, match=words):
+        fc.evaluate_predictions(labels, rows, **options)
+
+
+def test_rounded_rows_are_taken():
+    assert fc.evaluate_predictions([0], np.array([[0.3333, 0.6665]], np.float16)).accuracy == 0
+    assert fc.evaluate_predictions([0, 0], [[0.5, 0.509], [0.5, 0.491]], class_names=["a", "b"]).accuracy == 0.5
+
+
+def test_labels_of_few_bits_are_widened():
+    labels = np.arange(30, dtype=np.uint8)  # a label times the number of classes is more than 255
+    predictions = fc.Predictions(np.eye(30), list(map(str, labels)))
+    np.testing.assert_array_equal(fc.EvaluationReport(labels, predictions).confusion_matrix, np.eye(30))
 
 
 def test_names_of_plain_probabilities():

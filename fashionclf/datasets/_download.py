@@ -1,15 +1,12 @@
 """Fetching the published files: each is verified in a temporary folder, and one rename puts it in place."""
 
-import shutil
-import sys
-import tempfile
+import contextlib
+import math
 from pathlib import Path
-from typing import Final
 
+from fashionclf._files import disk_errors_of, temporary_folder
 from fashionclf.datasets._idx import DamagedFileError, read_file, read_idx
 from fashionclf.datasets._sources import IdxFile, Source
-
-TIMEOUT: Final = 20.0  # seconds that a mirror may stay silent; without a limit, urllib would wait for ever
 
 
 class MirrorError(ConnectionError):
@@ -28,13 +25,13 @@ def download(source: Source, folder: Path) -> None:
 
     Raises:
         MirrorError: If no mirror delivered an intact copy of a file.
-        OSError: If `folder` cannot be made or written.
+        OSError: If `folder` cannot be made or written: with its name and what is free on that disk.
     """
     needed = [file for file in source.files if read_file(folder, file)[0] is None]
     if not needed:
         return
-    with tempfile.TemporaryDirectory(prefix=".fashionclf-", dir=_nearest_existing(folder)) as name:
-        arrived = _fetch(source, needed, Path(name))
+    with disk_errors_of(folder, "The download"), temporary_folder(_nearest_existing(folder)) as part:
+        arrived = _fetch(source, needed, part)
         folder.mkdir(parents=True, exist_ok=True)
         for path in arrived:
             path.replace(folder / path.name)
@@ -47,8 +44,9 @@ def _nearest_existing(folder: Path) -> Path:
 
 def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
     """Fetch every needed file into `folder`, asking the mirrors in turn."""
-    from http.client import HTTPException  # here, because an exported model starts without it in half the time
-    from urllib.error import HTTPError
+    from fashionclf.datasets._mirror import (
+        MirrorFaultError,
+    )  # here: an exported model starts without it in half the time
 
     arrived: dict[str, Path] = {}
     attempts = []
@@ -58,15 +56,14 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
                 continue
             path = folder / f"{file.name}.gz"
             try:
-                _transfer(mirror + path.name, path)
+                _transfer(mirror + path.name, path, len(file.header) + math.prod(file.shape))
                 read_idx(path, file)
             except DamagedFileError as error:
-                path.unlink(missing_ok=True)
                 attempts.append(f"{mirror + path.name} {str(error).removeprefix(str(path)).strip()}")
-            except (OSError, HTTPException) as error:
-                attempts.append(f"{mirror + path.name} answered: {_short(error)}")
-                if not isinstance(error, HTTPError):
-                    break  # unreachable: its other files would only cost as many waits
+            except MirrorFaultError as error:
+                attempts.append(f"{mirror + path.name} answered: {error}")
+                if not error.may_have_others:
+                    break  # its other files would only cost as many waits
             else:
                 arrived[file.name] = path
         if len(arrived) == len(needed):
@@ -74,22 +71,10 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
     raise MirrorError(source.title, attempts)
 
 
-def _transfer(url: str, path: Path) -> None:
-    """Download `url` to `path`; one line on standard error says so."""
-    from urllib.request import urlopen
+def _transfer(url: str, path: Path, most: int) -> None:
+    """Download `url`, of at most so many bytes, to `path`."""
+    from fashionclf.datasets._mirror import received
 
-    with urlopen(url, timeout=TIMEOUT) as response, path.open("wb") as file:
-        size = int(response.headers.get("Content-Length") or 0)
-        print(f"Downloading {url} ({size / 1e6:.1f} MB)", file=sys.stderr)
-        shutil.copyfileobj(response, file)
-
-
-def _short(error: BaseException) -> str:
-    from urllib.error import HTTPError
-
-    if isinstance(error, HTTPError):
-        return f"HTTP {error.code} {error.reason}"
-    reason = getattr(error, "reason", error)
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    return str(reason) or type(reason).__name__
+    with contextlib.closing(received(url, most)) as parts, path.open("wb") as file:
+        for part in parts:
+            file.write(part)

@@ -38,7 +38,7 @@ class Reading(NamedTuple):
     note: str
 
 
-def read_place(place: Path, source: Source, *, direct: bool = False) -> Reading:
+def read_place(place: Path, source: Source, *, direct: bool) -> Reading:
     """Look for `source` in a data folder: as `.npz`, in its own sub-folder, or (`direct`) right there."""
     if not place.is_dir():
         return Reading(None, (), "not a folder" if place.exists() else "no such folder")

@@ -103,7 +103,9 @@ def _not_found(
         return ValueError(text)
     if failure is None or isinstance(failure, MirrorError):
         return FileNotFoundError(text)
-    return PermissionError(text) if isinstance(failure, PermissionError) else OSError(text)
+    error = type(failure)(text)
+    error.errno = failure.errno
+    return error
 
 
 def _because(target: Place, source: Source, failure: OSError | None, may_download: bool) -> str:
@@ -112,8 +114,7 @@ def _because(target: Place, source: Source, failure: OSError | None, may_downloa
     if isinstance(failure, MirrorError):
         return ", and could not download it."
     if failure is not None:
-        reason = failure.strerror or str(failure)
-        return f", and could not download it: cannot write to {target.path / source.folder} ({reason})."
+        return f", and could not download it. {failure}"
     return f", not even after a download to {target.path / source.folder}."
 
 

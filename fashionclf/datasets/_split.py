@@ -8,10 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._doubts import warn_of_doubtful_set
 from fashionclf._images import HEIGHT, WIDTH, check_images
+from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImageArray, ImagesLike, LabelsLike
-from fashionclf._validation import check_class_names, check_groups, check_labels
+from fashionclf._validation import check_each, check_groups, check_labels, check_rows, check_text
 from fashionclf.datasets._sources import ABOUT
+from fashionclf.labels import check_class_names
 
 LabelArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int64]
 
@@ -43,6 +46,10 @@ class Split:
         ValueError: If shapes, lengths, pixels, labels or names are not as described.
         TypeError: If something is not an array of numbers, or a name is not a string.
 
+    Warns:
+        DoubtfulImageWarning: If all images are nearly black, as masks of zeros and ones are, or most look like
+            negatives.
+
     Example:
         >>> import numpy as np
         >>> from fashionclf.datasets import Split
@@ -73,13 +80,12 @@ class Split:
         names = None if class_names is None else check_class_names(class_names)
         checked = check_images(images)
         small = _small_labels(labels, len(checked), None if names is None else len(names))
-        if files is not None and len(files) != len(checked):
-            raise ValueError(f"`files` has {len(files)} names but there are {len(checked)} images.")
+        warn_of_doubtful_set(checked, "images")
         self._set(
             images=checked.reshape(-1, HEIGHT, WIDTH),
             labels=small,
             class_names=names,
-            files=None if files is None else tuple(map(str, files)),
+            files=None if files is None else tuple(map(str, check_each(files, "files", len(checked)))),
             groups=check_groups(groups, len(checked)),
         )
 
@@ -95,22 +101,27 @@ class Split:
 
     def __getitem__(self, part: Any) -> "Split":
         if _is_integer(part):
+            position = shown(operator.index(part))
             raise TypeError(
-                f"A Split is taken apart by slices, masks or arrays of positions. Received: {part!r}. For one image "
-                f"use `split.images[{part}]` and `split.labels[{part}]`; unpack with `images, labels = split`."
+                f"A Split is taken apart by slices, masks or arrays of positions. Received: {shown(part)}. For one "
+                f"image use `split.images[{position}]` and `split.labels[{position}]`; unpack with `images, labels = "
+                "split`."
             )
         if isinstance(part, tuple):
-            raise TypeError(f"A Split has one axis. Received: {part!r}. Index `split.images` for rows and columns.")
-        images, labels = self.images[part], self.labels[part]
-        if not len(images) or images.shape[1:] != self.images.shape[1:]:
-            raise ValueError(f"No images are left of {len(self)} by {part!r}; take at least one.")
+            raise TypeError(
+                f"A Split has one axis. Received: {shown(part)}. Index `split.images` for rows and columns."
+            )
+        rows = check_rows(part, "part", len(self))
+        images, labels = self.images[rows], self.labels[rows]
+        if not len(images):
+            raise ValueError(f"No images are left of {len(self)} by {shown(part)}; take at least one.")
         rest = object.__new__(Split)
         rest._set(  # a part of what has been checked
             images=images,
             labels=labels,
             class_names=self.class_names,
-            files=None if self.files is None else tuple(np.array(self.files, dtype=object)[part]),
-            groups=None if self.groups is None else self.groups[part],
+            files=None if self.files is None else tuple(np.array(self.files, dtype=object)[rows]),
+            groups=None if self.groups is None else self.groups[rows],
         )
         return rest
 
@@ -147,6 +158,7 @@ class Dataset:
     test: Split
 
     def __post_init__(self) -> None:
+        check_text(self.name, "name")
         for field in ("train", "test"):
             if not isinstance(getattr(self, field), Split):
                 raise TypeError(f"`{field}` must be a Split. Received: {type(getattr(self, field)).__name__}")

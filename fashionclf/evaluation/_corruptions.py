@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from fashionclf._images import check_images
+from fashionclf._text import shown
 from fashionclf._types import ImagesLike, UInt8Array
 from fashionclf._validation import check_choice, check_count, check_seed
 from fashionclf.evaluation._distortions import DISTORTIONS
@@ -56,5 +57,5 @@ def check_severity(severity: Any) -> int:
     """Return a severity if it is a whole number from 1 to 5."""
     level = check_count(severity, "severity")
     if level > SEVERITIES[-1]:
-        raise ValueError(f"`severity` must be from 1 to {SEVERITIES[-1]}. Received: {severity!r}")
+        raise ValueError(f"`severity` must be from 1 to {SEVERITIES[-1]}. Received: {shown(severity)}")
     return level

@@ -3,20 +3,24 @@
 import pickle
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._doubts import without_doubts
 from fashionclf._images import NUM_PIXELS, scale_pixels
 from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import collect_labelled
+from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike, PresetName
 from fashionclf._validation import check_choice, check_count, check_groups, check_seed, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.presets import list_presets
 from fashionclf.trainer._trainer import Trainer
+
+_MOST_PROCESSES: Final = 1024
 
 
 class Classifier(Protocol):
@@ -105,12 +109,10 @@ def cross_validate(
 def _check_n_jobs(n_jobs: Any) -> int | None:
     if n_jobs is None:
         return None
-    expected = f"`n_jobs` must be a number of processes, -1 for one per processor core, or None. Received: {n_jobs!r}"
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
-        raise TypeError(expected)
-    if n_jobs == 0:
-        raise ValueError(expected)
-    return int(n_jobs)
+    number = check_count(n_jobs, "n_jobs", minimum=-_MOST_PROCESSES, maximum=_MOST_PROCESSES)
+    if not number:
+        raise ValueError("`n_jobs` must be a number of processes, -1 for one per processor core, or None. Received: 0")
+    return number
 
 
 _Fold = tuple[NDArray[np.int64], NDArray[np.int64], int | None]  # images to train on, images to test on, the seed
@@ -185,23 +187,25 @@ def _scorer(
         return lambda _seed: _build(model), _score_trainer
     raise TypeError(
         "`model` must be a preset's name, a function that builds a Trainer, or a scikit-learn classifier. "
-        f"Received: {model!r}"
+        f"Received: {shown(model)}"
     )
 
 
 def _build(function: Callable[[], Any]) -> Trainer:
     trainer = function()
     if not isinstance(trainer, Trainer):
-        raise TypeError(f"`model` must build a Trainer. It returned: {trainer!r}")
+        raise TypeError(f"`model` must build a Trainer. It returned: {shown(trainer)}")
     return trainer
 
 
+@without_doubts()  # which `cross_validate` has had, of all images
 def _score_trainer(trainer: Trainer, train: LabelledImages, test: LabelledImages, seed: int | None) -> float:
     trainer.fit(train.images, train.labels, seed=seed, verbose=0)
     predicted = trainer.predict_proba(test.images).argmax(axis=1)
     return float(np.mean(predicted == integer_labels(test.labels)))
 
 
+@without_doubts()
 def _score_estimator(estimator: Any, train: LabelledImages, test: LabelledImages, _seed: int | None) -> float:
     rows = [scale_pixels(part.images).reshape(-1, NUM_PIXELS) for part in (train, test)]
     estimator.fit(rows[0], integer_labels(train.labels))

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._doubts import without_doubts
+from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike
-from fashionclf._validation import check_choice, check_seed, integer_labels
-from fashionclf._warnings import ignored
+from fashionclf._validation import check_choice, check_count, check_seed, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.evaluation._corruptions import CORRUPTIONS, SEVERITIES, check_severity, corrupt
-from fashionclf.photographs import DoubtfulImageWarning
 from fashionclf.trainer._trainer import Trainer, check_trainer
 
 
@@ -55,10 +55,12 @@ class CorruptionRobustness:
 
         Raises:
             ValueError: If the severity was not measured.
+            TypeError: If it is not an integer.
         """
-        if severity not in self.severities:
-            raise ValueError(f"`severity` must be one of {self.severities}. Received: {severity!r}")
-        column = self.accuracies[:, self.severities.index(severity)]
+        level = check_count(severity, "severity")
+        if level not in self.severities:
+            raise ValueError(f"`severity` must be one of {self.severities}. Received: {shown(severity)}")
+        column = self.accuracies[:, self.severities.index(level)]
         return dict(zip(self.corruptions, column.tolist(), strict=True))
 
 
@@ -111,7 +113,7 @@ def corruption_robustness(
     labels = integer_labels(data.labels)
 
     def accuracy(images: Any) -> float:
-        with ignored(DoubtfulImageWarning):  # corrupted images look odd on purpose
+        with without_doubts():  # corrupted images look odd on purpose
             return float(np.mean(trainer.predict_proba(images).argmax(axis=1) == labels))
 
     accuracies = [[accuracy(corrupt(data.images, name, level, seed=seed)) for level in levels] for name in names]
@@ -123,7 +125,7 @@ def _chosen(values: Any, name: str, allowed: tuple[Any, ...]) -> tuple[Any, ...]
     if values is None:
         return allowed
     if isinstance(values, str) or not isinstance(values, Sequence):
-        raise TypeError(f"`{name}` must be a sequence. Received: {values!r}")
+        raise TypeError(f"`{name}` must be a sequence. Received: {shown(values)}")
     if not values:
         raise ValueError(f"`{name}` is empty, expected at least one of {allowed}.")
     if allowed is CORRUPTIONS:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from fashionclf._keras_internals import activates
+from fashionclf._text import shown
 from fashionclf._types import FloatArray
 from fashionclf._validation import check_choice
 from fashionclf.models._trace import Step, Trace
@@ -66,7 +67,7 @@ def maps_of(trace: Trace, layer: keras.Layer, name: str) -> list[Maps]:
         uses = {flipped: _activated(trace, step, 1 if channels_first else -1) for flipped, step in uses.items()}
     if not all(_has_maps(step) for step in uses.values()):
         raise ValueError(
-            f"Layer {name!r} gives no maps: expected one output (None, height, width, channels). Name a "
+            f"Layer {shown(name)} gives no maps: expected one output (None, height, width, channels). Name a "
             "convolution, or a layer near one."
         )
     return [Maps(step.output, step.flipped, channels_first) for _, step in sorted(uses.items())]
@@ -117,7 +118,7 @@ def convolutions(layers: Mapping[str, keras.Layer]) -> dict[str, keras.Layer]:
 def choose_layers(names: str | Iterable[str], layers: Mapping[str, keras.Layer]) -> dict[str, keras.Layer]:
     """Return the layers with these names."""
     if not isinstance(names, Iterable):
-        raise TypeError(f"`layers` must be names of layers. Received: {names!r}")
+        raise TypeError(f"`layers` must be names of layers. Received: {shown(names)}")
     listed = [names] if isinstance(names, str) else list(names)
     if not listed:
         raise ValueError("`layers` is empty. Name at least one layer, or leave it out for all convolutions.")

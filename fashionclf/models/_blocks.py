@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from fashionclf._images import IMAGE_SHAPE
-from fashionclf._validation import check_choice, check_count, check_flag, check_number, check_seed
+from fashionclf._text import shown
+from fashionclf._validation import check_choice, check_count, check_flag, check_number, check_seed, check_text
 
 ACTIVATIONS: Final = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "linear")
 """Names that `activation` takes; `"linear"` is none at all."""
@@ -63,9 +64,9 @@ def glorot(seeds: Iterator[int]) -> Any:
 
 
 def check_name(name: Any) -> str:
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"`name` must be a non-empty string. Received: {name!r}")
-    return name
+    if "/" in check_text(name, "name"):  # which Keras puts between the names of nested layers
+        raise ValueError(f"`name` has a '/', expected a name without one: {shown(name)}")
+    return str(name)
 
 
 def layer_seeds(seed: int | None) -> Iterator[int]:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 import keras
 
 from fashionclf._images import IMAGE_SHAPE
+from fashionclf._text import shown
 from fashionclf._validation import check_choice, check_sizes
 from fashionclf.models._blocks import (
     CHANNELS_LAST,
@@ -118,7 +119,8 @@ def cnn_model(
     filters = check_sizes(filters, "filters")
     if not 1 <= len(filters) <= _MAX_BLOCKS:
         raise ValueError(
-            f"`filters` must name 1 to {_MAX_BLOCKS} blocks, because each halves the 28 pixels. Received: {filters!r}"
+            f"`filters` must name 1 to {_MAX_BLOCKS} blocks, because each halves the 28 pixels. Received: "
+            f"{shown(filters)}"
         )
     kernel = _check_kernel(kernel_size)
     pool = _POOLING[check_choice(pooling, "pooling", tuple(_POOLING))]
@@ -146,5 +148,5 @@ def cnn_model(
 def _check_kernel(kernel_size: int | Sequence[int]) -> tuple[int, int]:
     sizes = check_sizes(kernel_size, "kernel_size")
     if len(sizes) > 2 or not sizes or max(sizes) > IMAGE_SHAPE[0]:
-        raise ValueError(f"`kernel_size` must be one or two sizes from 1 to 28. Received: {kernel_size!r}")
+        raise ValueError(f"`kernel_size` must be one or two sizes from 1 to 28. Received: {shown(kernel_size)}")
     return sizes[0], sizes[-1]

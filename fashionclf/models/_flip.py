@@ -4,6 +4,7 @@ import keras
 
 from fashionclf._images import IMAGE_SHAPE
 from fashionclf._keras_internals import flips_left_and_right
+from fashionclf._text import shown
 from fashionclf.models._blocks import check_name
 
 
@@ -33,7 +34,7 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
         <Trainer cnn_model: 333,526 parameters, 10 classes>
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: {model!r}")
+        raise TypeError(f"`model` must be a keras.Model. Received: {shown(model)}")
     shape = getattr(model, "input_shape", None) if model.built else None
     if not isinstance(shape, tuple) or tuple(shape[1:3]) != IMAGE_SHAPE[:2]:
         raise ValueError(

@@ -5,7 +5,7 @@ cut out the garment, resize its longest edge to 28 pixels, centre it, show it br
 of grey. Fashion-MNIST skipped rows and columns and then sharpened; this package averages pixels instead.
 """
 
-from fashionclf.photographs._doubts import DoubtfulImageWarning
+from fashionclf._doubts import DoubtfulImageWarning
 from fashionclf.photographs._folder import load_folder
 from fashionclf.photographs._many import UnreadableImageWarning
 from fashionclf.photographs._steps import PreprocessingSteps, load_image, preprocessing_steps

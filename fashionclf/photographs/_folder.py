@@ -1,18 +1,36 @@
 """Folders of photographs: the images in one, and `load_folder` for one sub-folder per class."""
 
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from fashionclf._doubts import warn_of_doubts
 from fashionclf._types import ClassNames, PathLike
-from fashionclf._validation import check_choice, check_class_names, check_path
+from fashionclf._validation import check_choice, check_path
 from fashionclf.datasets import Split
-from fashionclf.photographs._doubts import warn_of_doubts
+from fashionclf.labels import check_class_names
+from fashionclf.photographs._decoding import SUFFIXES, unreadable
 from fashionclf.photographs._many import OnError, check_on_error, read_many
-from fashionclf.photographs._reading import SUFFIXES, is_folder
+from fashionclf.photographs._reading import is_folder
+
+# What systems put beside photographs. Names that begin with a dot are left out anyway.
+_SYSTEM: Final = frozenset(
+    name.casefold()
+    for name in (
+        *("__MACOSX", "Icon\r", "Network Trash Folder", "Temporary Items", "TheVolumeSettingsFolder"),  # macOS
+        *("$RECYCLE.BIN", "RECYCLER", "System Volume Information", "FOUND.000"),  # Windows: folders
+        *("Thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "Picasa.ini"),  # and files
+        *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "@__thumb"),  # Synology, QNAP
+        *("lost+found", "__pycache__"),
+    )
+)
+
+# Folders that hold a part of a data set, with a folder for each class in it.
+_PARTS: Final = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"))
 
 
 def load_folder(
@@ -25,19 +43,21 @@ def load_folder(
     """Read the photographs of a folder with one sub-folder per class, as `load_image` does, on all cores.
 
     This is the layout of `keras.utils.image_dataset_from_directory`, of torchvision's `ImageFolder` and of fastai's
-    `from_folder`. Images in folders inside a class's folder belong to that class. Hidden files and files of other
-    types are ignored; messages count the latter.
+    `from_folder`. Images in folders inside a class's folder belong to that class, but links to folders in there are
+    not followed. Files of other types are ignored; messages count them. Hidden files and folders, and those of systems
+    (`__MACOSX`, `@eaDir`, `$RECYCLE.BIN`, `Thumbs.db`, ...), are not looked at.
 
     Args:
         directory: The folder.
-        class_names: Which folders to read, as which classes. None takes all sub-folders, in alphabetical order. A
-            list of names takes the folders with these names, in this label order; a name without a folder has no
-            images. A mapping from folder to class name joins several folders to one class; the folders that it does
-            not name are left out. Labels follow the order in which the mapping first names a class.
+        class_names: Which folders to read, as which classes. None takes all sub-folders, in alphabetical order; each
+            must have images. A list of names takes the folders with these names, in this label order; a name without a
+            folder has no images. A mapping from folder to class name joins several folders to one class, which must
+            have images; the folders that it does not name are left out. Labels follow the order in which the mapping
+            first names a class.
         groups: The group of each image, such as the person who took it: a function of the file's name in `directory`
             (`"Shirt/photo1.jpg"`), or a mapping from it. They become `Split.groups`.
-        on_error: `"raise"` reads all files and then raises one error that names those that cannot be read; `"skip"`
-            leaves them out, with a warning that names them.
+        on_error: `"raise"` reads all files and then raises one error that names the files and folders that cannot be
+            read; `"skip"` leaves them out, with a warning that names them.
 
     Returns:
         A `Split` with `images` (uint8 `(n, 28, 28)`), `labels`, `class_names`, `files` (names in `directory`) and
@@ -45,7 +65,9 @@ def load_folder(
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it has no images, a class has no folder, a file has no group, or a file cannot be read.
+        ValueError: If it has no images, a class has no folder or no images, the sub-folders are `train` and `test` and
+            not classes, a file has no group, or files cannot be read.
+        OSError: If the system cannot read a file or a folder: a `PermissionError` if it may not.
         TypeError: If an argument has the wrong type.
         ImportError: If pillow, OpenCV or a file of this package is missing.
 
@@ -72,17 +94,22 @@ def load_folder(
     on_error = check_on_error(on_error)
     names, class_of = _classes(folder, class_names)
     paths: list[tuple[Path, int]] = []
+    failed: dict[Path, OSError] = {}
     others = 0
     for part, name in class_of:
-        found, ignored = _images_among((folder / part).rglob("*"), folder / part)
-        paths += [(path, names.index(name)) for path in found]
+        found, ignored, errors = _images_in(folder / part)
+        paths += [(path, names.index(name)) for path in (*found, *errors)]
+        failed |= errors
         others += ignored
     if not paths:
         raise ValueError(f"The sub-folders of {str(folder)!r} have no images: expected {_expected()}.")
+    if class_names is None or isinstance(class_names, Mapping):
+        _check_classes(folder, names, class_of, [path for path, _ in paths])
     paths.sort(key=lambda pair: (pair[1], _order(pair[0].relative_to(folder).as_posix())))
     files = [path.relative_to(folder).as_posix() for path, _ in paths]
     grouped = None if groups is None else _groups_of(groups, files)
-    read = read_many([path for path, _ in paths], [str(path) for path, _ in paths], on_error, others=others)
+    sources = [failed.get(path, path) for path, _ in paths]
+    read = read_many(sources, [str(path) for path, _ in paths], on_error, others=others)
     kept = [i for i, each in enumerate(read) if each is not None]
     results = [each for each in read if each is not None]
     warn_of_doubts([each.doubts for each in results], [files[i] for i in kept])
@@ -97,7 +124,10 @@ def load_folder(
 
 def _classes(folder: Path, class_names: Any) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
     """Return the class names in label order, and pairs of folder and class name."""
-    found = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    try:
+        found = sorted(path.name for path in folder.iterdir() if not _is_hidden(path.name) and is_folder(path))
+    except OSError as error:
+        raise unreadable(error, f"The folder {str(folder)!r}") from error
     if not found:
         raise ValueError(f"The folder {str(folder)!r} has no sub-folders: expected one for each class.")
     if class_names is None:
@@ -125,28 +155,69 @@ def _groups_of(groups: Callable[[str], Any] | Mapping[str, Any], files: Sequence
     return np.asarray([groups(file) for file in files])
 
 
+def _check_classes(
+    folder: Path, names: Sequence[str], class_of: Sequence[tuple[str, str]], images: Sequence[Path]
+) -> None:
+    """Refuse classes without images, and folders that are parts of a data set and not classes."""
+    folders = [part for part, _ in class_of]
+    depths = {len(path.relative_to(folder).parts) for path in images}
+    if all(part.casefold() in _PARTS for part in folders) and min(depths) > 2:
+        raise ValueError(
+            f"The sub-folders of {str(folder)!r} are {', '.join(map(repr, folders))}: parts of a data set, no classes. "
+            f"Load one at a time, such as {str(folder / folders[-1])!r}; if they are classes, name them in "
+            "`class_names`, as a list."
+        )
+    seen = {path.relative_to(folder).parts[0] for path in images}
+    empty = [name for name in names if not any(part in seen for part, each in class_of if each == name)]
+    if empty:
+        raise ValueError(
+            f"There are no images of {', '.join(map(repr, empty))} in {str(folder)!r}: expected {_expected()}. Remove "
+            "these folders, or say in `class_names` which ones to read; a list may name classes without images."
+        )
+
+
 def photographs_in(folder: Path) -> tuple[list[Path], int]:
     """Return the images of a folder (not of its sub-folders), photo2 before photo10, and the number of other files.
 
-    Hidden files are left out.
+    Hidden files, and those of systems, are left out.
 
     Raises:
         ValueError: If it has no images.
+        OSError: If the system cannot read it: a `PermissionError` if it may not.
     """
-    found, others = _images_among(folder.iterdir(), folder)
+    found, others, errors = _images_in(folder, deep=False)
+    if errors:
+        raise errors[folder]
     if not found:
         ignored = f" It has {others} other file{'s' if others > 1 else ''}." if others else ""
         raise ValueError(f"The folder {str(folder)!r} has no images: expected {_expected()}.{ignored}")
     return sorted(found, key=lambda path: _order(path.name)), others
 
 
-def _images_among(paths: Iterable[Path], folder: Path) -> tuple[list[Path], int]:
-    """Return the images among what is in a folder, and the number of other files; nothing that is hidden."""
+def _images_in(folder: Path, *, deep: bool = True) -> tuple[list[Path], int, dict[Path, OSError]]:
+    """Return the images in a folder, the number of other files, and the errors of folders that cannot be read.
+
+    What has the name of an image but is none, such as a link to nothing, counts as one: reading it says what is wrong.
+    """
+    errors: dict[Path, OSError] = {}
+    images, others = [], 0
     suffixes = {suffix for endings in SUFFIXES.values() for suffix in endings}
-    shown = (path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-    files = [path for path in shown if path.is_file()]
-    images = [path for path in files if path.suffix.lower() in suffixes]
-    return images, len(files) - len(images)
+
+    def keep(error: OSError) -> None:
+        path = Path(error.filename)
+        errors[path] = unreadable(error, repr(str(path)))
+
+    for place, folders, files in os.walk(folder, onerror=keep):
+        folders[:] = [name for name in folders if deep and not _is_hidden(name)]
+        shown = [Path(place, name) for name in files if not _is_hidden(name)]
+        found = [path for path in shown if path.suffix.lower() in suffixes]
+        images += found
+        others += len(shown) - len(found)
+    return images, others, errors
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _SYSTEM
 
 
 def _order(name: str) -> tuple[list[tuple[int, str]], str]:

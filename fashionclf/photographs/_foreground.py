@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT
 from fashionclf._types import FloatArray
+from fashionclf.photographs._decoding import RawImage
 from fashionclf.photographs._garment import find_garment
-from fashionclf.photographs._masks import main_parts, without_lines
-from fashionclf.photographs._reading import RawImage
+from fashionclf.photographs._masks import bounding_box, main_parts, stroke_width, without_lines
 
 # By how many levels of 255 a pixel must differ from its background to belong to the garment: on a perfect background,
 # and at most, however noisy that is.
@@ -32,6 +32,14 @@ _PLAIN: Final = 4.5
 _COLOURED: Final = 0.5
 
 
+# What is narrower than this share of its length, and has one colour in this share of its pixels, was drawn. Of 612
+# photographs of garments none is so narrow, of MNIST's digits most are.
+_NARROW: Final = 0.2
+
+
+_INK: Final = 0.25
+
+
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in pillow's own conversion to grey
 
 
@@ -39,7 +47,8 @@ class Scene(NamedTuple):
     """An image taken apart: all in levels 0..255, float32 `(h, w)`, but for the bool `mask`.
 
     `photograph` is the whole image in grey. In `grey`, what surrounds a garment that was cut out is `background`.
-    `clear` is False if the garment could hardly be told from a background that is not plain.
+    `clear` is False if the garment could hardly be told from a background that is not plain. `stroke` is the width in
+    pixels of the lines of a drawing, 0 of anything else.
     """
 
     photograph: FloatArray
@@ -47,6 +56,7 @@ class Scene(NamedTuple):
     background: FloatArray
     mask: NDArray[np.bool_]
     clear: bool = True
+    stroke: float = 0
 
 
 def scene_of(image: RawImage) -> Scene:
@@ -60,7 +70,7 @@ def scene_of(image: RawImage) -> Scene:
         mask = image.opacity > 0.5
         white = mask.any() and grey[mask].mean() > 255 - FAINT
         placed = _placed(grey, image.opacity, mask, level=0 if white else 255)
-        return placed._replace(photograph=placed.grey)
+        return placed._replace(photograph=placed.grey, stroke=_stroke(image.colours, mask))
     factors, noise = _fit_background(image.colours)
     # not for what is as small as the images of the data sets: they are garments already, and hold too few pixels
     small = max(grey.shape) <= HEIGHT
@@ -69,6 +79,8 @@ def scene_of(image: RawImage) -> Scene:
     background = _extrapolated(factors, grey.shape)
     # Colours, not greys: a red shirt on blue paper may have the paper's grey.
     difference = np.abs(image.colours - background).max(axis=2)
+    if noise < 1 and (stroke := _stroke(image.colours, drawn := difference > _VISIBLE)):
+        return _cut_out(grey, drawn, drawn)._replace(stroke=stroke)
     mask = without_lines(difference > np.clip(5 * noise, _VISIBLE, _CLEAR))
     if _is_cluttered(mask) and not small and (scene := _found(image.colours, grey)) is not None:
         return scene
@@ -76,6 +88,18 @@ def scene_of(image: RawImage) -> Scene:
     if mask.any() and np.median(np.abs(grey - level)[mask]) < _COLOURED * np.median(difference[mask]):
         return _cut_out(grey, mask, mask)  # in grey it would hardly be seen on its background
     return Scene(grey, grey, level, mask)
+
+
+def _stroke(colours: FloatArray, mask: NDArray[np.bool_]) -> float:
+    """Return the width of the lines of a drawing, as from a canvas to write digits on; 0 if it is none."""
+    if max(mask.shape) <= HEIGHT or not mask.any():
+        return 0
+    left, top, right, bottom = bounding_box(mask)
+    width = stroke_width(mask)
+    if width >= _NARROW * max(right - left, bottom - top):
+        return 0
+    _, counts = np.unique(np.rint(colours[mask]), axis=0, return_counts=True)
+    return width if counts.max() >= _INK * counts.sum() else 0
 
 
 def _found(colours: FloatArray, grey: FloatArray) -> Scene | None:

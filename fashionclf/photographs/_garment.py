@@ -1,6 +1,7 @@
 """Find a garment on ground that is not plain: wood, carpet, a patterned sheet. A small network and OpenCV's GrabCut."""
 
 import functools
+import hashlib
 import threading
 from importlib.resources import files
 from typing import Any, Final
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from fashionclf._types import FloatArray, UInt8Array
 from fashionclf.photographs._masks import main_parts
 
-NETWORK: Final = "garment_finder.onnx"  # written by `examples/garment_finder.py`
+NETWORK: Final = "garment_finder.onnx"  # written by `examples/garment_finder.py`, and beside it its `.sha256`
 
 SIDE: Final = 96  # of the square to which a photograph is stretched for the network
 
@@ -69,9 +70,9 @@ def _probability(pixels: UInt8Array) -> FloatArray:
     if not hasattr(_loaded, "network"):
         try:
             _loaded.network = cv2.dnn.readNetFromONNX(_weights())
-        except (OSError, cv2.error) as error:  # an error of the installation, not of the photograph
+        except (OSError, ValueError, cv2.error) as error:  # an error of the installation, not of the photograph
             raise ImportError(
-                f"The network {NETWORK!r} of fashionclf is missing or damaged. Install it again: "
+                f"The network {NETWORK!r} of fashionclf is missing or damaged: {error}. Install it again: "
                 "`pip install --force-reinstall --no-deps fashionclf`."
             ) from error
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -81,7 +82,17 @@ def _probability(pixels: UInt8Array) -> FloatArray:
 
 @functools.cache
 def _weights() -> UInt8Array:
-    return np.frombuffer(files("fashionclf.photographs").joinpath(NETWORK).read_bytes(), np.uint8)
+    """Return the content of the file. OpenCV does not notice one wrong bit: it finds another garment, or crashes."""
+    folder = files("fashionclf.photographs")
+    content = folder.joinpath(NETWORK).read_bytes()
+    if sha256_of(content) != folder.joinpath(f"{NETWORK}.sha256").read_bytes():
+        raise ValueError("its sha256 is not the one that is published with it")
+    return np.frombuffer(content, np.uint8)
+
+
+def sha256_of(network: bytes) -> bytes:
+    """Return the content of the file that is kept beside a network."""
+    return f"{hashlib.sha256(network).hexdigest()}\n".encode()
 
 
 def _cut(image: UInt8Array, probability: FloatArray) -> NDArray[np.bool_]:

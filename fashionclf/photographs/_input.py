@@ -7,11 +7,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from fashionclf._doubts import UNFAMILIAR, Doubts, doubts_of, warn_of_doubts
 from fashionclf._streams import Stream, stream_kind
 from fashionclf._types import FloatArray, PredictLike
 from fashionclf._validation import check_path
 from fashionclf.datasets import Split
-from fashionclf.photographs._doubts import UNFAMILIAR, Doubts, doubts_of, warn_of_doubts
 from fashionclf.photographs._folder import photographs_in
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.photographs._parts import read_parts
@@ -42,6 +42,7 @@ def read_input(x: Any, name: str = "x", *, on_error: OnError = "raise") -> Input
         ValueError: As `load_image`, or if a folder has no images.
         TypeError: As `load_image`.
         FileNotFoundError: As `load_image`.
+        OSError: As `load_image`.
         ImportError: As `load_image`.
     """
     check_on_error(on_error)
@@ -75,6 +76,7 @@ def classify_input(
     threshold: float | None,
     on_error: OnError = "raise",
     batch_size: int = _BATCH,
+    otherwise: str = "",
 ) -> Classified:
     """Return probabilities for the input of `predict`.
 
@@ -84,6 +86,7 @@ def classify_input(
         threshold: The unfamiliarity above which a photograph is doubtful; None if it is not known.
         on_error: As `read_input`.
         batch_size: Single images of a stream that are read at a time.
+        otherwise: What else the caller can do with a stream that does not end, for the message.
 
     Warns:
         DoubtfulImageWarning: If there are doubts about any of them, once.
@@ -93,7 +96,7 @@ def classify_input(
         read = InputImages(given.images) if isinstance(given, Split) else read_input(given, on_error=on_error)
         found = _classified(read, probabilities_of, threshold)
     else:
-        Stream(given, "x").check_end(", or read it with `predict_batches`")
+        Stream(given, "x").check_end(otherwise)
         groups = read_parts(given, batch_size, on_error)
         found = _joined([_classified(read, probabilities_of, threshold) for _, read in groups])
     warn_of_doubts(found.doubts, found.names)

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from fashionclf._doubts import Doubts
 from fashionclf._types import UInt8Array
 from fashionclf._validation import check_choice
 from fashionclf._warnings import stack_level
-from fashionclf.photographs._doubts import Doubts
+from fashionclf.photographs._reading import import_packages
 from fashionclf.photographs._steps import preprocessing_steps
 
 OnError: TypeAlias = Literal["raise", "skip"]
@@ -55,16 +56,22 @@ def read_many(
 ) -> list[Read | None]:
     """Read photographs on all cores, in order; None stands for one that is skipped.
 
-    Only what a model sees is kept, so memory does not grow with the size of the photographs. `others` is the number of
-    files beside them that are no images: messages and the progress line give it.
+    Only what a model sees is kept, so memory does not grow with the number of photographs. A source may be an error:
+    that of a folder that cannot be read. `others` is the number of files beside them that are no images: messages and
+    the progress line give it.
 
     Raises:
         Exception: If some cannot be read and `on_error` is `"raise"`: the error of the only one, or one error that
             names them all.
         ValueError: If none can be read, unless these are only a part.
     """
-    with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, len(sources)))) as pool:
-        results = list(_with_progress(pool.map(_try_to_read, sources), len(sources), others))
+    import_packages()
+    # One thread at a time may read from a file object, so one that is given twice is read once.
+    different = {id(source): source for source in sources}
+    with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, len(different)))) as pool:
+        found = _with_progress(pool.map(_try_to_read, different.values()), len(different), others)
+        read = dict(zip(different, found, strict=True))
+    results = [read[id(source)] for source in sources]
     errors = {name: each for name, each in zip(names, results, strict=True) if isinstance(each, Exception)}
     if errors and (on_error == "raise" or (len(errors) == len(sources) and not part)):
         raise _summary(errors, len(sources), on_error, others)
@@ -75,6 +82,8 @@ def read_many(
 
 
 def _try_to_read(source: Any) -> Read | Exception:
+    if isinstance(source, Exception):
+        return source
     try:
         steps = preprocessing_steps(source)
     except ImportError:  # pillow, OpenCV or a file of the package is missing: not for one photograph only
@@ -89,7 +98,11 @@ def _summary(errors: dict[str, Exception], total: int, on_error: OnError, others
     if len(errors) == 1:
         return next(iter(errors.values()))
     kinds = {type(error) for error in errors.values()}
-    kind = kinds.pop() if len(kinds) == 1 and kinds <= {FileNotFoundError, TypeError, ValueError} else ValueError
+    kind = (
+        kinds.pop()
+        if len(kinds) == 1 and kinds <= {FileNotFoundError, PermissionError, TypeError, ValueError}
+        else ValueError
+    )
     fix = " Pass `on_error='skip'` to leave them out." if on_error == "raise" and len(errors) < total else ""
     return kind(f"Cannot read {_listed(errors, total, others)}{fix}")
 

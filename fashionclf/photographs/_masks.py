@@ -14,6 +14,8 @@ _PART: Final = 0.25
 # Width, as a share of the longest edge, below which something is a line and no part of a garment.
 _LINE: Final = 1 / 60
 
+_STROKES: Final = 20  # parts that a drawing has at most; a dithered image has thousands
+
 
 def main_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the largest connected part of a mask and others of like size."""
@@ -32,7 +34,10 @@ def _parts(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def without_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Remove specks by a majority vote of the pixels around, and thin lines (the joints of tiles) by an opening."""
+    """Remove specks by a majority vote of the pixels around, and thin lines (the joints of tiles) by an opening.
+
+    If most of it are lines, as of a drawing or in handwriting, they stay.
+    """
     import cv2
 
     side = 2 * (max(mask.shape) // 200) + 1
@@ -40,7 +45,17 @@ def without_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     width = 2 * round(_LINE * max(mask.shape) / 2) + 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     thick = cv2.morphologyEx(votes.astype(np.uint8), cv2.MORPH_OPEN, disk, borderType=cv2.BORDER_REPLICATE) > 0
-    return np.asarray(thick if thick.any() else votes)
+    return np.asarray(thick if 2 * np.count_nonzero(thick) > np.count_nonzero(votes) else votes)
+
+
+def stroke_width(mask: NDArray[np.bool_]) -> float:
+    """Return how wide the lines of a mask are, in pixels; infinity if it falls into many parts, as dots do."""
+    import cv2
+
+    if len(_parts(mask)[1]) > _STROKES:
+        return np.inf
+    distances = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)
+    return 4 * float(distances[distances > 0].mean())  # in a line they go from 0 to half of its width
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box:

@@ -1,35 +1,27 @@
 """Reading photographs: from a file, a PIL image or an array to colours and opacity."""
 
 import contextlib
-import importlib.util
 import io
 import os
+import stat
 import sys
-from collections.abc import Iterator
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
 
 from fashionclf._images import as_numeric_array, check_pixels
-from fashionclf._types import FloatArray, PhotographLike
+from fashionclf._types import PhotographLike
 from fashionclf._validation import check_path
 from fashionclf._warnings import ignored
+from fashionclf.photographs._decoding import SUFFIXES, WORKING_SIZE, RawImage, clear_errors, decode, unreadable
+from fashionclf.photographs._memory import BUDGET, LARGE, LIMIT, memory_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Pillow knows many more, some of which run other programs (EPS calls Ghostscript): not for files from anywhere.
-SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
-    "AVIF": (".avif",),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "HEIF": (".heic", ".heif"),
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",),
-}
 _PLUGINS: Final = {
     "AVIF": "run `pip install 'pillow>=11.3'`",
     "HEIF": "run `pip install pillow-heif` and call `pillow_heif.register_heif_opener()`",
@@ -39,21 +31,9 @@ _BRANDS: Final = {
     (b"avif", b"avis"): "AVIF",
     (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"): "HEIF",
 }
-_EXPECTED_FILE: Final = f"an image ({', '.join(SUFFIXES)})"
 _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h, w, 4) with transparency"
 
-# A garment as long as a twentieth of the frame still has the 28 pixels it needs, and every step takes milliseconds.
-WORKING_SIZE: Final = 512
-
-
-class RawImage(NamedTuple):
-    """An image as it is worked on, its longest edge at most `WORKING_SIZE` pixels.
-
-    `colours` is float32 `(h, w, 3)` from 0 to 255; `opacity` is float32 `(h, w)` in [0, 1], or None if all is opaque.
-    """
-
-    colours: FloatArray
-    opacity: FloatArray | None
+_IMPORTING = threading.Lock()
 
 
 def read_photograph(source: PhotographLike) -> RawImage:
@@ -65,11 +45,12 @@ def read_photograph(source: PhotographLike) -> RawImage:
         ValueError: If it is not an image, is damaged, empty or too large, or its values are out of range.
         TypeError: If it is none of the things that can hold an image.
         FileNotFoundError: If there is no such file.
+        OSError: If the system cannot read the file: a `PermissionError` if it may not.
         ImportError: If pillow or OpenCV is missing.
     """
-    _check_packages()
+    import_packages()
     if is_pil_image(source):
-        return _decode(source, name_of(source))
+        return decode(source, name_of(source))
     if isinstance(source, bytes | bytearray | memoryview):
         raise TypeError("Received bytes, expected a path or a file object. Wrap them: `io.BytesIO(content)`.")
     if isinstance(source, str | os.PathLike):
@@ -77,10 +58,30 @@ def read_photograph(source: PhotographLike) -> RawImage:
     if hasattr(source, "read"):
         return _read_file(source, name_of(source))
     if hasattr(source, "__array__"):
-        return _decode(_image_of_array(source), name_of(source))
+        return decode(_image_of_array(source), name_of(source))
     raise TypeError(
         f"Expected one image: a path, a binary file object, a PIL image or an array. Received: {type(source).__name__}."
     )
+
+
+def import_packages() -> None:
+    """Import pillow and OpenCV, before threads do: one thread at a time, or another one might see half of a module.
+
+    Raises:
+        ImportError: If one of them is missing.
+    """
+    missing = []
+    with _IMPORTING:
+        try:
+            from PIL import Image, ImageOps  # noqa: F401
+        except ModuleNotFoundError:
+            missing.append("pillow")
+        try:
+            import cv2  # noqa: F401
+        except ModuleNotFoundError:
+            missing.append("OpenCV")
+    if missing:
+        raise ImportError(f"Reading images needs {' and '.join(missing)}: run `pip install 'fashionclf[images]'`.")
 
 
 def file_name(source: PhotographLike) -> str | None:
@@ -99,40 +100,34 @@ def name_of(source: PhotographLike) -> str:
 
 
 def is_pil_image(value: object) -> "TypeGuard[Image.Image]":
-    """Say whether a value is a PIL image, without importing pillow: if there is one, pillow has been imported."""
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(value, module.Image)
+    """Say whether a value is a PIL image, without importing pillow: if there is one, pillow has been imported.
 
-
-def _check_packages() -> None:
-    packages = {"PIL": "pillow", "cv2": "OpenCV"}
-    missing = [name for module, name in packages.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise ImportError(f"Reading images needs {' and '.join(missing)}: run `pip install 'fashionclf[images]'`.")
+    Another thread may just be importing it: then the module is there, but has no class yet.
+    """
+    return isinstance(value, getattr(sys.modules.get("PIL.Image"), "Image", ()))
 
 
 def is_folder(path: Path) -> bool:
-    """Say whether a path is a folder; one that cannot be, such as the content of a file, is refused."""
-    try:
+    """Tell whether a path is a folder; what cannot be found out is none."""
+    with contextlib.suppress(OSError):
         return path.is_dir()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(
-            f"{str(path)[:60]!r} is not a possible path: {reason}. Pass the content of a file as `io.BytesIO(content)`."
-        ) from error
+    return False
 
 
 def _read_path(path: Path) -> RawImage:
-    if is_folder(path):
-        raise ValueError(f"{str(path)!r} is a folder, expected one image. Pass the path of a file in it.")
+    name = repr(str(path))
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe would be waited for
+            kind = "folder" if stat.S_ISDIR(mode) else "pipe or a device"
+            raise ValueError(f"{name} is a {kind}, expected one image. Pass the path of a file.")
         file = path.open("rb")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no image {str(path)!r} (working folder: {str(Path.cwd())!r}).") from None
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r} is not a possible path: {error}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"There is no image {name} (working folder: {str(Path.cwd())!r}).") from None
+    except OSError as error:
+        raise unreadable(error, name) from error
     with file:
-        return _read_file(file, repr(str(path)))
+        return _read_file(file, name)
 
 
 def _read_file(file: Any, name: str) -> RawImage:
@@ -140,12 +135,19 @@ def _read_file(file: Any, name: str) -> RawImage:
 
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{name} is opened as text, expected a binary file object. Open it with mode 'rb'.")
-    formats = _formats_of(file, name)
-    with _clear_errors(name):
-        with ignored(Image.DecompressionBombWarning):  # only the header is read here
+    with clear_errors(name):
+        if hasattr(file, "seekable") and not file.seekable():
+            file = io.BytesIO(file.read(LIMIT + 1))
+    formats, file_size = _formats_of(file, name)
+    if file_size > LIMIT:
+        raise ValueError(f"{name} is too large to be read safely: {file_size:,} bytes, expected at most {LIMIT:,}.")
+    with clear_errors(name):
+        with ignored(Warning, module=r"PIL\."):  # only the header is read here
             image = Image.open(file, formats=formats)
+        size = image.size
         # Lets a JPEG decoder skip most of the work on a large photograph; other formats ignore it.
         image.draft(None, (WORKING_SIZE, WORKING_SIZE))
+        needed = memory_of(image, size[0] * size[1], file_size)
     # Pillow's bound, 89 million unless the caller has changed it. A JPEG counts by the size to which it is decoded.
     pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > limit:
@@ -153,86 +155,39 @@ def _read_file(file: Any, name: str) -> RawImage:
             f"{name} is too large to be read safely: {pixels:,} pixels, expected at most {limit:,}. Make it smaller, "
             "or raise `PIL.Image.MAX_IMAGE_PIXELS` if you trust it."
         )
-    return _decode(image, name)
+    if needed > LIMIT:
+        raise ValueError(
+            f"{name} is too large to be read safely: {size[0]:,} x {size[1]:,} pixels take {needed:,} bytes of memory "
+            f"in this format, expected at most {LIMIT:,}. Make it smaller, or open it with pillow if you trust it."
+        )
+    with BUDGET.reserved(needed):
+        if needed < LARGE:
+            return decode(image, name)
+        # The C library keeps what a thread has freed for that thread; one that ends leaves it to the next.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(decode, image, name).result()
 
 
-def _formats_of(file: Any, name: str) -> list[str]:
-    """Return the formats to try, by pillow's names. AVIF and HEIF need a newer pillow or a plug-in."""
+def _formats_of(file: Any, name: str) -> tuple[list[str], int]:
+    """Return the formats to try, by pillow's names, and the size of the file. AVIF and HEIF need newer packages."""
     from PIL import Image
 
-    try:
+    header, size = b"", 0
+    with contextlib.suppress(AttributeError, OSError, TypeError, ValueError):  # pillow itself says what is wrong
+        file.seek(0, os.SEEK_END)
+        size = int(file.tell())
         file.seek(0)
         header = bytes(file.read(12))
         file.seek(0)
-    except (AttributeError, OSError, TypeError, ValueError):  # pillow itself says what is wrong
-        header = b""
     needed = next((kind for brands, kind in _BRANDS.items() if header[4:8] == b"ftyp" and header[8:12] in brands), None)
     if needed is None:
-        return [kind for kind in SUFFIXES if kind not in _PLUGINS]
+        return [kind for kind in SUFFIXES if kind not in _PLUGINS], size
     Image.init()  # loads the plug-ins that pillow has itself
     if needed not in Image.OPEN:
         raise ValueError(
             f"{name} is an {needed} image, which this pillow cannot read: {_PLUGINS[needed]}, or save it as JPEG."
         )
-    return [needed]
-
-
-@contextlib.contextmanager
-def _clear_errors(name: str) -> Iterator[None]:
-    """Say what is wrong with a file; pillow has a dozen kinds of exception for bytes that are not an image's."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        yield
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{name} is too large to be read safely: {error} Make it smaller.") from error
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is empty or not {_EXPECTED_FILE}. Save or export it as one of these.") from error
-    except Exception as error:
-        raise ValueError(f"{name} is damaged or truncated, expected {_EXPECTED_FILE}: {error}") from error
-
-
-def _decode(image: "Image.Image", name: str) -> RawImage:
-    """Turn an image that pillow has opened, or the caller's own, into a working copy."""
-    from PIL import Image, ImageOps
-
-    if not (image.width and image.height):
-        raise ValueError(f"{name} has {image.width} x {image.height} pixels, expected at least 1 x 1.")
-    with _clear_errors(name):
-        upright = ImageOps.exif_transpose(image)  # a copy, fully loaded
-        deep = upright.mode in ("F", "I") or upright.mode.startswith("I;16")
-        working = upright if deep else _to_colours(upright)
-    if deep:
-        working = _from_deep(np.asarray(upright, np.float32), upright.mode, name)
-    working.thumbnail((WORKING_SIZE, WORKING_SIZE), Image.Resampling.BOX)
-    pixels = np.asarray(working, np.float32)
-    if working.mode == "RGB" or pixels[..., 3].min() == 255:
-        return RawImage(pixels[..., :3], None)
-    return RawImage(pixels[..., :3], pixels[..., 3] / np.float32(255))
-
-
-def _to_colours(image: "Image.Image") -> "Image.Image":
-    """Return an image of at most 8 bits as RGB, or as RGBA where some pixels may be transparent."""
-    if image.mode in ("La", "RGBa"):  # premultiplied; pillow turns them into nothing but their plain forms
-        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
-    transparent = "A" in image.getbands() or "transparency" in image.info
-    return image.convert("RGBA" if transparent else "RGB")
-
-
-def _from_deep(values: FloatArray, mode: str, name: str) -> "Image.Image":
-    """Return grey values of more than 8 bits as RGB.
-
-    16-bit files hold 0..65535, which pillow may widen to mode I; mode F holds 0..255 by pillow's custom, [0, 1] by
-    that of scientific files.
-    """
-    from PIL import Image
-
-    low, high = values.min(), values.max()
-    top = 1 if mode == "F" and high <= 1 else 255 if mode == "F" or high <= 255 else 65535
-    if not (low >= 0 and high <= top):  # also catches NaN
-        expected = "[0, 1] or 0..255" if mode == "F" else "0..65535"
-        raise ValueError(f"{name} (colour mode {mode!r}) holds values from {low:g} to {high:g}, expected {expected}.")
-    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8)).convert("RGB")
+    return [needed], size
 
 
 def _image_of_array(source: Any) -> "Image.Image":

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fashionclf.photographs._doubts import Doubts
+from fashionclf._doubts import Doubts
 from fashionclf.photographs._many import OnError, read_many
 from fashionclf.photographs._reading import is_pil_image
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._text import display_width
+from fashionclf._text import display_width, shown
 from fashionclf.plot._fonts import text_style
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def place_for_one(ax: "Axes | None", width: float, height: float) -> "Axes":
     if ax is None:
         return _open_figure(width, height, "constrained").add_subplot()
     if not isinstance(ax, Axes) or ax.name == "3d":
-        raise TypeError(f"`ax` must be one flat matplotlib Axes, such as `plt.subplots()[1]`. Received: {ax!r}")
+        raise TypeError(f"`ax` must be one flat matplotlib Axes, such as `plt.subplots()[1]`. Received: {shown(ax)}")
     return ax
 
 
@@ -56,7 +56,7 @@ def place_for_many(
     if figure is None:
         return _open_figure(width, height, layout)
     if not isinstance(figure, Figure | SubFigure):
-        raise TypeError(f"`figure` must be a matplotlib Figure or SubFigure. Received: {figure!r}")
+        raise TypeError(f"`figure` must be a matplotlib Figure or SubFigure. Received: {shown(figure)}")
     if isinstance(figure, Figure) and figure.get_layout_engine() is None:
         figure.set_layout_engine(layout)  # long names would be cut off
     return figure

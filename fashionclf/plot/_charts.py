@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, WIDTH, check_one_image, shape_of
+from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImagesLike, LabelsLike
-from fashionclf._validation import check_class_names, check_count, check_labels, check_number, integer_labels
+from fashionclf._validation import check_count, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
+from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, show_image, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
 from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset
@@ -103,11 +105,11 @@ def prediction(
     image = None if image is None else check_one_image(image, "image")
     rows = max(_FEWEST_ROWS, len(labels))
     ax = place_for_one(ax, 6.5, 0.9 + max(0.4 * rows, _height(names[label] for label in labels)))
-    shown = names_to_show(names)
+    labelled = names_to_show(names)
     shares = predicted.probabilities[labels].astype(float)
     bars = ax.barh(range(len(labels)), shares, color=[BLUE] + [SKY] * (len(labels) - 1))
     ax.bar_label(bars, [percent(share) for share in shares], padding=3)
-    _name_rows(ax, [shown[label] for label in labels])
+    _name_rows(ax, [labelled[label] for label in labels])
     ax.set(xlim=(0, 1.14), xticks=np.linspace(0, 1, 6), ylim=(rows - 0.4, -0.6), xlabel="probability")
     if image is not None:
         # every bar but the first is at most half as long as the axis, and so leaves the corner free
@@ -146,7 +148,7 @@ def comparison(
         ['88.0%', '92.0% ± 1.0 (3)']
     """
     named = check_mapping(results, "results", "accuracies")
-    accuracies = {name: _check_accuracies(value, f"results[{name!r}]") for name, value in named.items()}
+    accuracies = {name: _check_accuracies(value, f"results[{shown(name)}]") for name, value in named.items()}
     ax = place_for_one(ax, 7, 1.1 + 1.6 * _height(accuracies))
     for row, values in enumerate(accuracies.values()):
         mean = float(values.mean())
@@ -174,7 +176,7 @@ def _check_prediction(prediction: Any) -> Prediction:
             raise ValueError(f"`prediction` holds {len(prediction)} predictions: pass one, such as `predictions[0]`.")
         return prediction[0]
     if not isinstance(prediction, Prediction):
-        raise TypeError(f"`prediction` must be a Prediction, such as `predictions[0]`. Received: {prediction!r}")
+        raise TypeError(f"`prediction` must be a Prediction, such as `predictions[0]`. Received: {shown(prediction)}")
     return prediction
 
 

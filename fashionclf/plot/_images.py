@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fashionclf._images import HEIGHT, WIDTH, check_images
 from fashionclf._types import ClassNames, ImageArray, ImagesLike, IntArray, LabelsLike
-from fashionclf._validation import check_class_names, check_count, check_flag, check_labels, integer_labels
+from fashionclf._validation import check_count, check_flag, check_labels, integer_labels
 from fashionclf.datasets import Split
+from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import (
     SKY,
     percent,

@@ -6,10 +6,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._arrays import as_array
+from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames
-from fashionclf._validation import check_class_names
 from fashionclf.datasets import Dataset
-from fashionclf.labels import CLASS_NAMES
+from fashionclf.labels import CLASS_NAMES, check_class_names
 
 _MOST_UNNAMED: Final = 1000  # more would take minutes to draw, and are hardly labels
 
@@ -43,7 +44,7 @@ def check_mapping(value: Any, name: str, of: str) -> dict[str, Any]:
         raise ValueError(f"`{name}` is empty: expected at least one name with {of}.")
     for key in value:
         if not isinstance(key, str):
-            raise TypeError(f"`{name}` must map names to {of}. Received the key {key!r}")
+            raise TypeError(f"`{name}` must map names to {of}. Received the key {shown(key)}")
     return dict(value)
 
 
@@ -52,19 +53,18 @@ def check_array(value: Any, name: str, axes: tuple[str, ...]) -> NDArray[np.floa
     array = read_array(value, name)
     if array.ndim != len(axes) or not array.size:
         raise ValueError(f"`{name}` has shape {array.shape}, expected ({', '.join(axes)}), none of them 0.")
+    with np.errstate(over="ignore"):  # infinity is refused next
+        array = array.astype(np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"`{name}` holds NaN or infinity, expected finite numbers.")
-    return array.astype(np.float64)
+    return array
 
 
 def read_array(value: Any, name: str) -> NDArray[Any]:
     """Return an array of bools or real numbers."""
-    try:
-        array = np.asarray(value)
-    except Exception as error:
-        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
+    array = as_array(value, name)
     if array.dtype.kind not in "buif":
-        raise TypeError(f"`{name}` must hold numbers. Received dtype {array.dtype}")
+        raise TypeError(f"`{name}` must hold numbers. Received dtype {cut(str(array.dtype))}")
     return array
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import HEIGHT, WIDTH, check_one_image
+from fashionclf._text import shown
 from fashionclf._types import ImagesLike
 from fashionclf._validation import check_count
 from fashionclf.plot._canvas import place_for_many, place_for_one, shortened, show_image, whole
@@ -49,7 +50,7 @@ def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | 
     """
     limit = check_count(limit, "limit")
     layers = {
-        name: check_array(value, f"maps[{name!r}]", ("height", "width", "channels"))
+        name: check_array(value, f"maps[{shown(name)}]", ("height", "width", "channels"))
         for name, value in check_mapping(maps, "maps", "arrays (height, width, channels)").items()
     }
     columns = 8
@@ -99,7 +100,8 @@ def kernels(
     if isinstance(kernels, Mapping):
         named = check_mapping(kernels, "kernels", "arrays (height, width, in, filters)")
         layers = {
-            f"{shortened(name, 30)}: ": check_array(value, f"kernels[{name!r}]", axes) for name, value in named.items()
+            f"{shortened(name, 30)}: ": check_array(value, f"kernels[{shown(name)}]", axes)
+            for name, value in named.items()
         }
     else:
         layers = {"": check_array(kernels, "kernels", axes)}
@@ -109,9 +111,9 @@ def kernels(
         title = f"{name}{height}x{width}, {_part(filters, limit, 'filter')}"
         if inputs > 1:
             title += f" (columns) on {_part(inputs, input_limit, 'channel')} (rows)"
-        shown = weights[:, :, :input_limit, :limit]
-        tiles = shown.transpose(2, 3, 0, 1).reshape(-1, height, width)
-        panels.append((title, _mosaic(tiles, columns=8 if inputs == 1 else shown.shape[3])))
+        part = weights[:, :, :input_limit, :limit]
+        tiles = part.transpose(2, 3, 0, 1).reshape(-1, height, width)
+        panels.append((title, _mosaic(tiles, columns=8 if inputs == 1 else part.shape[3])))
     return _draw_panels(panels, figure, colours="RdBu_r", centred=True)
 
 

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from fashionclf._text import shown
 from fashionclf._types import PathLike
 from fashionclf._validation import check_new_file, check_path
 from fashionclf.plot._canvas import place_for_one
@@ -49,7 +50,7 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
 
     network: Any = model if isinstance(model, keras.Model) else getattr(model, "model", None)  # that of a Trainer
     if not isinstance(network, keras.Model):
-        raise TypeError(f"`model` must be a Trainer or a keras.Model. Received: {model!r}")
+        raise TypeError(f"`model` must be a Trainer or a keras.Model. Received: {shown(model)}")
     if not network.built:
         raise ValueError("`model` has no shapes yet: build it, for example with `model.build((None, 28, 28, 1))`.")
     files = [] if path is None else [_check_file(path)]
@@ -72,7 +73,7 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
 def _check_file(path: PathLike) -> Path:
     suffix = check_path(path, "path").suffix
     if suffix not in _FORMATS:
-        raise ValueError(f"`path` must end in one of {', '.join(_FORMATS)}. Received: {str(path)!r}")
+        raise ValueError(f"`path` must end in one of {', '.join(_FORMATS)}. Received: {shown(str(path))}")
     return check_new_file(path, "path", suffix)
 
 

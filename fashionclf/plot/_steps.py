@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._text import shown
 from fashionclf.photographs import PreprocessingSteps
 from fashionclf.plot._canvas import VERMILLION, place_for_many, show_image, whole, wrapped
 from fashionclf.plot._fonts import text_style
@@ -49,7 +50,7 @@ def preprocessing_steps(
     """
     record = steps if isinstance(steps, PreprocessingSteps) else None
     named = check_mapping(steps, "steps", "images") if record is None else _named(record)
-    images = {name: _check_image(image, f"steps[{name!r}]") for name, image in named.items()}
+    images = {name: _check_image(image, f"steps[{shown(name)}]") for name, image in named.items()}
     columns = min(_COLUMNS, len(images))
     rows = math.ceil(len(images) / columns)
     titles = [wrapped(f"{i}. {name}" if len(images) > 1 else name, 22) for i, name in enumerate(images, start=1)]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._arrays import as_array
+from fashionclf._text import cut, shown
 from fashionclf._validation import check_choice
 from fashionclf.plot._canvas import place_for_many, series_style, whole, wrapped
 from fashionclf.plot._fonts import text_style
@@ -48,14 +50,14 @@ def history(
         [('loss', 2), ('accuracy', 1)]
     """
     runs = _as_runs(history)
-    shown = _choose_metrics(runs, metrics)
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
+    chosen = _choose_metrics(runs, metrics)
+    columns = min(2, len(chosen))
+    rows = math.ceil(len(chosen) / columns)
     width = 6.5 if columns == 1 else 9
     place = place_for_many(figure, width, 3.3 * rows)
-    for i, metric in enumerate(shown, start=1):
+    for i, metric in enumerate(chosen, start=1):
         _draw_metric(place.add_subplot(rows, columns, i), runs, metric)
-    legend_height = _add_legend(place, runs, shown, columns_of_text=int(11 * width))
+    legend_height = _add_legend(place, runs, chosen, columns_of_text=int(11 * width))
     if figure is None:
         whole(place).set_size_inches(width, 3.1 * rows + legend_height)
     return whole(place)
@@ -73,7 +75,7 @@ def _as_runs(history: Any) -> dict[str, _Run]:
     """Return one training run (under the name "") or several by name."""
     if isinstance(history, Mapping) and any(isinstance(v, Mapping) or hasattr(v, "history") for v in history.values()):
         named = check_mapping(history, "history", "training runs")
-        return {name: _as_run(run, f"history[{name!r}]") for name, run in named.items()}
+        return {name: _as_run(run, f"history[{shown(name)}]") for name, run in named.items()}
     return {"": _as_run(history, "history")}
 
 
@@ -87,7 +89,7 @@ def _as_run(run: Any, name: str) -> _Run:
     if not any(map(np.size, numbers.values())):
         raise ValueError(f"`{name}` holds no epoch: plot it after `fit`.")
     curves = check_mapping(numbers, name, "numbers, one per epoch")
-    values = {metric: _check_curve(curve, f"{name}[{metric!r}]") for metric, curve in curves.items()}
+    values = {metric: _check_curve(curve, f"{name}[{shown(metric)}]") for metric, curve in curves.items()}
     lengths = {len(curve) for curve in values.values()}
     if len(lengths) > 1:
         raise ValueError(
@@ -100,10 +102,11 @@ def _as_run(run: Any, name: str) -> _Run:
 
 
 def _check_curve(curve: Any, name: str) -> NDArray[np.float64]:
-    try:
-        values = np.asarray(curve, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"`{name}` must be numbers, one per epoch: {error}") from error
+    given = as_array(curve, name)
+    if given.dtype.kind not in "buif":
+        raise TypeError(f"`{name}` must be numbers, one per epoch. Received dtype {cut(str(given.dtype))}")
+    with np.errstate(over="ignore"):  # a loss may be infinite
+        values = given.astype(np.float64)
     if values.ndim != 1:
         raise ValueError(f"`{name}` has shape {values.shape}, expected (epochs,).")
     return values

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
+from fashionclf._text import first_line
 from fashionclf._types import UInt8Array
 from fashionclf._warnings import ignored
 from fashionclf.serving._function import serving_function, signature_of
@@ -33,6 +33,7 @@ def convert_to_litert(
     image_shape: tuple[int, ...],
     quantize: Quantization | None,
     images: UInt8Array | None,
+    work: Path,
     *,
     dtype: Any = tf.uint8,
 ) -> bytes:
@@ -43,11 +44,13 @@ def convert_to_litert(
         image_shape: Shape of one image, as the model takes it.
         quantize: How to store the weights.
         images: To measure the ranges of values on, uint8 `(n, 28, 28)`, for `"int8"`.
+        work: A folder for files that are needed for a moment.
         dtype: What images are made of, uint8 or float32.
     """
-    with root_logger_as_it_is(), tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        write_saved_model(model, image_shape, Path(folder), dtype)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    folder = work / "model"
+    write_saved_model(model, image_shape, folder, dtype)
+    with root_logger_as_it_is():
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
         if quantize is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantize == "float16":
@@ -57,7 +60,7 @@ def convert_to_litert(
                 return _in_int8(converter, images, dtype)
             return converter.convert()  # type: ignore[no-any-return]
         except Exception as error:  # the converter raises a bare Exception's child that TensorFlow does not export
-            raise ValueError(f"LiteRT cannot run this model, use `predict` instead: {reason_of(error)}") from error
+            raise ValueError(f"LiteRT cannot run this model, use `predict` instead: {first_line(error)}") from error
 
 
 def _in_int8(converter: Any, images: UInt8Array, dtype: Any) -> bytes:
@@ -72,11 +75,6 @@ def _in_int8(converter: Any, images: UInt8Array, dtype: Any) -> bytes:
             converter=converter, debug_dataset=calibration, debug_options=options
         )
     return debugger.get_nondebug_quantized_model()  # type: ignore[no-any-return]
-
-
-def reason_of(error: Exception) -> str:
-    """Return the first line of the message of an error."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """A Keras model translated to the ONNX format, by tf2onnx and ONNX Runtime's own quantization."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -9,9 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fashionclf._text import first_line
 from fashionclf._types import UInt8Array
 from fashionclf._warnings import ignored
-from fashionclf.serving._convert import reason_of, root_logger_as_it_is
+from fashionclf.serving._checksum import PLACE, with_checksum
+from fashionclf.serving._convert import root_logger_as_it_is
 from fashionclf.serving._function import INPUT, serving_function, signature_of
 from fashionclf.serving._report import Quantization
 
@@ -29,6 +30,7 @@ def convert_to_onnx(
     quantize: Quantization | None,
     images: UInt8Array | None,
     files: Mapping[str, str],
+    work: Path,
 ) -> bytes:
     """Return a model in the ONNX format, with its weights as constants.
 
@@ -38,6 +40,7 @@ def convert_to_onnx(
         quantize: How to store the weights.
         images: To measure the ranges of values on, uint8 `(n, 28, 28)`, for `"int8"`.
         files: Metadata by their keys.
+        work: A folder for files that are needed for a moment.
     """
     converter, checker = _tf2onnx()
     function = tf.function(serving_function(model, image_shape), autograph=False)
@@ -46,15 +49,15 @@ def convert_to_onnx(
             converted, _ = converter.from_function(function, signature_of(tf.uint8), opset=_OPSET)
             checker.check_model(converted)  # an operation that ONNX lacks is passed through
         except Exception as error:  # it raises whatever its handlers of operations raise
-            raise ValueError(f"This model cannot be written in the ONNX format: {reason_of(error)}") from error
+            raise ValueError(f"This model cannot be written in the ONNX format: {first_line(error)}") from error
         if quantize == "int8" and images is not None:
-            converted = _in_int8(converted, images)
+            converted = _in_int8(converted, images, work)
         elif quantize == "float16":
             _store_in_float16(converted)
     del converted.metadata_props[:]
-    for key, text in files.items():
+    for key, text in (*files.items(), ("sha256", PLACE)):
         converted.metadata_props.add(key=key, value=text)
-    return converted.SerializeToString()  # type: ignore[no-any-return]
+    return with_checksum(converted.SerializeToString())
 
 
 def _store_in_float16(model: Any) -> None:
@@ -76,7 +79,7 @@ def _store_in_float16(model: Any) -> None:
         model.graph.node.insert(0, cast)
 
 
-def _in_int8(model: Any, images: UInt8Array) -> Any:
+def _in_int8(model: Any, images: UInt8Array, work: Path) -> Any:
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -89,24 +92,23 @@ def _in_int8(model: Any, images: UInt8Array) -> Any:
             batch = next(self._batches, None)
             return None if batch is None else {INPUT: batch}
 
-    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        source, fused, target = (str(Path(folder) / f"{name}.onnx") for name in ("source", "fused", "target"))
-        onnx.save(model, source)
-        quant_pre_process(source, fused, skip_symbolic_shape=True)  # which would need sympy
-        nodes = onnx.load(fused).graph.node
-        quantization.quantize_static(
-            fused,
-            target,
-            Calibration(),
-            per_channel=True,
-            # Weights of 7 bits: processors without instructions for 8-bit sums (VNNI) would let them overflow.
-            reduce_range=True,
-            # ONNX Runtime has fast operations on x86 for unsigned values and signed weights only.
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            nodes_to_exclude=[node.name for node in nodes if node.op_type in _KEPT_IN_FLOAT],
-        )
-        return onnx.load(target)
+    source, fused, target = (str(work / f"{name}.onnx") for name in ("source", "fused", "target"))
+    onnx.save(model, source)
+    quant_pre_process(source, fused, skip_symbolic_shape=True)  # which would need sympy
+    nodes = onnx.load(fused).graph.node
+    quantization.quantize_static(
+        fused,
+        target,
+        Calibration(),
+        per_channel=True,
+        # Weights of 7 bits: processors without instructions for 8-bit sums (VNNI) would let them overflow.
+        reduce_range=True,
+        # ONNX Runtime has fast operations on x86 for unsigned values and signed weights only.
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+        nodes_to_exclude=[node.name for node in nodes if node.op_type in _KEPT_IN_FLOAT],
+    )
+    return onnx.load(target)
 
 
 def _tf2onnx() -> tuple[Any, Any]:

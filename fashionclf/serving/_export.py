@@ -1,5 +1,6 @@
 """What `Trainer.export` does: convert, write, run what was written, compare, and only then put it in place."""
 
+import os
 import statistics
 import tempfile
 import time
@@ -11,11 +12,15 @@ from typing import Any, Final, NamedTuple
 import keras
 import numpy as np
 
+from fashionclf._doubts import doubts_of, warn_of_doubts
+from fashionclf._files import disk_errors_of, replacing, temporary_folder
 from fashionclf._images import HEIGHT, WIDTH, check_images, round_pixels, scale_pixels
 from fashionclf._types import FloatArray, ImagesLike, PathLike, UInt8Array
 from fashionclf._validation import check_choice, check_new_file, check_path
 from fashionclf.augmentation import Augmentation
-from fashionclf.datasets import Split, load_data
+from fashionclf.datasets import Split
+from fashionclf.datasets._synthetic import draw_garments
+from fashionclf.serving._checksum import SUMS, sums_of
 from fashionclf.serving._convert import convert_to_litert, write_saved_model
 from fashionclf.serving._convert_onnx import convert_to_onnx
 from fashionclf.serving._litert import LiteRTModel, litert, with_files
@@ -26,7 +31,7 @@ from fashionclf.serving._report import ExportFormat, ExportReport, Quantization
 from fashionclf.serving._runtimes import SUFFIXES, default_threads
 from fashionclf.serving._saved_model import FOLDER
 
-_LEAST: Final = 1000  # images that an exported model is compared on
+_LEAST: Final = 1000  # images that an exported model is compared on, of the synthetic and of the caller's
 _MOST: Final = 10_000
 _CALIBRATION: Final = 300  # images that ranges of values are measured on, for int8
 _PATIENCE: Final = 1.0  # seconds in which the time for one image is measured
@@ -46,6 +51,10 @@ TOLERANCES: Final[Mapping[str | None, Tolerance]] = {
     "int8": Tolerance(0.97, 0.02, on_average=True),
 }
 
+# Synthetic images may be unlike those that ranges of values were measured on. Ranges that are good for nothing else
+# give half of them another class.
+SYNTHETIC_IN_INT8: Final = Tolerance(0.9, 0.05, on_average=True)
+
 
 class Source(NamedTuple):
     """A classifier to be exported: its model, the shape of its images, its metadata, what gives its probabilities."""
@@ -62,7 +71,7 @@ class Request(NamedTuple):
     path: Path
     format: ExportFormat
     quantize: Quantization | None
-    images: UInt8Array
+    images: UInt8Array | None
 
 
 def check_request(
@@ -77,7 +86,7 @@ def check_request(
             f"A SavedModel holds float32 only: received `quantize={quantize!r}`. Export to 'litert' or 'onnx', or "
             "leave `quantize` out."
         )
-    return Request(_check_target(path, checked), checked, quantization, images_to_compare(images))
+    return Request(_check_target(path, checked), checked, quantization, prepared_images(images))
 
 
 def check_quantization(quantize: Any, images: Any) -> Quantization | None:
@@ -104,72 +113,88 @@ def _check_target(path: PathLike, name: ExportFormat) -> Path:
     folder = check_path(path, "path")
     if folder.suffix in (SUFFIXES["litert"], SUFFIXES["onnx"]):
         raise ValueError(f"`path` must name a folder, which a SavedModel is. Received: {str(path)!r}")
-    if folder.exists() or folder.is_symlink():  # also a link to what is not there
+    if os.path.lexists(folder):  # also a link to what is not there
         raise FileExistsError(
             f"`path` exists already: {str(path)!r}. A folder cannot be replaced in one step: remove it, or name "
             "another."
         )
-    if not folder.parent.is_dir():
-        raise FileNotFoundError(f"`path`: the folder {str(folder.parent)!r} does not exist; make it first.")
-    return folder.parent.resolve() / folder.name
+    return check_new_file(folder, "path", folder.suffix)
 
 
-def images_to_compare(images: ImagesLike | Split | None) -> UInt8Array:
-    """Return 1,000 to 10,000 images, uint8 `(n, 28, 28)`: the synthetic ones if none are given."""
+def prepared_images(images: ImagesLike | Split | None) -> UInt8Array | None:
+    """Return 1,000 to 10,000 of the caller's images, uint8 `(n, 28, 28)`, and warn of doubtful ones."""
     if images is None:
-        return np.asarray(load_data("synthetic").test.images[:_LEAST], np.uint8)
-    checked: Any = round_pixels(check_images(images.images if isinstance(images, Split) else images, "images"))
+        return None
+    checked: Any = check_images(images.images if isinstance(images, Split) else images, "images")[:_MOST]
+    warn_of_doubts(doubts_of(scale_pixels(checked)), images.files if isinstance(images, Split) else None)
+    checked = round_pixels(checked)
     if len(checked) < _LEAST:  # filled up with changed copies
         copies = np.tile(checked, (-(-_LEAST // len(checked)) - 1, 1, 1, 1))
         changed = Augmentation(max_shift=2, horizontal_flip=True)(copies, seed=0)
         checked = np.concatenate([checked, changed])[:_LEAST]
-    pixels: UInt8Array = checked[:_MOST].reshape(-1, HEIGHT, WIDTH)
+    pixels: UInt8Array = checked.reshape(-1, HEIGHT, WIDTH)
     return pixels
 
 
-def calibration_images(images: UInt8Array) -> UInt8Array:
-    """Return a few hundred of the images, from all over the array: it may be sorted by class."""
-    return images[np.linspace(0, len(images) - 1, _CALIBRATION).astype(np.int64)]
+class Images(NamedTuple):
+    """What ranges of values are measured on, and what is compared, each with its tolerance: no image is both."""
+
+    measured: UInt8Array | None
+    compared: list[tuple[str, UInt8Array, Tolerance]]
+
+
+def divided(images: UInt8Array | None, quantize: Quantization | None) -> Images:
+    """Divide prepared images. 1,000 synthetic ones, which nobody else has, are always compared."""
+    synthetic = draw_garments(_LEAST, stream=2)[0]
+    tolerance = TOLERANCES[quantize]
+    measured = None
+    if images is not None and quantize == "int8":
+        chosen = np.linspace(0, len(images) - 1, _CALIBRATION).astype(np.int64)  # they may be sorted by class
+        measured, images = images[chosen], np.delete(images, chosen, axis=0)
+    compared = [("synthetic images", synthetic, tolerance if measured is None else SYNTHETIC_IN_INT8)]
+    if images is not None:
+        compared.append(("images", images, tolerance))
+    return Images(measured, compared)
 
 
 def export_classifier(source: Source, request: Request) -> ExportReport:
     """Write a classifier in another format, if what was written agrees with the Trainer."""
-    with tempfile.TemporaryDirectory(dir=request.path.parent, prefix=".fashionclf-") as folder:
-        part = Path(folder) / request.path.name
-        _write(source, request, part)
+    images = divided(request.images, request.quantize)
+    with replacing(request.path, "The exported model") as part:
+        _write(source, request, images.measured, part)
         predictor = load_exported(part)
-        expected = source.predict(scale_pixels(request.images))
-        found, seconds = _timed(predictor, request.images)
-        compare(found, expected, request.quantize)
-        latency = _latency(predictor, request.images)
-        part.replace(request.path)
+        agreement = compare(predictor, source, images)
+        latency = _latency(predictor, images.compared[-1][1])
     return ExportReport(
         path=request.path,
         format=request.format,
         quantize=request.quantize,
         num_bytes=predictor._model.num_bytes,
         latency_ms=latency,
-        images_per_second=len(found) / seconds,
-        largest_difference=float(np.abs(found - expected).max()),
-        equal_labels=float((found.argmax(axis=1) == expected.argmax(axis=1)).mean()),
-        num_images=len(found),
+        images_per_second=agreement.images_per_second,
+        largest_difference=agreement.largest_difference,
+        equal_labels=agreement.equal_labels,
+        num_images=agreement.num_images,
     )
 
 
-def _write(source: Source, request: Request, path: Path) -> None:
+def _write(source: Source, request: Request, images: UInt8Array | None, path: Path) -> None:
     model, shape = source.model, source.image_shape
     files = replace(source.metadata, quantize=request.quantize).files()
-    images = calibration_images(request.images) if request.quantize == "int8" else None
+    work = path.parent / "conversion"  # on the same disk: an error about it is about the target
+    work.mkdir()
     if request.format == "litert":
         litert()  # before the work of translating
-        path.write_bytes(with_files(convert_to_litert(model, shape, request.quantize, images), files))
+        path.write_bytes(with_files(convert_to_litert(model, shape, request.quantize, images, work), files))
     elif request.format == "onnx":
-        path.write_bytes(convert_to_onnx(model, shape, request.quantize, images, files))
+        path.write_bytes(convert_to_onnx(model, shape, request.quantize, images, files, work))
     else:
         write_saved_model(model, shape, path)
-        (path / FOLDER).mkdir()
+        extra = path / FOLDER
+        extra.mkdir()
         for name, text in files.items():
-            (path / FOLDER / name).write_text(text, encoding="utf-8")
+            (extra / name).write_text(text, encoding="utf-8")
+        (extra / SUMS).write_text(sums_of(path), encoding="utf-8")
 
 
 def freeze(
@@ -177,23 +202,51 @@ def freeze(
 ) -> FrozenPredictor:
     """Return a predictor in memory: what `Trainer.compile_predictor` does. It takes floats as they are."""
     litert()  # before the work of translating
-    calibration = None if images is None else calibration_images(images)
-    content = convert_to_litert(source.model, source.image_shape, quantize, calibration, dtype="float32")
+    divided_images = divided(images, quantize)
+    place = Path(tempfile.gettempdir())
+    with disk_errors_of(place / "predictor", "The temporary file"), temporary_folder(place) as work:
+        content = convert_to_litert(
+            source.model, source.image_shape, quantize, divided_images.measured, work, dtype="float32"
+        )
     metadata = source.metadata
     predictor = FrozenPredictor(
         LiteRTModel(content, num_threads or default_threads()), metadata.class_names, metadata.unfamiliarity_threshold
     )
     if quantize is not None or images is not None:
-        pixels = scale_pixels(images_to_compare(images))
-        compare(predictor._probabilities(pixels), source.predict(pixels), quantize)
+        compare(predictor, source, divided_images)
     else:
         predictor._probabilities(np.zeros((1, HEIGHT, WIDTH, 1), np.float32))  # raises an error if it gives NaN
     return predictor
 
 
-def compare(found: FloatArray, expected: FloatArray, quantize: Quantization | None) -> None:
+class Agreement(NamedTuple):
+    """How well an exported model agrees with the Trainer, as `ExportReport` says it."""
+
+    images_per_second: float
+    largest_difference: float
+    equal_labels: float
+    num_images: int
+
+
+def compare(predictor: FrozenPredictor, source: Source, images: Images) -> Agreement:
     """Raise an error if the probabilities of an exported model differ too much from the Trainer's."""
-    tolerance = TOLERANCES[quantize]
+    predictor._probabilities(scale_pixels(images.compared[0][1][:100]))  # the first images take longer
+    seconds, differences, equal = 0.0, [], []
+    for name, part, tolerance in images.compared:
+        pixels = scale_pixels(part)
+        started = time.perf_counter()
+        found = predictor._probabilities(pixels)
+        seconds += time.perf_counter() - started
+        expected = source.predict(pixels)
+        check_tolerance(found, expected, tolerance, name)
+        differences.append(float(np.abs(found - expected).max()))
+        equal.append(found.argmax(axis=1) == expected.argmax(axis=1))
+    same = np.concatenate(equal)
+    return Agreement(len(same) / seconds, max(differences), float(same.mean()), len(same))
+
+
+def check_tolerance(found: FloatArray, expected: FloatArray, tolerance: Tolerance, name: str) -> None:
+    """Raise an error if probabilities differ by more than a tolerance."""
     largest = np.abs(found - expected).max(axis=1)
     difference = float(largest.mean() if tolerance.on_average else largest.max())
     chosen = np.take_along_axis(expected, found.argmax(axis=1)[:, np.newaxis], axis=1)[:, 0]
@@ -201,19 +254,13 @@ def compare(found: FloatArray, expected: FloatArray, quantize: Quantization | No
     if difference <= tolerance.difference and agree >= tolerance.equal_labels:
         return
     on_average = " on average" if tolerance.on_average else ""
+    is_exact = tolerance is TOLERANCES[None]
     raise ValueError(
-        f"The exported model differs from the Trainer, and is not kept: {100 * agree:.2f} % of {len(found):,} images "
+        f"The exported model differs from the Trainer, and is not kept: {100 * agree:.2f} % of {len(found):,} {name} "
         f"get the same class (expected at least {100 * tolerance.equal_labels:g} %), and probabilities differ by "
         f"{difference:.2g}{on_average} (expected at most {tolerance.difference:g}). "
-        + ("Leave `quantize` out, or pass `images` like those to be classified." if quantize else "Use another format.")
+        + ("Use another format." if is_exact else "Leave `quantize` out, or pass `images` like those to be classified.")
     )
-
-
-def _timed(predictor: FrozenPredictor, images: UInt8Array) -> tuple[FloatArray, float]:
-    pixels = scale_pixels(images)
-    predictor._probabilities(pixels[:100])  # the first images take longer
-    started = time.perf_counter()
-    return predictor._probabilities(pixels), time.perf_counter() - started
 
 
 def _latency(predictor: FrozenPredictor, images: UInt8Array) -> float:

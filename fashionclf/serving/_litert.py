@@ -11,9 +11,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._files import read_member, zip_archive
 from fashionclf._images import HEIGHT, WIDTH
 from fashionclf._types import FloatArray
-from fashionclf.serving._metadata import MEMBER, Metadata
+from fashionclf.serving._checksum import PLACE, check_checksum, with_checksum
+from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
 from fashionclf.serving._report import ExportFormat
 
 _BATCH: Final = 8  # images computed at once, if there are many: more need more memory and are not faster
@@ -82,11 +84,12 @@ class LiteRTModel:
 def read_litert(path: Path, num_threads: int) -> tuple[LiteRTModel, Metadata]:
     """Read an exported model and its metadata."""
     content = path.read_bytes()
+    check_checksum(content, path)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            text = archive.read(MEMBER) if MEMBER in archive.namelist() else None
-    except zipfile.BadZipFile:
-        text = None
+        with zip_archive(io.BytesIO(content)) as archive:
+            text = read_member(archive, MEMBER, LIMIT)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
     metadata = Metadata.read(text, path)
     try:
         return LiteRTModel(content, num_threads), metadata
@@ -103,7 +106,8 @@ def with_files(content: bytes, files: Mapping[str, str]) -> bytes:
     with zipfile.ZipFile(appended, "a") as archive:
         for name, text in files.items():
             archive.writestr(name, text)
-    return appended.getvalue()
+        archive.comment = PLACE.encode()
+    return with_checksum(appended.getvalue())
 
 
 def litert() -> Any:

@@ -1,13 +1,16 @@
 """`load_exported`: a predictor from what `Trainer.export` wrote."""
 
 from fashionclf._types import PathLike
-from fashionclf._validation import check_path
+from fashionclf._validation import check_path, check_regular_file
 from fashionclf.serving._predictor import FrozenPredictor
 from fashionclf.serving._runtimes import check_threads, read_model
 
 
 def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPredictor:
     """Load a classifier that `Trainer.export` wrote, for inference.
+
+    A checksum of the whole is compared first, so that a damaged model is never computed. (It tells damage, not intent:
+    load only models from people you trust.)
 
     A `.tflite` file needs `pip install 'fashionclf[litert]'` and a `.onnx` file `pip install 'fashionclf[onnx]'`;
     neither imports TensorFlow. A folder is a SavedModel, which TensorFlow computes. Everything is read into memory and
@@ -26,8 +29,8 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
-        ValueError: If it was not written by `Trainer.export`, is damaged, or of a newer format; or `num_threads` is
-            below 1 or above 1024, or given for a SavedModel.
+        ValueError: If it was not written by `Trainer.export`, is damaged, or of a newer format; if it is a pipe or a
+            device; or `num_threads` is below 1 or above 1024, or given for a SavedModel.
         TypeError: If an argument has the wrong type.
         ImportError: If the runtime is missing.
 
@@ -43,7 +46,7 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
     """
     file = check_path(path, "path")
     threads = check_threads(num_threads)
-    if not file.exists():
-        raise FileNotFoundError(f"There is no exported classifier {str(path)!r}.")
+    if not file.is_dir():
+        check_regular_file(file, "an exported classifier")
     model, metadata = read_model(file, threads)
     return FrozenPredictor(model, metadata.class_names, metadata.unfamiliarity_threshold)

@@ -6,12 +6,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from fashionclf._validation import check_class_names, check_number
+from fashionclf._files import read_json
+from fashionclf._validation import check_number
+from fashionclf.labels import check_class_names
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 MEMBER: Final = "fashionclf.json"  # a file, or a key in ONNX's metadata
 LABELS: Final = "labels.txt"  # the class names for other programs, one a line
+
+LIMIT: Final = 1_000_000  # bytes of the metadata that are read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +44,13 @@ class Metadata:
         """Read the metadata of the exported model `path`; None is for a model without any."""
         if text is None:
             raise ValueError(f"{str(path)!r} was not written by `Trainer.export`: it has no class names.")
+        if len(text) > LIMIT:
+            raise ValueError(f"{str(path)!r} is damaged: its {MEMBER} is longer than {LIMIT / 1e6:g} MB.")
         try:
-            values = json.loads(text)
+            values = read_json(text)
             number = values.pop("format")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{str(path)!r} is damaged: its {MEMBER} cannot be read: {error!r}") from error
+            raise ValueError(f"{str(path)!r} is damaged: its {MEMBER} cannot be read: {error}") from error
         if isinstance(number, int) and number > FORMAT:
             raise ValueError(
                 f"{str(path)!r} was written by a newer version of fashionclf, in format {number}; this version reads "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._types import FloatArray
+from fashionclf.serving._checksum import check_checksum
 from fashionclf.serving._metadata import MEMBER, Metadata
 from fashionclf.serving._report import ExportFormat
 
@@ -82,8 +83,10 @@ class ONNXModel:
 def read_onnx(path: Path, num_threads: int) -> tuple[ONNXModel, Metadata]:
     """Read an exported model and its metadata."""
     _onnxruntime()
+    content = path.read_bytes()
+    check_checksum(content, path)
     try:
-        model = ONNXModel(path.read_bytes(), num_threads)
+        model = ONNXModel(content, num_threads)
     except Exception as error:  # every error of ONNX Runtime is a bare Exception's child
         raise ValueError(f"{str(path)!r} is damaged or not a model for ONNX Runtime: {error}") from error
     return model, Metadata.read(model.metadata.get(MEMBER), path)

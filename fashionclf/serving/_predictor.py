@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from fashionclf._images import HEIGHT, WIDTH, round_pixels
+from fashionclf._text import first_line
 from fashionclf._types import FloatArray, PredictLike
 from fashionclf.datasets import Split
 from fashionclf.photographs._input import classify_input
@@ -61,8 +62,10 @@ class FrozenPredictor:
             ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
-            RuntimeError: If it runs on TensorFlow, and this process was forked from one that used TensorFlow.
+            RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
+                from one that used TensorFlow.
         """
         found = classify_input(x, self._probabilities, threshold=self.unfamiliarity_threshold, on_error=on_error)
         return Predictions(found.probabilities, self.class_names, sources=found.names, doubts=found.doubts)
@@ -77,14 +80,27 @@ class FrozenPredictor:
             ValueError: If the images are not right, or a file is not an image or damaged.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
-            RuntimeError: If it runs on TensorFlow, and this process was forked from one that used TensorFlow.
+            RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
+                from one that used TensorFlow.
         """
         return classify_input(x, self._probabilities, threshold=self.unfamiliarity_threshold).probabilities
 
     def _probabilities(self, images: FloatArray) -> FloatArray:
         pixels: NDArray[Any] = images.reshape(-1, HEIGHT, WIDTH)
-        return probabilities_of(self._model(round_pixels(pixels) if self._model.dtype is np.uint8 else pixels))
+        if self._model.dtype is np.uint8:
+            pixels = round_pixels(pixels)
+        try:
+            found = self._model(pixels)
+        except Exception as error:  # each runtime has its own kinds
+            raise RuntimeError(f"The model cannot be computed on {self._model.title}: {first_line(error)}") from error
+        if found.shape != (len(pixels), len(self.class_names)):
+            raise RuntimeError(
+                f"The model gives probabilities of shape {found.shape}, expected "
+                f"{(len(pixels), len(self.class_names))}, one for each class name. Export it again."
+            )
+        return probabilities_of(found)
 
     @override
     def __reduce__(self) -> Any:

@@ -57,10 +57,7 @@ def check_threads(num_threads: Any) -> int | None:
     """Return a number of threads for one image, or None for the default. Runtimes fail in odd ways on huge numbers."""
     if num_threads is None:
         return None
-    number = check_count(num_threads, "num_threads")
-    if number > _MOST_THREADS:
-        raise ValueError(f"`num_threads` must be at most {_MOST_THREADS:,}. Received: {num_threads!r}")
-    return number
+    return check_count(num_threads, "num_threads", maximum=_MOST_THREADS)
 
 
 def default_threads() -> int:

@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fashionclf._process import check_process
+from fashionclf._process import check_process, is_forked
 from fashionclf._types import FloatArray
-from fashionclf.serving._metadata import MEMBER, Metadata
+from fashionclf.serving._checksum import SUMS, check_sums
+from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
 from fashionclf.serving._report import ExportFormat
 
 FOLDER: Final = "assets.extra"  # TensorFlow's own name for files that are not part of the computation
@@ -29,11 +30,15 @@ class SavedModel:
     dtype: ClassVar = np.uint8
 
     def __init__(self, path: Path) -> None:
-        check_process()
         self._path = path
+        self.num_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        if (
+            is_forked()
+        ):  # it was unpickled there: an error would end the worker of a pool, which starts another for ever
+            return
+        check_process()
         self._model = tf.saved_model.load(str(path))  # a function lives as long as the model that it belongs to
         self._function = self._model.signatures["serving_default"]
-        self.num_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
     def __call__(self, images: NDArray[Any]) -> FloatArray:
         """Return the probabilities `(n, num_classes)` of images, uint8 `(n, 28, 28)`."""
@@ -52,9 +57,19 @@ class SavedModel:
 
 def read_saved_model(path: Path) -> tuple[SavedModel, Metadata]:
     """Read an exported model and its metadata."""
-    file = path / FOLDER / MEMBER
-    metadata = Metadata.read(file.read_bytes() if file.is_file() else None, path)
+    check_process()
+    values, sums = (_beginning(path / FOLDER / name) for name in (MEMBER, SUMS))
+    metadata = Metadata.read(values, path)
+    check_sums(path, (sums or b"").decode("utf-8", "replace"))
     try:
         return SavedModel(path.resolve()), metadata
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{str(path)!r} is damaged and cannot be loaded: {error}") from error
+
+
+def _beginning(path: Path) -> bytes | None:
+    """Return a file up to the bound of metadata, None if there is no such file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(LIMIT + 1)

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from fashionclf._images import HEIGHT, WIDTH
+from fashionclf._text import shown
 from fashionclf._types import FloatArray
 from fashionclf._validation import check_choice, check_number
 
@@ -31,7 +32,7 @@ def rows_for(answers: Any, class_names: tuple[str, ...]) -> Rows:
         return functools.partial(_the_same, _row(answers, class_names, "answers"))
     if not isinstance(answers, Sequence) or isinstance(answers, bytes):
         raise TypeError(
-            f"`answers` must be a class name, a list of answers or a function of an image. Received: {answers!r}"
+            f"`answers` must be a class name, a list of answers or a function of an image. Received: {shown(answers)}"
         )
     if not answers:
         raise ValueError("`answers` is empty; expected at least one answer.")
@@ -62,12 +63,12 @@ def _row(answer: Any, class_names: tuple[str, ...], name: str) -> FloatArray:
     if isinstance(answer, str):
         answer = {check_choice(answer, f"class name in `{name}`", class_names): 1.0}
     if not isinstance(answer, Mapping):
-        raise TypeError(f"`{name}` is {answer!r}; {_EXPECTED}.")
+        raise TypeError(f"`{name}` is {shown(answer)}; {_EXPECTED}.")
     if not answer:
         raise ValueError(f"`{name}` is an empty dictionary; {_EXPECTED}.")
     given = {
         class_names.index(check_choice(key, f"class name in `{name}`", class_names)): check_number(
-            value, f"{name}[{key!r}]", low=0, high=1
+            value, f"{name}[{shown(key)}]", low=0, high=1
         )
         for key, value in answer.items()
     }

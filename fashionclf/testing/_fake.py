@@ -10,9 +10,9 @@ from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import LabelledStream, read_labelled
 from fashionclf._streams import stream_kind
 from fashionclf._types import ClassNames, FloatArray, LabelledLike, LabelsLike, Precision, PredictLike
-from fashionclf._validation import check_choice, check_class_names, check_count, check_number, integer_labels
+from fashionclf._validation import check_choice, check_count, check_number, integer_labels
 from fashionclf.datasets import Split
-from fashionclf.labels import CLASS_NAMES
+from fashionclf.labels import CLASS_NAMES, check_class_names
 from fashionclf.photographs._input import Classified, classify_images, read_input
 from fashionclf.photographs._many import OnError
 from fashionclf.photographs._sources import InputImages

@@ -1,7 +1,9 @@
 """Keras callbacks of a fit."""
 
+import contextlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +12,21 @@ from typing_extensions import override
 from fashionclf._warnings import stack_level
 from fashionclf.trainer._batches import BatchSource
 from fashionclf.trainer._streams import StreamSource
+
+
+@contextlib.contextmanager
+def keeping_weights(epoch: int) -> Iterator[None]:
+    """Say in the error of a file that cannot be written that the training so far is not lost."""
+    try:
+        yield
+    except OSError as error:
+        kind: Any = type(error)
+        more = kind(
+            f"{error} Training has stopped after epoch {epoch + 1}. The Trainer keeps its weights: `save` it "
+            "elsewhere, or make room and call `fit` again."
+        )
+        more.errno = error.errno
+        raise more from error
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -26,7 +43,8 @@ class BestCheckpoint(keras.callbacks.Callback):
         loss = (logs or {}).get("val_loss", float("inf"))
         if loss < self.best:
             self.best = loss
-            self._save()
+            with keeping_weights(epoch):
+                self._save()
 
 
 class StopAtDivergence(keras.callbacks.Callback):

@@ -1,21 +1,23 @@
 """What a model is compiled with: loss, metrics and optimizer, and the matching form of the labels."""
 
+import contextlib
 import weakref
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from fashionclf._text import shown
 from fashionclf._types import FloatArray, IntArray
 from fashionclf._validation import integer_labels
 from fashionclf.preprocessing import one_hot
 from fashionclf.recipe import Recipe
 from fashionclf.trainer._devices import num_devices
 from fashionclf.trainer._model_state import compilation_of, compiled_by_caller, state_of
-from fashionclf.trainer._optimizers import fresh, make_optimizer, purpose_of
+from fashionclf.trainer._optimizers import fresh, make_optimizer, peak_of, purpose_of
 from fashionclf.trainer._targets import (
     check_known,
     check_loss_fits,
@@ -23,6 +25,13 @@ from fashionclf.trainer._targets import (
     metric_form,
     softened_by,
     target_form,
+)
+
+_SET_THE_RATE: Final = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
+
+_HAS_A_SCHEDULE: Final = (
+    "{} sets the learning rate, but a schedule sets it already at every step. Leave out the callback, or train with a "
+    "constant rate: {}."
 )
 
 
@@ -66,7 +75,7 @@ class Compilation:
         self._model = model
         self._units = units
         if isinstance(metrics, str) or not isinstance(metrics, Iterable):
-            raise TypeError(f"`metrics` must be a list of metrics. Received: {metrics!r}. Use [{metrics!r}].")
+            raise TypeError(f"`metrics` must be a list of metrics. Received: {shown(metrics)}. Use [{shown(metrics)}].")
         self._metrics = tuple(metrics)
         for metric in self._metrics:
             check_known(metric, "metric", keras.metrics)
@@ -135,6 +144,46 @@ class Compilation:
         if labels.ndim == 2 and (labels.max(axis=1) < 1).any():
             raise ValueError("This loss takes integer labels; soft labels need 'categorical_crossentropy'.")
         return integer_labels(labels)
+
+    def check_callbacks(self, callbacks: Iterable[keras.callbacks.Callback], recipe: Recipe) -> None:
+        """Refuse callbacks that set a learning rate which follows a schedule: Keras would only raise an error later."""
+        for callback in callbacks:
+            if isinstance(callback, _SET_THE_RATE) and self._follows_schedule(recipe):
+                raise ValueError(_HAS_A_SCHEDULE.format(type(callback).__name__, self._constant_rate))
+
+    def _follows_schedule(self, recipe: Recipe) -> bool:
+        if self.by_trainer and self.given is None:
+            return recipe.schedule != "constant"
+        optimizer = self.given if self.by_trainer else self._model.optimizer
+        rate = getattr(optimizer, "learning_rate", None)
+        return rate is not None and not isinstance(rate, keras.Variable)
+
+    @property
+    def _constant_rate(self) -> str:
+        """How to train with a constant learning rate."""
+        if not self.by_trainer:
+            return "compile the model with an optimizer that has a number as its `learning_rate`"
+        if self.given is not None:
+            return "give the optimizer a number as its `learning_rate`"
+        return 'set `trainer.recipe` to a `Recipe(schedule="constant")`'
+
+    @contextlib.contextmanager
+    def learning_rate_kept(self) -> Iterator[None]:
+        """Undo at the end what callbacks did to the learning rate: the next fit starts where this one started.
+
+        A model that the caller compiled keeps what its callbacks have set, as in Keras.
+        """
+        rate = self._model.optimizer.learning_rate
+        first = float(rate.numpy()) if isinstance(rate, keras.Variable) else None
+        try:
+            yield
+        except TypeError as error:
+            if first is None and "`LearningRateSchedule`" in str(error):  # what Keras says of setting the rate
+                raise ValueError(_HAS_A_SCHEDULE.format("A callback", self._constant_rate)) from error
+            raise
+        finally:
+            if first is not None and self.by_trainer:
+                rate.assign(first)
 
     def compile(self, loss: Any, recipe: Recipe, total_steps: int) -> None:
         """Compile the model, unless the caller has, or nothing has changed since the last time.
@@ -223,6 +272,8 @@ class Compilation:
         elif model.compiled:  # with the state that was saved
             restored.given = optimizer and model.optimizer
             if recipe.schedule == "constant":
+                if restored.given is None:  # a checkpoint has the rate that a callback had set
+                    model.optimizer.learning_rate = peak_of(recipe)
                 restored._optimizer = model.optimizer
                 restored._optimizer_of = purpose_of(model.trainable_variables, recipe, 0, restored.given)
             restored._take_force()

@@ -1,22 +1,28 @@
 """Classifier files: a Keras `.keras` file with one extra member, which Keras ignores.
 
 The member `fashionclf.json` holds class names, recipe and versions. Keras's own `model.save` would drop it.
+
+What is read may come from anywhere. Every member is bounded and compared with its checksum before Keras sees the file,
+and whatever fails after that is a ValueError with one sentence.
 """
 
-import contextlib
+import io
 import json
 import random
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import h5py  # which Keras needs for its files
 import keras
 from typing_extensions import Buffer
 
-from fashionclf._keras_internals import all_layers, is_builtin
+from fashionclf._files import read_json, read_member, replacing, zip_archive
+from fashionclf._keras_internals import missing_object
+from fashionclf._validation import check_path, check_regular_file
 from fashionclf._warnings import ignored
 
 MEMBER: Final = "fashionclf.json"
@@ -31,43 +37,56 @@ _ADDED: Final[Mapping[str, Any]] = {"renamed_from": None, "unfamiliarity_thresho
 
 SUFFIX: Final = ".keras"
 
+_MB: Final = 1_000_000
+_LIMITS: Final = {MEMBER: _MB, "metadata.json": _MB, "config.json": 16 * _MB}  # Keras's own models take up to 1 MB
+_LEAST, _RATIO = 100 * _MB, 100  # other members may unpack to so many bytes, or to so many times what is stored
+_WEIGHTS: Final = "model.weights.h5"
+
+_WITH_KERAS: Final = "Open it with Keras: `Trainer(keras.models.load_model(path), class_names=[...])`."
+_OTHERS: Final = {  # ends of names, in the order in which they are looked for
+    ".weights.h5": "It holds weights only: build the model, call `model.load_weights(path)`, and pass it to `Trainer`.",
+    ".h5": _WITH_KERAS,
+    ".hdf5": _WITH_KERAS,
+    ".tflite": "Open it with `load_exported(path)`.",
+    ".onnx": "Open it with `load_exported(path)`.",
+}
+
+
+# -- writing --------------------------------------------------------------------------------------
+
 
 def write_classifier(model: keras.Model, path: Path, metadata: Mapping[str, Any]) -> None:
     """Write a model with its metadata in one step: readers see the old file or the new one, never a part."""
-    with _written(model, metadata, path.parent) as part:
-        part.replace(path)
+    with replacing(path, "The classifier file") as part:
+        _write(model, metadata, part)
 
 
 def classifier_content(model: keras.Model, metadata: Mapping[str, Any]) -> bytes:
     """Return the content of the file that `write_classifier` would write."""
-    with _written(model, metadata, None) as part:  # Keras writes to a path only
+    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
+        part = Path(folder) / f"model{SUFFIX}"  # Keras writes to a path only
+        _write(model, metadata, part)
         return part.read_bytes()
 
 
-@contextlib.contextmanager
-def _written(model: keras.Model, metadata: Mapping[str, Any], folder: Path | None) -> Iterator[Path]:
-    """Give a temporary file with a model and its metadata."""
-    if any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model)):
-        raise ValueError(
-            "`model` has a Lambda layer, whose code Keras's safe mode does not load again. Replace it by a layer class "
-            "of your own, and pass that to `load` as `custom_objects`."
-        )
-    content = json.dumps({"format": FORMAT, **metadata}, ensure_ascii=False, indent=1)
+def _write(model: keras.Model, metadata: Mapping[str, Any], part: Path) -> None:
+    content = json.dumps({"format": FORMAT, **metadata}, ensure_ascii=False, indent=1).encode()
+    if len(content) > _LIMITS[MEMBER]:
+        raise ValueError(f"The class names take {len(content) / _MB:.1f} MB in a file, at most 1 MB is read again.")
     if model.compiled and model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)  # or Keras warns of the file that it lacks its state
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".fashionclf-") as place:
-        part = Path(place) / f"model{SUFFIX}"
-        with ignored(DeprecationWarning, "__array__ implementation"):  # of numpy, because of Keras's own reading
-            model.save(part)
-        with zipfile.ZipFile(part, "a") as archive:
-            archive.writestr(MEMBER, content)
-        yield part
+    with ignored(DeprecationWarning, "__array__ implementation"):  # of numpy, because of Keras's own reading
+        model.save(part)
+    with zipfile.ZipFile(part, "a") as archive:
+        archive.writestr(MEMBER, content)
+
+
+# -- reading --------------------------------------------------------------------------------------
 
 
 def read_classifier(path: Path, custom_objects: Mapping[str, Any] | None) -> tuple[keras.Model, dict[str, Any] | None]:
     """Read a model and its metadata, None where the file has none. Both come from one reading of the file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no classifier file {str(path)!r}.")
+    _check_kind(path)
     with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
         copy = Path(folder) / f"model{SUFFIX}"  # Keras reads a path only, where another file may stand by now
         shutil.copyfile(path, copy)
@@ -82,37 +101,89 @@ def read_content(content: Buffer, custom_objects: Mapping[str, Any]) -> tuple[ke
         return _read(copy, "the pickled Trainer", custom_objects)
 
 
+def _check_kind(path: Path) -> None:
+    """Refuse what is not a classifier file, and name the way to open it."""
+    for end, way in _OTHERS.items():
+        if path.name.lower().endswith(end):
+            raise ValueError(f"{str(path)!r} is not a {SUFFIX} file. {way}")
+    if (path / "saved_model.pb").is_file():
+        raise ValueError(
+            f"{str(path)!r} is a SavedModel. Open it with `load_exported(path)` if `Trainer.export` wrote it. Keras 3 "
+            "reads none of Keras 2: save the model as '.h5' with Keras 2 (`tf_keras`), then open that with Keras."
+        )
+    check_path(path, "path", suffix=SUFFIX)
+    check_regular_file(path, f"a {SUFFIX} file")
+    if h5py.is_hdf5(path):  # Keras 2 also wrote such files under this name
+        raise ValueError(f"{str(path)!r} is an HDF5 file, as Keras 2 wrote them. Rename it to '.h5'. {_WITH_KERAS}")
+
+
 def _read(file: Path, name: str, custom_objects: Mapping[str, Any] | None) -> tuple[keras.Model, dict[str, Any] | None]:
-    metadata = _read_metadata(file, name)
+    try:
+        content = _read_members(file)
+    except Exception as error:  # HDF5 raises errors of many kinds
+        raise ValueError(f"{name} is damaged or not a {SUFFIX} file: {error}") from error
+    metadata = None if content is None else _checked_metadata(content, name)
     state = random.getstate()  # Keras draws from Python's generator for each layer that was saved without a seed
     try:
         return keras.models.load_model(file, custom_objects=custom_objects, safe_mode=True), metadata
-    except (OSError, KeyError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise ValueError(f"{name} is damaged and cannot be loaded: {error}") from error
+    except Exception as error:  # a configuration that was edited, or a layer of the caller's, may raise anything
+        raise loading_error(error, name) from error
     finally:
         random.setstate(state)
 
 
-def own_objects(model: keras.Model, others: Iterable[Any]) -> dict[str, Any]:
-    """Return the caller's own classes and functions that a file names, by the names that Keras looks for.
+def loading_error(error: Exception, name: str) -> ValueError:
+    """Return the error of a file that cannot be loaded, in one sentence."""
+    missing = missing_object(error)
+    if missing is not None:
+        return ValueError(
+            f'{name} needs {missing!r}, which Keras does not know. Pass `custom_objects={{"{missing}": '
+            f"{missing.rpartition('>')[2]}}}` to `load`, or put `@keras.saving.register_keras_serializable()` above it."
+        )
+    lines = str(error).strip().splitlines()
+    reason = lines[-1] if "Exception encountered" in str(error) else (lines or [type(error).__name__])[0]
+    return ValueError(f"{name} cannot be loaded: {reason[-300:]}")
 
-    They are those of the layers, and of `others`: losses, metrics, an optimizer.
+
+def _read_members(file: Path) -> bytes | None:
+    """Read every member to its end, which compares it with its checksum; return the metadata, None if there is none.
+
+    Keras may read a member in parts, and then nothing is compared.
     """
-    compiled = (model.loss, model.optimizer) if model.compiled else ()
-    values = [*all_layers(model), *compiled, *others]
-    kinds = dict.fromkeys(value if hasattr(value, "__name__") else type(value) for value in values)
-    own = [kind for kind in kinds if not (is_builtin(kind) or kind.__module__ == "builtins")]
-    return {name: kind for kind in own for name in (kind.__name__, keras.saving.get_registered_name(kind))}
+    metadata = None
+    with zip_archive(file) as archive:
+        for member in archive.infolist():
+            name = member.filename
+            content = read_member(archive, name, _LIMITS.get(name, max(_LEAST, _RATIO * member.compress_size)))
+            if name == MEMBER:
+                metadata = content
+            elif name == _WEIGHTS:
+                _check_weights(content)
+    return metadata
 
 
-def _read_metadata(file: Path, name: str) -> dict[str, Any] | None:
+def _check_weights(content: bytes) -> None:
+    """Check that an HDF5 file holds the arrays that it declares, and points to no other file."""
+    with h5py.File(io.BytesIO(content), "r") as file:
+        link = file.visititems_links(lambda name, link: None if isinstance(link, h5py.HardLink) else name)
+        sizes: list[int] = []
+
+        def visit(_: str, found: Any) -> None:
+            if isinstance(found, h5py.Dataset):
+                sizes.append(len(content) + 1 if found.external or found.is_virtual else found.nbytes)
+
+        file.visititems(visit)
+    if link is not None:
+        raise ValueError(f"its weights have a link in place of {link!r}")
+    if sum(sizes) > len(content):  # Keras writes arrays as they are
+        raise ValueError(f"its weights declare {sum(sizes) / _MB:,.1f} MB, but hold {len(content) / _MB:,.1f} MB")
+
+
+def _checked_metadata(content: bytes, name: str) -> dict[str, Any]:
     try:
-        with zipfile.ZipFile(file) as archive:
-            if MEMBER not in archive.namelist():
-                return None
-            metadata = json.loads(archive.read(MEMBER))
-    except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name} is damaged or not a {SUFFIX} file: {error}") from error
+        metadata = read_json(content)
+    except ValueError as error:
+        raise ValueError(f"{name} is damaged: its member {MEMBER} cannot be read: {error}") from error
     found = metadata.get("format") if isinstance(metadata, dict) else None
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise ValueError(f"{name} is damaged: its member {MEMBER} names no format.")

@@ -7,6 +7,7 @@ import numpy as np
 
 from fashionclf._images import HEIGHT, IMAGE_SHAPE, NUM_PIXELS, WIDTH
 from fashionclf._keras_internals import all_layers
+from fashionclf._text import shown
 from fashionclf._types import FloatArray
 from fashionclf.models._graph import last_layer
 from fashionclf.models._trace import pixel_range
@@ -26,7 +27,7 @@ def check_model(model: Any) -> tuple[tuple[int, ...], int]:
     The model is called once, which builds it if necessary.
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: {model!r}")
+        raise TypeError(f"`model` must be a keras.Model. Received: {shown(model)}")
     shape = _input_shape(model)
     image = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
     try:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import keras
 
+from fashionclf._text import shown
 from fashionclf.recipe import OPTIMIZERS, Recipe
 
 _WARM_UP: Final = 0.25  # share of the steps of one-cycle in which the learning rate rises
@@ -23,7 +24,7 @@ def choose_optimizer(
     if isinstance(optimizer, str):
         return dataclasses.replace(recipe, optimizer=optimizer.lower()), None
     if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise TypeError(f"`optimizer` must be a name or a keras.optimizers.Optimizer. Received: {optimizer!r}")
+        raise TypeError(f"`optimizer` must be a name or a keras.optimizers.Optimizer. Received: {shown(optimizer)}")
     if recipe.schedule != "constant" or recipe.learning_rate is not None:
         raise ValueError(
             "An optimizer instance has its own learning rate, so that the recipe's `learning_rate` and `schedule` "
@@ -43,10 +44,14 @@ def make_optimizer(recipe: Recipe, total_steps: int) -> keras.optimizers.Optimiz
         options |= {"momentum": recipe.momentum, "nesterov": True}
     if recipe.weight_decay:
         options["weight_decay"] = recipe.weight_decay
-    peak = recipe.learning_rate
-    if peak is None:
-        peak = float(make().learning_rate.numpy())
-    return make(learning_rate=_learning_rate(recipe.schedule, peak, total_steps), **options)
+    return make(learning_rate=_learning_rate(recipe.schedule, peak_of(recipe), total_steps), **options)
+
+
+def peak_of(recipe: Recipe) -> float:
+    """Return the highest learning rate of a recipe: with a constant schedule, the only one."""
+    if recipe.learning_rate is not None:
+        return recipe.learning_rate
+    return float(OPTIMIZERS[recipe.optimizer]().learning_rate.numpy())
 
 
 def _learning_rate(schedule: str, peak: float, total_steps: int) -> Any:

@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
 
+from fashionclf._text import shown
 from fashionclf._validation import check_count, check_new_file, check_seed
 from fashionclf.augmentation import Augmentation
 from fashionclf.recipe import Recipe
@@ -93,16 +94,19 @@ def _changed_recipe(recipe: Recipe, *, early_stopping: Any, augment: Any, **give
         if isinstance(augment, bool):
             augment = (recipe.augmentation or Augmentation()) if augment else None
         elif not isinstance(augment, Augmentation):
-            raise TypeError(f"`augment` must be an Augmentation, True or False. Received: {augment!r}")
+            raise TypeError(f"`augment` must be an Augmentation, True or False. Received: {shown(augment)}")
         changes["augmentation"] = augment
     return dataclasses.replace(recipe, **changes)
 
 
+_VERBOSITIES: Final = ("auto", 0, 1, 2)
+
+
 def _check_verbose(verbose: Any) -> str | int:
     """Return Keras's verbosity; Keras itself takes any other value for a progress bar."""
-    if isinstance(verbose, bool | float) or verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {verbose!r}")
-    return verbose  # type: ignore[no-any-return]
+    if isinstance(verbose, bool) or not isinstance(verbose, str | int | np.integer) or verbose not in _VERBOSITIES:
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {shown(verbose)}")
+    return verbose if isinstance(verbose, str) else int(verbose)
 
 
 def _check_callbacks(callbacks: Any) -> tuple[keras.callbacks.Callback, ...]:
@@ -111,5 +115,5 @@ def _check_callbacks(callbacks: Any) -> tuple[keras.callbacks.Callback, ...]:
     checked = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
     for callback in checked:
         if not isinstance(callback, keras.callbacks.Callback):
-            raise TypeError(f"`callbacks` must be keras.callbacks.Callback instances. Received: {callback!r}")
+            raise TypeError(f"`callbacks` must be keras.callbacks.Callback instances. Received: {shown(callback)}")
     return checked

@@ -78,6 +78,7 @@ def plan_fit(
 ) -> FitPlan:
     """Turn checked data and options into what Keras takes. The model is only read."""
     recipe = options.recipe
+    compilation.check_callbacks(options.callbacks, recipe)
     loss = compilation.loss_for(training.labels, recipe)
     targets = functools.partial(compilation.targets, loss=loss, recipe=recipe)
     source = _source(training, targets, image_shape, options, num_devices(model))
@@ -85,7 +86,7 @@ def plan_fit(
     run: dict[str, Any] = {}
     if options.state_file is not None:
         compiled = (repr(loss), _without_name(compilation.to_dict()))
-        run = _identity(recipe, options.seed, source, validation, model, compiled)
+        run = _identity(options, source, validation, model, compiled)
     own, state = _own_callbacks(options, save, run)
     return FitPlan(
         recipe=recipe,
@@ -181,16 +182,18 @@ def training_and_validation(
 
 def _check_stream_options(data: LabelledStream, options: FitOptions, *, with_validation: bool) -> None:
     """Refuse what needs all images at once."""
+    is_tensorflow = data.stream.kind == "tf.data.Dataset"
     if options.recipe.validation_split and not with_validation:
+        parts = f", such as `{data.name}.take(n)` beside `{data.name}.skip(n)`" if is_tensorflow else ""
         raise ValueError(
             f"`validation_split={options.recipe.validation_split:g}` needs all images at once, but `{data.name}` is a "
-            f"stream. Pass `validation_data`, such as `{data.name}.take(n)` beside `{data.name}.skip(n)`, or "
-            "`validation_split=0` if it is the recipe's."
+            f"stream. Pass `validation_data`{parts}, or `validation_split=0` if it is the recipe's."
         )
     if data.is_batched and options.batch_size_given:
+        change = f"pass `{data.name}.rebatch({options.recipe.batch_size})`" if is_tensorflow else "change it there"
         raise ValueError(
             f"`batch_size={options.recipe.batch_size}` was received, but `{data.name}` comes in batches of its own. "
-            f"Leave it out, or pass `{data.name}.rebatch({options.recipe.batch_size})`."
+            f"Leave it out, or {change}."
         )
 
 
@@ -229,8 +232,7 @@ def _own_callbacks(
 
 
 def _identity(
-    recipe: Recipe,
-    seed: int,
+    options: FitOptions,
     source: BatchSource | StreamSource,
     validation: LabelledImages | LabelledStream | None,
     model: keras.Model,
@@ -238,9 +240,10 @@ def _identity(
 ) -> dict[str, Any]:
     """Return what must be the same for an interrupted fit to go on, in JSON's types."""
     values = {
-        "seed": seed,
-        "epochs": recipe.epochs,
-        "recipe": recipe.to_dict(),
+        "seed": options.seed,
+        "epochs": options.recipe.epochs,
+        "recipe": options.recipe.to_dict(),
+        "checkpoint": options.checkpoint is not None,
         "data": source.fingerprint,
         "validation data": _fingerprint(validation),
         "model": structure_of(model),

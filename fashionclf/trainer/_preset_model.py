@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 from fashionclf._types import ClassNames
-from fashionclf._validation import check_class_names, check_flag
-from fashionclf.labels import class_names as class_names_of
+from fashionclf._validation import check_flag
+from fashionclf.labels import check_class_names, class_names as class_names_of
 from fashionclf.models import flip_averaged
 from fashionclf.models._graph import named_variables
 from fashionclf.presets import Preset, list_presets

@@ -1,8 +1,9 @@
 """The state from which an interrupted fit continues."""
 
+import io
 import json
-import tempfile
-import zipfile
+import math
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -12,12 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf.trainer._callbacks import BestCheckpoint
+from fashionclf._files import read_json, read_member, replacing, zip_archive
+from fashionclf.trainer._callbacks import BestCheckpoint, keeping_weights
 
 _EARLY_STOPPING: Final = ("best", "best_epoch", "wait", "stopped_epoch")
 
 
-_FORMAT: Final = 2  # of the file of a state; 1 had no number, and did not describe the model
+_VARIABLE, _BEST = "variable_", "best_"  # what the names of arrays begin with
+
+
+_FORMAT: Final = 3  # of the file of a state; 1 had no number
 
 
 class SavedState(NamedTuple):
@@ -30,6 +35,11 @@ class SavedState(NamedTuple):
     def seed(self) -> int:
         """The seed of the interrupted fit."""
         return int(self.values["run"]["seed"])
+
+    def numbered(self, kind: str) -> list[NDArray[Any]]:
+        """The arrays whose names are `kind` and a number from 0, in this order."""
+        count = sum(name.startswith(kind) for name in self.arrays)
+        return [self.arrays[f"{kind}{i}"] for i in range(count)]
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -53,6 +63,10 @@ class TrainingState(keras.callbacks.Callback):
         self._saved = saved
         if saved is not None:
             self._check_same_run(saved.values["run"])
+            needed = {"early_stopping": stopping, "checkpoint_best": checkpoint}
+            missing = [name for name, callback in needed.items() if callback is not None and name not in saved.values]
+            if missing:
+                raise _damaged(path, f"it lacks {missing[0]}")
         self._stopping, self._checkpoint = stopping, checkpoint
         self.history: dict[str, list[float]] = {}
 
@@ -61,21 +75,35 @@ class TrainingState(keras.callbacks.Callback):
         """The epoch, counted from 0, with which the fit continues."""
         return 0 if self._saved is None else int(self._saved.values["next_epoch"])
 
+    def check(self, model: keras.Model) -> None:
+        """Compare the arrays of an interrupted fit with the variables of the compiled model, before any changes."""
+        if self._saved is None:
+            return
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+        expected = {_VARIABLE: _variables(model), _BEST: model.weights}
+        for kind, variables in expected.items():
+            arrays = self._saved.numbered(kind)
+            if kind == _BEST and self._stopping is None:
+                continue
+            shapes = [(tuple(each.shape), keras.backend.standardize_dtype(each.dtype)) for each in variables]
+            if [(array.shape, str(array.dtype)) for array in arrays] != shapes:
+                raise _damaged(self._path, f"its arrays {kind}0, {kind}1 and so on do not fit the model")
+
     @override
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Restore what an interrupted fit left."""
         self.model.optimizer.build(self.model.trainable_variables)
         if self._saved is None:
             return
-        values, arrays = self._saved.values, self._saved.arrays
-        for i, variable in enumerate(self._variables()):
-            variable.assign(arrays[f"variable_{i}"])
+        values = self._saved.values
+        for variable, array in zip(_variables(self.model), self._saved.numbered(_VARIABLE), strict=True):
+            variable.assign(array)
         self.history = values["history"]
         if self._stopping is not None:
             for name in _EARLY_STOPPING:
                 setattr(self._stopping, name, values["early_stopping"][name])
-            best = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("best_")]
-            self._stopping.best_weights = best or None
+            self._stopping.best_weights = self._saved.numbered(_BEST) or None
         if self._checkpoint is not None:
             self._checkpoint.best = values["checkpoint_best"]
 
@@ -84,7 +112,7 @@ class TrainingState(keras.callbacks.Callback):
         """Write the state after a whole epoch."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(float(value))
-        arrays = {f"variable_{i}": variable.numpy() for i, variable in enumerate(self._variables())}
+        arrays = {f"{_VARIABLE}{i}": variable.numpy() for i, variable in enumerate(_variables(self.model))}
         values: dict[str, Any] = {
             "format": _FORMAT,
             "run": self._run,
@@ -93,20 +121,17 @@ class TrainingState(keras.callbacks.Callback):
         }
         if self._stopping is not None:
             values["early_stopping"] = {name: getattr(self._stopping, name) for name in _EARLY_STOPPING}
-            arrays |= {f"best_{i}": weight for i, weight in enumerate(self._stopping.best_weights or [])}
+            arrays |= {f"{_BEST}{i}": weight for i, weight in enumerate(self._stopping.best_weights or [])}
         if self._checkpoint is not None:
             values["checkpoint_best"] = self._checkpoint.best
-        _write(self._path, values, arrays)
+        values["arrays"] = sorted(arrays)
+        with keeping_weights(epoch), replacing(self._path, "The state of the fit") as part:
+            np.savez(part, values=np.array(json.dumps(values)), **arrays)
 
     @override
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         """Remove the state of a complete fit."""
         self._path.unlink(missing_ok=True)
-
-    def _variables(self) -> list[Any]:
-        metrics = {id(variable) for metric in self.model.metrics for variable in metric.variables}
-        own = [variable for variable in self.model.variables if id(variable) not in metrics]
-        return own + list(self.model.optimizer.variables)
 
     def _check_same_run(self, saved: Mapping[str, Any]) -> None:
         for key, value in self._run.items():
@@ -119,6 +144,13 @@ class TrainingState(keras.callbacks.Callback):
                 )
 
 
+def _variables(model: keras.Model) -> list[Any]:
+    """Return what a fit changes in a compiled model: weights, seeds and the state of the optimizer."""
+    metrics = {id(variable) for metric in model.metrics for variable in metric.variables}
+    own = [variable for variable in model.variables if id(variable) not in metrics]
+    return own + list(model.optimizer.variables)
+
+
 def _difference(saved: Any, here: Any, place: str) -> tuple[str, Any, Any] | None:
     """Return the first place at which two values in JSON's types differ, with both values."""
     if type(saved) is type(here) and isinstance(here, dict | list) and len(saved) == len(here):
@@ -129,36 +161,72 @@ def _difference(saved: Any, here: Any, place: str) -> tuple[str, Any, Any] | Non
     return None if saved == here else (place, saved, here)
 
 
-def _number(key: str) -> int:
-    return int(key.rpartition("_")[2])
-
-
 def read_state(path: Path) -> SavedState | None:
-    """Return the state of an interrupted fit, None if there is no such file."""
+    """Return the state of an interrupted fit, None if there is no such file.
+
+    Raises:
+        ValueError: If the file is damaged: all that can be checked without the model is checked here.
+    """
     if not path.exists():
         return None
+    arrays = {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-        values = json.loads(str(arrays.pop("values")))
+        with zip_archive(path) as archive:
+            for member in archive.infolist():
+                content = read_member(archive, member.filename, member.compress_size)  # numpy stores them as they are
+                arrays[member.filename.removesuffix(".npy")] = _read_array(content)
+        values = read_json(str(arrays.pop("values")))
         found = values.get("format", 1)
-    except (AttributeError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{str(path)!r} is damaged or not the state of a fit: {error}. Delete it to start over."
-        ) from error
+    except OSError:
+        raise  # it cannot be opened
+    except Exception as error:  # the header of an array is Python, and may raise anything
+        raise _damaged(path, f"{error or type(error).__name__}") from error
     if found != _FORMAT:
         raise ValueError(
             f"{str(path)!r} holds the state of a fit in format {found!r}; this version of fashionclf reads format "
             f"{_FORMAT}. Continue with the version that wrote it, or delete it to start over."
         )
-    missing = {"run", "next_epoch", "history"} - values.keys()
-    if missing or "seed" not in values["run"]:
-        raise ValueError(f"{str(path)!r} is damaged: it lacks {', '.join(sorted(missing or {'seed'}))}.")
+    wrong = next((name for name, is_right in _checks(values).items() if not is_right), None)
+    if wrong is not None:
+        raise _damaged(path, f"its {wrong} is {reprlib.repr(values.get(wrong))}")
+    if values.get("arrays") != sorted(arrays):
+        raise _damaged(path, "it lacks arrays, or has too many")
     return SavedState(values, arrays)
 
 
-def _write(path: Path, values: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fashionclf-") as folder:
-        part = Path(folder) / path.name
-        np.savez(part, values=np.array(json.dumps(values)), **arrays)
-        part.replace(path)
+def _checks(values: Mapping[str, Any]) -> dict[str, bool]:
+    """Tell of each value whether it has the right type."""
+    run, history, stopping = (values.get(name) for name in ("run", "history", "early_stopping"))
+    epochs: Any = run.get("epochs") if isinstance(run, dict) and _is_count(run.get("seed")) else None
+    return {
+        "run": _is_count(epochs),
+        "next_epoch": _is_count(epochs) and values.get("next_epoch") in range(epochs + 1),
+        "history": isinstance(history, dict)
+        and all(isinstance(each, list) and all(map(_is_number, each)) for each in history.values()),
+        "early_stopping": "early_stopping" not in values
+        or (isinstance(stopping, dict) and all(_is_number(stopping.get(name)) for name in _EARLY_STOPPING)),
+        "checkpoint_best": "checkpoint_best" not in values or _is_number(values["checkpoint_best"]),
+    }
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _read_array(content: bytes) -> NDArray[Any]:
+    """Read a `.npy` file whose header tells the truth: a shape is nothing to make room for before it is compared."""
+    file = io.BytesIO(content)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, is_fortran, dtype = read_header[np.lib.format.read_magic(file)](file)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ValueError(f"an array declares shape {shape} and dtype {dtype}, but holds {len(content):,} bytes")
+    array = np.frombuffer(content, dtype, offset=file.tell())
+    return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _damaged(path: Path, reason: str) -> ValueError:
+    return ValueError(f"{str(path)!r} is damaged or not the state of a fit: {reason}. Delete it to start over.")

@@ -44,7 +44,7 @@ class StreamSource:
         steps_per_epoch: int | None,
     ) -> None:
         self.epoch: int | None = None
-        self.steps_per_epoch = data.number_of_batches(steps_per_epoch)
+        self.steps_per_epoch = steps_per_epoch or data.number_of_batches(", or train with `steps_per_epoch=n`")
         self.image_shape = change.image_shape
         self._data, self._targets, self._change = data, targets, change
         self._goes_on = steps_per_epoch is not None

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 import keras
 
 from fashionclf._keras_internals import is_builtin
+from fashionclf._text import shown
 from fashionclf._validation import check_choice
 from fashionclf.recipe import Recipe
 
@@ -98,13 +99,13 @@ def check_known(identifier: Any, name: str, module: Any) -> None:
             known = [key for key, value in vars(module).items() if callable(value) and key == key.lower()]
             check_choice(identifier, name, sorted({*known, "accuracy"} - {"get", "serialize", "deserialize"}))
     elif not isinstance(identifier, str) and not callable(identifier):
-        raise TypeError(f"A {name} must be a name, an instance or a function. Received: {identifier!r}")
+        raise TypeError(f"A {name} must be a name, an instance or a function. Received: {shown(identifier)}")
 
 
 def check_loss_fits(loss: Any, units: int) -> None:
     if units == 1 and _needs_unit_per_class(loss, keras.losses):
         raise ValueError(
-            f"Loss {loss!r} needs one output unit per class; `model` has one sigmoid unit. Use `loss='auto'` "
+            f"Loss {shown(loss)} needs one output unit per class; `model` has one sigmoid unit. Use `loss='auto'` "
             "or 'binary_crossentropy', or build the model with `num_classes=2`."
         )
 
@@ -114,8 +115,8 @@ def check_metrics_fit(metrics: Iterable[Any], form: TargetForm) -> None:
         needed = metric_form(metric)
         if form == "sigmoid" and _needs_unit_per_class(metric, keras.metrics):
             raise ValueError(
-                f"Metric {metric!r} needs one output unit per class; `model` has one sigmoid unit. Use 'accuracy' or "
-                "'binary_accuracy', or build the model with `num_classes=2`."
+                f"Metric {shown(metric)} needs one output unit per class; `model` has one sigmoid unit. Use 'accuracy' "
+                "or 'binary_accuracy', or build the model with `num_classes=2`."
             )
         if {needed, form} == {"integers", "one_hot"}:
             fix = (
@@ -124,6 +125,6 @@ def check_metrics_fit(metrics: Iterable[Any], form: TargetForm) -> None:
                 else "use `loss='auto'` or 'categorical_crossentropy', or a metric with 'Sparse' in its name"
             )
             raise ValueError(
-                f"Metric {metric!r} takes {needed.replace('_', '-')} labels; the loss and metrics here take "
+                f"Metric {shown(metric)} takes {needed.replace('_', '-')} labels; the loss and metrics here take "
                 f"{form.replace('_', '-')} ones: {fix}."
             )

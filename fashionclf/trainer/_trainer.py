@@ -3,7 +3,8 @@
 import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import keras
 import tensorflow as tf
@@ -11,7 +12,8 @@ from typing_extensions import Buffer, override
 
 from fashionclf._labelled import LabelledImages
 from fashionclf._labelled_stream import LabelledStream, collect_labelled, read_labelled
-from fashionclf._process import check_process
+from fashionclf._process import check_process, is_forked
+from fashionclf._text import shown
 from fashionclf._types import (
     ClassNames,
     FloatArray,
@@ -25,7 +27,6 @@ from fashionclf._types import (
 )
 from fashionclf._validation import (
     check_choice,
-    check_class_names,
     check_count,
     check_new_file,
     check_number,
@@ -33,9 +34,10 @@ from fashionclf._validation import (
     check_seed,
 )
 from fashionclf._version import __version__
+from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.labels import CLASS_NAMES, class_names as class_names_of, match_labels
+from fashionclf.labels import CLASS_NAMES, check_class_names, class_names as class_names_of, match_labels
 from fashionclf.photographs._input import classify_batches, classify_input
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
@@ -49,7 +51,7 @@ from fashionclf.serving._export import (
     check_request,
     export_classifier,
     freeze,
-    images_to_compare,
+    prepared_images,
 )
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
@@ -59,7 +61,7 @@ from fashionclf.trainer._devices import check_agreement, check_processes
 from fashionclf.trainer._file import (
     SUFFIX,
     classifier_content,
-    own_objects,
+    loading_error,
     read_classifier,
     read_content,
     write_classifier,
@@ -72,8 +74,11 @@ from fashionclf.trainer._options import resolve_options
 from fashionclf.trainer._plan import EVALUATION_BATCH, evaluation_data, plan_fit, training_and_validation
 from fashionclf.trainer._predictor import CompiledPredictor
 from fashionclf.trainer._preset_model import preset_model
+from fashionclf.trainer._readable import check_readable, own_objects
 from fashionclf.trainer._step import TracedSteps
 from fashionclf.trainer._streams import evaluate_model, labels_and_probabilities
+
+_BY_BATCHES: Final = ", or read it with `predict_batches`"
 
 
 class Trainer:
@@ -82,7 +87,9 @@ class Trainer:
     A Trainer can be pickled and copied. The copy has a model of its own and keeps what `save` keeps; attributes that
     you add are not kept. Layers, losses, metrics and optimizers of your own go into a pickle by the name of their
     class or function, so their module must be importable where it is read. Other functions of your own, such as an
-    activation, need `@keras.saving.register_keras_serializable()`.
+    activation, need `@keras.saving.register_keras_serializable()`. What could not be read back is refused, as by
+    `save`. In a process that was forked from one that used TensorFlow, a pickled Trainer raises a RuntimeError when it
+    is used.
 
     Args:
         model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
@@ -130,7 +137,7 @@ class Trainer:
         check_process()
         self._image_shape, self._units = check_model(model)
         if recipe is not None and not isinstance(recipe, Recipe):
-            raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
+            raise TypeError(f"`recipe` must be a Recipe. Received: {shown(recipe)}")
         self._recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
         self._recipe_given = recipe is not None or optimizer is not None
         self._compilation = Compilation(
@@ -219,7 +226,7 @@ class Trainer:
     @recipe.setter
     def recipe(self, recipe: Recipe) -> None:
         if not isinstance(recipe, Recipe):
-            raise TypeError(f"`recipe` must be a Recipe. Received: {recipe!r}")
+            raise TypeError(f"`recipe` must be a Recipe. Received: {shown(recipe)}")
         choose_optimizer(recipe, self._optimizer)
         self._recipe, self._recipe_given = recipe, True
 
@@ -303,7 +310,8 @@ class Trainer:
             early_stopping: Stop after this many epochs without a better validation loss, and restore the best
                 weights. False turns a recipe's off.
             checkpoint: `.keras` file to save the classifier to after every epoch with the best validation loss so far.
-            callbacks: Keras callbacks.
+            callbacks: Keras callbacks. Those that set the learning rate (`ReduceLROnPlateau`, `LearningRateScheduler`)
+                need a recipe with `schedule="constant"`; the next fit starts at the recipe's rate again.
             augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
             precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. `"bfloat16"` is mixed precision; the model
                 is float32 again afterwards.
@@ -326,15 +334,19 @@ class Trainer:
 
         Raises:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
-                without validation data, or a stream cannot do what is asked for: `validation_split`, `sample_weight`
-                and `class_weight="balanced"` need arrays. If several processes train together, without a `seed`, with
-                `resume`, or with different arguments.
+                without validation data, a callback sets a learning rate that follows a schedule, or a stream cannot do
+                what is asked for: `validation_split`, `sample_weight` and `class_weight="balanced"` need arrays. If
+                several processes train together, without a `seed`, with `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
+            OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
+                Trainer keeps the weights that it has reached.
             RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
                 forked from one that used TensorFlow.
 
         Warns:
+            DoubtfulImageWarning: If all images are nearly black, as masks of zeros and ones are, or most look like
+                negatives. A `Split` is examined when it is made, a stream by its first batch.
             RuntimeWarning: If the loss becomes NaN or infinite; training stops then.
 
         Example:
@@ -348,6 +360,8 @@ class Trainer:
         check_process()
         self._check_compilation()
         check_processes(self.model, seed=seed, resume=resume)
+        if checkpoint is not None:
+            self._check_readable()
         if validation_data is not None and validation_split:
             raise ValueError("Pass `validation_data` or `validation_split`, not both.")
         options = resolve_options(
@@ -370,14 +384,17 @@ class Trainer:
         data = self._read(x, y, sample_weight, options.recipe.batch_size, known)
         training, validation = training_and_validation(data, validation_data, options, self.num_classes, known)
         training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
-        plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self.save)
+        plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self._write)
         check_agreement(self.model, plan.shared)
-        # All checks are done. The trainer changes only from here on.
+        # All checks are done but one, which needs the compiled model. The trainer changes only after that.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
+            if plan.state is not None:
+                plan.state.check(self.model)
             self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
             self._unfamiliarity_threshold = None  # it was that of the weights before
-            return run_fit(self.model, plan, self._traced)
+            with self._compilation.learning_rate_kept():
+                return run_fit(self.model, plan, self._traced)
 
     def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
         """Return the class names after fitting on `x`, and the earlier names of the same classes.
@@ -424,6 +441,9 @@ class Trainer:
             ValueError: If values are out of range or lengths differ.
             TypeError: If an argument has the wrong type.
 
+        Warns:
+            DoubtfulImageWarning: As `fit`.
+
         Example:
             >>> import fashionclf as fc, numpy as np
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
@@ -466,6 +486,9 @@ class Trainer:
         Raises:
             ValueError: If values are out of range, lengths differ, or the class names are unknown.
             TypeError: If an argument has the wrong type.
+
+        Warns:
+            DoubtfulImageWarning: As `fit`.
 
         Example:
             >>> import fashionclf as fc
@@ -512,6 +535,7 @@ class Trainer:
                 unknown, or the weights diverged in training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
             RuntimeError: If this process was forked from one that used TensorFlow; `compile_predictor` works there.
 
@@ -530,7 +554,12 @@ class Trainer:
         """
         names, compute = self._known_names(), self._computing(batch_size, precision)
         found = classify_input(
-            x, compute, threshold=self.unfamiliarity_threshold, on_error=on_error, batch_size=batch_size
+            x,
+            compute,
+            threshold=self.unfamiliarity_threshold,
+            on_error=on_error,
+            batch_size=batch_size,
+            otherwise=_BY_BATCHES,
         )
         return Predictions(found.probabilities, names, sources=found.names, doubts=found.doubts)
 
@@ -601,10 +630,14 @@ class Trainer:
                 training and give NaN.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
+            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
         compute = self._computing(batch_size, precision)
-        return classify_input(x, compute, threshold=self.unfamiliarity_threshold, batch_size=batch_size).probabilities
+        found = classify_input(
+            x, compute, threshold=self.unfamiliarity_threshold, batch_size=batch_size, otherwise=_BY_BATCHES
+        )
+        return found.probabilities
 
     def _computing(self, batch_size: Any, precision: Any) -> Callable[[FloatArray], FloatArray]:
         """Return what computes the probabilities of prepared images."""
@@ -631,8 +664,8 @@ class Trainer:
                 this small.
             quantize: How to store the weights: None for float32; `"float16"`; or `"int8"`, which also computes in 8
                 bits, several times faster, with slightly other probabilities. See `export`.
-            images: For `"int8"`: images on which ranges of values are measured, as in `export`. If they are given, the
-                predictor is compared with the Trainer on them.
+            images: For `"int8"`: images on which ranges of values are measured, as in `export`. If they or `quantize`
+                are given, the predictor is compared with the Trainer as there.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
@@ -642,6 +675,10 @@ class Trainer:
             ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, LiteRT lacks an
                 operation of the model, `quantize` is unknown or lacks images, or the predictor differs too much.
             TypeError: If an argument has the wrong type.
+            OSError: If the converter's temporary files cannot be written.
+
+        Warns:
+            DoubtfulImageWarning: If images are blank, nearly black or negatives.
 
         Example:
             >>> import fashionclf as fc
@@ -652,7 +689,7 @@ class Trainer:
         """
         threads = check_threads(num_threads)
         quantization = check_quantization(quantize, images)
-        given = None if images is None else images_to_compare(images)
+        given = prepared_images(images)
         with self._locks.computing:
             return freeze(self._source(), quantization, given, threads)
 
@@ -669,21 +706,22 @@ class Trainer:
         The exported model takes pixels, uint8 `(n, 28, 28)` from 0 to 255, and gives probabilities `(n, num_classes)`,
         float32 (two columns for one sigmoid unit). It carries class names, `unfamiliarity_threshold` and versions.
 
-        | format | written | needs | `labels.txt` and `fashionclf.json` are |
+        | format | written | needs | `labels.txt`, `fashionclf.json` and a checksum are |
         |---|---|---|---|
         | `"litert"` | a `.tflite` file | `fashionclf[litert]` | appended as a zip archive |
         | `"onnx"` | a `.onnx` file | `fashionclf[onnx]` | its metadata |
         | `"saved_model"` | a folder | TensorFlow | in its folder `assets.extra/` |
 
         What was written is loaded and run on its own runtime before it is put in place. If it does not agree with
-        `predict_proba` on 1,000 to 10,000 images, it is not kept. It agrees if at least so many images get the same
-        class, and probabilities differ by at most so much:
+        `predict_proba` on 1,000 synthetic images and on `images`, it is not kept. It agrees if at least so many images
+        get the same class, and probabilities differ by at most so much:
 
         | quantize | the same class | difference |
         |---|---|---|
         | None: float32 | 100 % | 0.0001 |
         | `"float16"`: weights take half the bytes | 99.5 % | 0.02 |
         | `"int8"`: a quarter of the bytes, and computes in 8 bits | 97 % | 0.02 on average over images |
+        | `"int8"` on the synthetic images, which may be unlike yours | 90 % | 0.05 on average over images |
 
         Classes count as the same if the Trainer's probabilities of the two differ by no more than that.
 
@@ -691,9 +729,9 @@ class Trainer:
             path: A file ending in `.tflite` or `.onnx`, which is replaced in one step; or a folder that does not exist.
             format: `"litert"`, `"onnx"` or `"saved_model"`.
             quantize: None, `"float16"` or `"int8"`; a SavedModel takes None only.
-            images: Images like those to be classified, which are compared (the first 10,000; fewer than 1,000 are
+            images: Images like those to be classified, which are compared too (the first 10,000; fewer than 1,000 are
                 filled up with moved and flipped copies). `"int8"` needs them: on 300 of them ranges of values are
-                measured. None compares 1,000 images of the synthetic data set.
+                measured, and the others are compared.
 
         Returns:
             An `ExportReport`: size, speed, and how well it agrees. Print it.
@@ -704,7 +742,12 @@ class Trainer:
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder to write to does not exist.
             FileExistsError: If a SavedModel's folder exists already.
+            OSError: If it cannot be written, with the path and what is free on that disk. What was there stays.
             ImportError: If the converter or the runtime is missing.
+
+        Warns:
+            DoubtfulImageWarning: If images are blank, nearly black or negatives, so that what is measured or compared
+                on them says nothing.
 
         Example:
             >>> import fashionclf as fc, tempfile
@@ -754,14 +797,28 @@ class Trainer:
             path: A file name ending in `.keras`, in a folder that exists.
 
         Raises:
-            ValueError: If the name does not end in `.keras` or is a folder's, or the model has a `Lambda` layer, which
-                Keras's safe mode would not load again.
+            ValueError: If the name does not end in `.keras` or is a folder's, or the file could not be read back: the
+                model has a `Lambda` layer or a lambda function, which Keras's safe mode does not load, or a layer, loss
+                or metric of your own that Keras cannot make again. The message has the lines to add to the class.
             FileNotFoundError: If the folder does not exist.
+            OSError: If the disk is full or may not be written to. An older file stays.
             TypeError: If the path is not a string or `os.PathLike`.
         """
         file = check_new_file(path, "path", SUFFIX)
+        self._check_readable()
+        self._write(file)
+
+    def _write(self, file: Path) -> None:
         with self._locks.computing:
             write_classifier(self.model, file, self._metadata())
+
+    def _check_readable(self, *, all_known: bool = False) -> dict[str, Any]:
+        """Prove that what is written can be read again; return the caller's own classes and functions."""
+        own = own_objects(self.model, self._compilation.parts)
+        with self._locks.computing, ignored(UserWarning):  # Keras says them again in `load`
+            compilation = self._compilation.to_dict()
+            check_readable(self.model, self._image_shape, compilation, own, all_known=all_known)
+        return own
 
     def _metadata(self) -> dict[str, Any]:
         """Return what a file keeps beside the model, in JSON's types."""
@@ -786,6 +843,9 @@ class Trainer:
     ) -> Self:
         """Read a classifier that `save` wrote, or a plain `.keras` file.
 
+        The file may come from anywhere: no code in it is run, every part is compared with its checksum and bounded in
+        size before it is read.
+
         Args:
             path: A `.keras` file.
             class_names: Replace the saved ones; needed for a file that plain Keras wrote.
@@ -796,11 +856,18 @@ class Trainer:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names.
+            ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names; or needs
+                `custom_objects`, which the message names. For files of Keras 2 (`.h5`) it has the way to open them.
             TypeError: If an argument has the wrong type.
+            RuntimeError: If this process was forked from one that used TensorFlow.
         """
-        file = check_path(path, "path", suffix=SUFFIX)
-        model, metadata = read_classifier(file, custom_objects)
+        check_process()
+        if custom_objects is not None and not isinstance(custom_objects, Mapping):
+            raise TypeError(
+                "`custom_objects` must be a dictionary from names to classes and functions. Received: "
+                f"{shown(custom_objects)}"
+            )
+        model, metadata = read_classifier(check_path(path, "path"), custom_objects)
         if metadata is None:
             if class_names is None:
                 raise ValueError(
@@ -811,8 +878,8 @@ class Trainer:
             return trainer
         try:
             trainer = cls._restored(model, metadata, custom_objects)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{str(path)!r} cannot be read: {error}") from error
+        except Exception as error:  # a damaged member may hold anything
+            raise loading_error(error, repr(str(path))) from error
         if class_names is not None:
             trainer.class_names = class_names
         return trainer
@@ -837,18 +904,29 @@ class Trainer:
     @override
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle and copy through the content of a file, without code. What is traced or locked stays behind."""
+        own = self._check_readable(all_known=True)
         with self._locks.computing:
             content: Any = classifier_content(self.model, self._metadata())
         if protocol >= 5:
             content = pickle.PickleBuffer(content)  # that may travel beside the pickle, without another copy
-        return type(self)._from_content, (content, own_objects(self.model, self._compilation.parts))
+        return type(self)._from_content, (content, own)
 
     @classmethod
     def _from_content(cls, content: Buffer, custom_objects: Mapping[str, Any]) -> Self:
+        if is_forked():  # an error here would end the worker of a pool, which starts another for ever
+            return cls.__new__(cls)
         model, metadata = read_content(content, custom_objects)
         if metadata is None:
             raise ValueError("The pickled Trainer is damaged: it has no metadata.")
         return cls._restored(model, metadata, custom_objects)
+
+    if not TYPE_CHECKING:  # or every attribute would exist for type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            """Say why a Trainer that was sent to a forked process has no attributes."""
+            if "_model" not in vars(self) and not name.startswith("__"):
+                check_process()
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     @override
     def __repr__(self) -> str:
@@ -879,4 +957,4 @@ def _same_classes(names: Sequence[str], known: Iterable[Sequence[str]]) -> bool:
 def check_trainer(trainer: Any) -> None:
     """Check that an argument is a Trainer."""
     if not isinstance(trainer, Trainer):
-        raise TypeError(f"`trainer` must be a Trainer. Received: {trainer!r}")
+        raise TypeError(f"`trainer` must be a Trainer. Received: {shown(trainer)}")

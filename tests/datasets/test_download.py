@@ -1,20 +1,23 @@
 """Downloads: mirrors in turn, verified content, one rename each, and nothing left behind."""
 
+import contextlib
 import gzip
 import hashlib
 import http.server
+import io
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from urllib.error import HTTPError, URLError
 
 import pytest
 
-from fashionclf.datasets import _download
+from fashionclf.datasets import _download, _mirror
 from fashionclf.datasets._idx import read_file
 from fashionclf.datasets._sources import IdxFile, Source
 
@@ -36,16 +39,28 @@ ALL = sorted(CONTENT)
 
 
 class Web:
-    """A pretended internet: `answers[mirror]` gives the content of a file or raises."""
+    """A pretended internet: `answers[mirror]` gives the content of a file or raises. It sends eight bytes at a time."""
 
-    def __init__(self, **predicted):
-        self.predicted = {A: predicted["a"], B: predicted["b"]}
+    def __init__(self, a, b, pause=0.0):
+        self.answers = {A: a, B: b}
+        self.pause = pause
         self.asked = []
 
-    def __call__(self, url, path):
+    def open(self, url, timeout):
         self.asked.append(url)
-        path.write_bytes(b"a part of it")  # what an interrupted transfer would leave
-        path.write_bytes(self.predicted[url[: len(A)]](path.name))
+        mirror = url[: len(A)]
+        return Answer(self.answers[mirror](url.removeprefix(mirror)), self.pause)
+
+
+class Answer(io.BytesIO):
+    def __init__(self, content, pause):
+        super().__init__(content)
+        self.length = len(content)
+        self.pause = pause
+
+    def read(self, size):
+        time.sleep(self.pause)
+        return super().read(8)
 
 
 def good(name):
@@ -66,9 +81,9 @@ def html(name):
 
 @pytest.fixture
 def web(monkeypatch):
-    def connect(a, b):
-        pretended = Web(a=a, b=b)
-        monkeypatch.setattr(_download, "_transfer", pretended)
+    def connect(a, b, pause=0.0):
+        pretended = Web(a, b, pause)
+        monkeypatch.setattr(_mirror, "_opener", lambda bounds: pretended)
         return pretended
 
     return connect
@@ -109,7 +124,7 @@ def test_what_each_mirror_answered_is_told_and_nothing_is_left(web, tmp_path):
     assert everything_under(tmp_path) == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError, OSError(28, "No space left on device")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
 def test_an_interrupt_leaves_nothing(web, tmp_path, error):
     def interrupted(name):
         if name.startswith("three"):
@@ -117,7 +132,7 @@ def test_an_interrupt_leaves_nothing(web, tmp_path, error):
         return good(name)
 
     web(interrupted, interrupted)
-    with pytest.raises((KeyboardInterrupt, SystemExit, MemoryError, _download.MirrorError)):
+    with pytest.raises(error):
         _download.download(SOURCE, tmp_path / "tiny")
     assert everything_under(tmp_path) == []
 
@@ -133,21 +148,61 @@ def test_only_what_is_missing_or_damaged_is_fetched(web, tmp_path):
     assert len(pretended.asked) == 2
 
 
-def test_two_threads_at_once(web, tmp_path):
-    web(lambda name: time.sleep(0.01) or good(name), good)
-    threads = [threading.Thread(target=_download.download, args=(SOURCE, tmp_path)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def watched_downloads(folder, count=4):
+    """Download in several threads at once, and return what was wrong: parts that could be seen, data that one lacks."""
+    wrong, ended = [], threading.Event()
+
+    def watch():
+        while not ended.is_set():
+            for path in folder.glob("*.gz"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.read_bytes() != CONTENT[path.name]:
+                        wrong.append(f"a part of {path.name}")
+
+    def work():
+        _download.download(SOURCE, folder)
+        wrong.extend(f"no {file.name}" for file in SOURCE.files if read_file(folder, file)[0] is None)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with ThreadPoolExecutor(count) as pool:
+        results = [pool.submit(work) for _ in range(count)]
+    ended.set()
+    watcher.join()
+    for result in results:
+        result.result()
+    return wrong
+
+
+def test_threads_at_once_never_see_a_part(web, tmp_path):
+    pretended = web(good, good, pause=0.002)
+    assert watched_downloads(tmp_path) == []
+    assert len(pretended.asked) > 4  # they did download at once
     assert everything_under(tmp_path) == ALL
+
+
+def test_a_part_that_can_be_seen_is_noticed(web, tmp_path, monkeypatch):
+    """The test above fails where files are written in place."""
+    web(good, good, pause=0.002)
+    monkeypatch.setattr(_download, "temporary_folder", contextlib.nullcontext)
+    assert any(each.startswith("a part of") for each in watched_downloads(tmp_path, count=1))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is always full")  # noqa: PTH110
+def test_a_full_disk_is_not_blamed_on_the_mirror(web, tmp_path, monkeypatch):
+    pretended = web(good, good)
+    monkeypatch.setattr(_download.Path, "open", lambda path, mode: open("/dev/full", mode))  # noqa: PTH123, SIM115
+    with pytest.raises(OSError, match=r"The download '.*/tiny' could not be written: No space left.*; [\d.,]+ MB are"):
+        _download.download(SOURCE, tmp_path / "tiny")
+    assert pretended.asked == [f"{A}one-idx1-ubyte.gz"]
+    assert everything_under(tmp_path) == []
 
 
 def test_two_processes_at_once(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-        "from test_download import CONTENT, SOURCE, _download;"
-        "_download._transfer = lambda url, path: (time.sleep(0.1), path.write_bytes(CONTENT[path.name]));"
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
+        "from test_download import SOURCE, Web, _download, _mirror, good;"
+        "_mirror._opener = lambda bounds: Web(good, good, pause=0.02);"
         "_download.download(SOURCE, Path(sys.argv[2]))"
     )
     here = os.path.dirname(__file__)  # noqa: PTH120
@@ -204,7 +259,7 @@ def test_files_come_from_a_real_server(site, tmp_path, capsys):
 def test_failures_are_told_in_short(site, tmp_path, monkeypatch):
     address, _ = site
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts a connection and never answers
-        monkeypatch.setattr(_download, "TIMEOUT", 0.5)
+        monkeypatch.setattr(_mirror, "TIMEOUT", 0.5)
         mute = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         source, _ = fake_source((mute, address, "http://127.0.0.1:1/"))
         with pytest.raises(_download.MirrorError) as caught:

@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from urllib.error import URLError
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 from samples.datasets import split
 
-from fashionclf.datasets import Dataset, _download, _idx, _sources, load_data
+from fashionclf.datasets import Dataset, _idx, _mirror, _sources, load_data
 
 SHARED = Path(os.environ.get("FASHIONCLF_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
 
@@ -47,11 +49,25 @@ def tiny(monkeypatch, tmp_path):
         monkeypatch.setitem(_sources.SOURCES, name, source)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("FASHIONCLF_DATA_DIR", raising=False)
-    monkeypatch.setattr(_download, "_transfer", no_network)
+    monkeypatch.setattr(_mirror, "_opener", lambda bounds: Web(no_network))
     return made
 
 
-def no_network(url, path):
+class Web:
+    """A pretended internet, in which `answer` gives the content of a file."""
+
+    def __init__(self, answer):
+        self.asked = []
+        self._answer = answer
+
+    def open(self, url, timeout):
+        self.asked.append(url)
+        response = io.BytesIO(self._answer(url.rpartition("/")[2]))
+        response.length = None
+        return response
+
+
+def no_network(name):
     raise URLError(OSError(101, "Network is unreachable"))
 
 
@@ -98,13 +114,21 @@ def npz_of_other_shape(folder, arrays):
     save_npz(folder, {name: array[1:] for name, array in arrays.items()})
 
 
+def npz_of_bare_bytes(folder, arrays):
+    with zipfile.ZipFile(folder / "mnist.npz", "w") as archive:
+        for key in ("x_train", "y_train", "x_test", "y_test"):
+            archive.writestr(key, b"123")
+
+
 def npz_of_words(folder, arrays):
     (folder / "mnist.npz").write_bytes(b"this is no archive")
 
 
+@pytest.mark.parametrize("chunk", [1 << 18, 1000])
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize("name", ["fashion_mnist", "mnist"])
-def test_it_reads_idx_files_compressed_or_not(tiny, tmp_path, name, compressed):
+def test_it_reads_idx_files_compressed_or_not(tiny, tmp_path, monkeypatch, name, compressed, chunk):
+    monkeypatch.setattr(_idx, "_CHUNK", chunk)
     source, content, arrays = tiny[name]
     put(tmp_path / "data", content, folder=source.folder, compressed=compressed)
     (x_train, y_train), (x_test, y_test) = load_data(name, data_dir=tmp_path / "data", download=False)
@@ -172,9 +196,13 @@ def test_mnist_as_keras_keeps_it(tiny, tmp_path):
         (lambda data: gzip.compress(data)[:-20], "truncated"),
         (lambda data: gzip.compress(data[:-1]), "truncated: it holds 4,719 of 4,720 bytes"),
         (lambda data: gzip.compress(data[:3]), "truncated"),
-        (lambda data: gzip.compress(data + b"x"), "too long"),
-        (lambda data: gzip.compress(flipped(data)), "was altered: the sha256"),
+        (lambda data: gzip.compress(data + b"x"), "too long: it continues after the expected 4,720 bytes"),
+        (
+            lambda data: gzip.compress(flipped(data)),
+            r"was altered: the sha256 of its content is \w{64}, expected \w{64}",
+        ),
         (lambda data: gzip.compress(b"\x00\x00\x0d\x03" + data[4:]), "does not begin like"),
+        (lambda data: gzip.compress(b"\x00\x00\x0d\x03" + data[4:16]), "does not begin like"),
         (lambda data: gzip.compress(data[:7] + b"\x05" + data[8:]), r"shape \(5, 28, 28\), expected \(6, 28, 28\)"),
         (lambda _: b"<html>Not found</html>", "not an intact gzip file"),
         (lambda _: b"", "truncated"),
@@ -217,19 +245,59 @@ def test_an_unreadable_file_is_named(tiny, tmp_path, monkeypatch):
         load_data(data_dir=tmp_path, download=False)
 
 
-def test_a_missing_file_is_named(tiny, tmp_path):
-    (put(tmp_path, tiny["fashion_mnist"][1]) / f"{IMAGES}.gz").unlink()
-    with pytest.raises(FileNotFoundError, match=f"lacks {IMAGES}"):
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_missing_file_is_named(tiny, tmp_path, name):
+    (put(tmp_path, tiny["fashion_mnist"][1]) / f"{name}.gz").unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{tmp_path} \(lacks {name}\)"):
         load_data(data_dir=tmp_path, download=False)
+
+
+def test_all_that_a_folder_has_is_noted(tiny, tmp_path):
+    source, content, arrays = tiny["mnist"]
+    assert _idx.read_place(tmp_path, source, direct=False) == _idx.Reading(None, (), "no Tiny mnist files in it")
+    assert _idx.read_place(tmp_path / "none", source, direct=False).note == "no such folder"
+    (tmp_path / "file").touch()
+    assert _idx.read_place(tmp_path / "file", source, direct=False).note == "not a folder"
+    npz_of_words(tmp_path, arrays)
+    assert _idx.read_place(tmp_path, source, direct=False).note == "mnist.npz is damaged"
+    images, labels, *rest = content
+    (put(tmp_path, dict.fromkeys(rest, b""), folder="mnist", compressed=False) / labels).write_bytes(content[labels])
+    reading = _idx.read_place(tmp_path, source, direct=False)
+    assert reading.note == f"mnist.npz is damaged; lacks {images}; {rest[0]} is damaged; {rest[1]} is damaged"
+    assert [error.path.name for error in reading.damaged] == ["mnist.npz", *rest]
+    put(tmp_path, {images: content[images]}, folder="mnist")
+    assert _idx.read_place(tmp_path, source, direct=False).note.count("lacks") == 0
+    (tmp_path / "mnist" / labels).unlink()
+    (tmp_path / "mnist" / f"{images}.gz").unlink()
+    assert f"lacks {images}, {labels};" in _idx.read_place(tmp_path, source, direct=False).note
+
+
+def test_files_beside_an_intact_npz_are_not_read(tiny, tmp_path):
+    source, content, arrays = tiny["mnist"]
+    save_npz(tmp_path, arrays)
+    put(tmp_path, dict.fromkeys(content, b""), folder="mnist")
+    assert _idx.read_place(tmp_path, source, direct=False).damaged == ()
+
+
+def test_an_archive_that_ends_too_early_is_damaged(tiny, tmp_path, monkeypatch):
+    npz_of_words(tmp_path, None)
+
+    def ends(*_, **__):
+        raise EOFError  # without a word, as zipfile does
+
+    monkeypatch.setattr(np, "load", ends)
+    (error,) = _idx.read_place(tmp_path, tiny["mnist"][0], direct=False).damaged
+    assert str(error) == f"{tmp_path / 'mnist.npz'} is not the published mnist.npz: EOFError"
 
 
 @pytest.mark.parametrize(
     ("write", "reason"),
     [
-        (npz_of_the_other_set, "was altered"),
+        (npz_of_the_other_set, r"array 'x_train' was altered: the sha256 of its content is \w{64}, expected \w{64}"),
         (npz_of_floats, "not of unsigned bytes"),
         (npz_that_lacks_one, "y_train"),
-        (npz_of_other_shape, r"shape \(5, 28, 28\)"),
+        (npz_of_other_shape, r"array 'x_train' has shape \(5, 28, 28\), expected \(6, 28, 28\)"),
+        (npz_of_bare_bytes, "array 'x_train' is not of unsigned bytes"),
         (npz_of_words, "is not the published mnist.npz"),
     ],
 )
@@ -259,22 +327,18 @@ def test_a_damaged_file_is_replaced_by_a_verified_download(tiny, tmp_path, monke
     content = tiny["fashion_mnist"][1]
     bad = put(tmp_path, content) / f"{IMAGES}.gz"
     bad.write_bytes(b"")
-    fetched = []
-
-    def transfer(url, path):
-        fetched.append(url)
-        path.write_bytes(gzip.compress(content[path.stem]))
-
-    monkeypatch.setattr(_download, "_transfer", transfer)
+    web = Web(lambda name: gzip.compress(content[name.removesuffix(".gz")]))
+    monkeypatch.setattr(_mirror, "_opener", lambda bounds: web)
     load_data(data_dir=tmp_path)
-    assert fetched == [f"https://one.example/{IMAGES}.gz"]
+    assert web.asked == [f"https://one.example/{IMAGES}.gz"]
     load_data(data_dir=tmp_path, download=False)
 
 
 @pytest.mark.parametrize("given", [True, False])
 def test_a_download_goes_to_data_dir_or_keras_s_cache(tiny, tmp_path, monkeypatch, given):
     content = tiny["mnist"][1]
-    monkeypatch.setattr(_download, "_transfer", lambda _, path: path.write_bytes(gzip.compress(content[path.stem])))
+    web = Web(lambda name: gzip.compress(content[name.removesuffix(".gz")]))
+    monkeypatch.setattr(_mirror, "_opener", lambda bounds: web)
     load_data("mnist", data_dir=tmp_path / "new" / "folder" if given else None)
     place = tmp_path / "new" / "folder" if given else tmp_path / "keras" / "datasets"
     assert sorted(path.name for path in (place / "mnist").iterdir()) == sorted(f"{name}.gz" for name in SHAPES)
@@ -313,7 +377,7 @@ def test_offline_with_a_damaged_copy_names_it(tiny, tmp_path):
 
 def test_a_target_that_cannot_be_written_is_named(tiny, tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(OSError, match="cannot write to") as caught:
+    with pytest.raises(OSError, match="could not be written: Not a directory") as caught:
         load_data(data_dir=tmp_path / "file")
     assert str(tmp_path / "file" / "fashion-mnist") in str(caught.value)
     assert "(not a folder)" in str(caught.value)
@@ -324,7 +388,7 @@ def test_a_target_without_permission_is_a_permission_error(tiny, tmp_path, monke
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    with pytest.raises(PermissionError, match=r"cannot write to .* \(Permission denied\)"):
+    with pytest.raises(PermissionError, match=r"fashion-mnist' could not be written: Permission denied\."):
         load_data(data_dir=tmp_path)
 
 

@@ -108,7 +108,7 @@ def test_files_and_groups_go_with_their_images():
     assert part.groups.tolist() == [9, 7]
     assert made[made.groups == 7].files == ("a", "b")
     assert made[1:].files == ("b", "c", "d")
-    with pytest.raises(ValueError, match="`files` has 1 names but there are 4 images"):
+    with pytest.raises(ValueError, match="`files` has 1 entries but there are 4 images"):
         Split(np.zeros((4, 28, 28), np.uint8), [0, 1, 2, 3], files=["a"])
     for groups in ([1], [0.5] * 4, [[1]] * 4):
         with pytest.raises(ValueError, match="`groups` must be one integer or string per image"):

@@ -1,20 +1,39 @@
 """Temperature scaling."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 from samples.trainer import QUIET
 
 import fashionclf as fc
+from fashionclf.evaluation._calibration import _minimum, _softmax
+
+
+def test_softmax_of_any_scores():
+    scores = np.array([[0.0, np.log(3)], [1000, 1000], [0, 1000]])
+    np.testing.assert_allclose(_softmax(scores), [[0.25, 0.75], [0.5, 0.5], [0, 1]])
+
+
+@pytest.mark.parametrize("place", [-2.0, -1.2, 0.3, 2.9, 3.0])
+def test_the_minimum_is_found_in_few_steps(place):
+    asked = []
+    found = _minimum(lambda x: asked.append(x) or abs(x - place), -2, 3)
+    assert found == pytest.approx(place, abs=1e-3)
+    assert len(asked) == 2 + math.ceil(math.log(5 / 1e-3, (1 + math.sqrt(5)) / 2))
+    assert min(asked) > -2
+    assert max(asked) < 3
 
 
 class TestCalibrate:
     def make(self, garments, sharpness=1.0):
-        """Softmax regression, made too sure or not sure enough of itself."""
+        """Softmax regression that knows the mean image of each class, made too sure or not sure enough of itself."""
+        images, labels = fc.prepare_images(garments[0][:300]).reshape(300, 784), garments[1][:300]
+        means = np.array([images[labels == label].mean(axis=0) for label in range(10)])
         trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
-        trainer.fit(garments[0][:300], garments[1][:300], epochs=5, seed=0, verbose=0)
-        layer = trainer.model.layers[-1]
-        layer.set_weights([weight * np.float32(sharpness) for weight in layer.get_weights()])
+        weights = [means.T, -(means**2).sum(axis=1) / 2]
+        trainer.model.layers[-1].set_weights([weight * np.float32(sharpness / 10) for weight in weights])
         return trainer
 
     def test_it_finds_how_much_too_sure_a_classifier_is(self, garments):
@@ -26,6 +45,10 @@ class TestCalibrate:
         np.testing.assert_array_equal(sharp.predict(x).labels, predicted)
         np.testing.assert_allclose(sharp.predict_proba(x), plain.predict_proba(x), atol=1e-3)
         assert sharp.report(x, y).log_loss < before.log_loss
+
+    @pytest.mark.parametrize(("sharpness", "temperature"), [(1000, 10), (1e-3, 0.1)])
+    def test_it_lies_between_a_tenth_and_ten(self, garments, sharpness, temperature):
+        assert fc.calibrate(self.make(garments, sharpness), *garments) == pytest.approx(temperature, rel=1e-3)
 
     def test_once_is_enough(self, garments):
         x, y = garments[0][300:], garments[1][300:]
@@ -41,12 +64,17 @@ class TestCalibrate:
         assert trainer.report(x, y).log_loss < before
 
     def test_a_sigmoid_unit(self, garments):
-        trainer = fc.Trainer(fc.dense_model(units=(), num_classes=1, seed=0), class_names=["no", "yes"])
-        labels = (garments[1] == 9).astype(int)
-        trainer.fit(garments[0], labels, epochs=2, seed=0, verbose=0)
-        before = trainer.report(garments[0], labels).log_loss
-        fc.calibrate(trainer, garments[0], labels)
-        assert trainer.report(garments[0], labels).log_loss <= before
+        x, y = garments[0], garments[1] % 2
+        rows = fc.prepare_images(x).reshape(-1, 784)
+        even, odd = (rows[y == label].mean(axis=0) for label in (0, 1))
+        kernel, bias = (odd - even)[:, np.newaxis], (even**2 - odd**2).sum(keepdims=True) / 2
+        temperatures = []
+        for sharpness in np.float32([0.1, 0.3]):
+            trainer = fc.Trainer(fc.dense_model((), num_classes=1, seed=0), class_names=["even", "odd"])
+            trainer.model.layers[-1].set_weights([kernel * sharpness, bias * sharpness])
+            temperatures.append(fc.calibrate(trainer, x, y))
+        assert temperatures[1] == pytest.approx(3 * temperatures[0], rel=3e-3)
+        assert temperatures[0] == pytest.approx(1.17, rel=0.05)
 
     def test_a_sigmoid_inside_is_not_the_end(self, garments):
         image = keras.Input((28, 28, 1))
@@ -68,6 +96,24 @@ class TestCalibrate:
             trainer = fc.Trainer(keras.Model(image, keras.layers.Average()([one, other(flat)])))
             with pytest.raises(ValueError, match="must end in one Dense layer"):
                 fc.calibrate(trainer, *garments)
+
+    def test_what_is_no_dense_layer_with_probabilities_is_refused(self, garments):
+        class Own(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.flat, self.out = keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")
+
+            def call(self, inputs):
+                return self.out(self.flat(inputs))
+
+        convolution = keras.layers.Conv2D(10, 28, activation="softmax")
+        dense = keras.layers.Dense(10, activation=keras.ops.softmax)
+        ends = ([convolution, keras.layers.Flatten()], [keras.layers.Flatten(), dense])
+        for model in (Own(), *(keras.Sequential([keras.Input((28, 28, 1)), *end]) for end in ends)):
+            with pytest.raises(ValueError, match="must end in one Dense layer"):
+                fc.calibrate(fc.Trainer(model), *garments)
+        with pytest.raises(TypeError, match="must be a Trainer"):
+            fc.calibrate(fc.dense_model(()), *garments)
 
     def test_an_interruption_leaves_the_model_as_it_was(self, garments, monkeypatch):
         trainer = self.make(garments)
@@ -99,14 +145,6 @@ def test_the_live_weights_are_written_once(garments, monkeypatch):
     assert trainer.report(*garments).log_loss <= before
     assert fc.calibrate(trainer, *garments) == pytest.approx(1, abs=0.01)
     assert temperature != 1
-
-
-def test_a_sigmoid_unit(garments):
-    images, labels = garments[0], garments[1] % 2
-    trainer = fc.Trainer(fc.dense_model((), num_classes=1, seed=0), class_names=["even", "odd"])
-    trainer.fit(images, labels, **QUIET)
-    fc.calibrate(trainer, images, labels)
-    assert fc.calibrate(trainer, images, labels) == pytest.approx(1, abs=0.01)
 
 
 def test_not_while_the_model_is_fitted(garments, small_trainer):

@@ -1,6 +1,7 @@
 """`load_folder`, and many photographs at once: bad files, groups, order."""
 
 import io
+import os
 import warnings
 
 import numpy as np
@@ -133,6 +134,8 @@ def test_nothing_readable_is_an_error(folder, fitted):
         ("", {"class_names": {"Shrit": "Shirt"}}, ValueError, "Did you mean 'Shirt'"),
         ("", {"class_names": ["Coat", "Dress"]}, ValueError, "Unknown folder 'Coat'"),
         ("", {"class_names": {"Shirt": 3}}, TypeError, "must be strings"),
+        ("", {"class_names": []}, ValueError, "`class_names` is empty"),
+        ("", {"class_names": {}}, ValueError, "`class_names` is empty"),
         ("", {"on_error": "no"}, ValueError, "Unknown on_error"),
     ],
 )
@@ -175,3 +178,84 @@ def test_photographs_of_a_folder_are_fitted_by_group(folder):
         warnings.simplefilter("error")
         history = trainer.fit(split, epochs=1, validation_split=0.4, seed=0, verbose=0)
     assert "val_loss" in history.history
+
+
+def test_what_systems_put_beside_photographs_is_ignored_at_every_depth(folder, fitted):
+    expected = fc.load_folder(folder).files
+    for place in (folder, folder / "Shirt", folder / "Hat" / "more"):
+        for name in ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "#recycle", ".thumbnails"):
+            (place / name).mkdir()
+            (place / name / "photo5.png").write_bytes(b"a thumbnail")
+        for name in ("Thumbs.db", "desktop.ini", "._photo5.png"):
+            (place / name).write_bytes(b"none")
+    assert fc.load_folder(folder).files == expected
+    assert len(fitted.predict(folder / "Shirt")) == 2
+
+
+def test_suffixes_of_jpegs(tmp_path, fitted):
+    (tmp_path / "Shirt").mkdir()
+    for number, suffix in enumerate((".jfif", ".jpe", ".MPO", ".JPG")):
+        kind, more = (
+            ("MPO", {"save_all": True, "append_images": [photograph(200)]}) if suffix == ".MPO" else ("JPEG", {})
+        )
+        photograph().save(tmp_path / "Shirt" / f"{number}{suffix}", kind, **more)
+    split = fc.load_folder(tmp_path)
+    assert len(split) == len(fitted.predict(tmp_path / "Shirt")) == 4
+    assert (split.images == split.images[0]).all()  # of an MPO the first picture
+
+
+def test_a_class_without_images_is_named(folder):
+    (folder / "Bag" / "deeper").mkdir(parents=True)
+    (folder / "Bag" / "notes.txt").write_text("none")
+    for names in (None, {"Bag": "Bag", "Shirt": "Shirt"}):
+        with pytest.raises(ValueError, match=r"no images of 'Bag' in .*Remove these folders, or say in `class_names`"):
+            fc.load_folder(folder, class_names=names)
+    assert fc.load_folder(folder, class_names=["Bag", "Shirt"]).labels.tolist() == [1, 1]
+    assert fc.load_folder(folder, class_names={"Bag": "Top", "Shirt": "Top"}).labels.tolist() == [0, 0]
+
+
+def test_parts_of_a_data_set_are_no_classes(folder, tmp_path_factory):
+    parent = tmp_path_factory.mktemp("parts")
+    for name in ("Train", "test"):
+        (parent / name).symlink_to(folder, target_is_directory=True)
+    with pytest.raises(ValueError, match=r"'Train', 'test': parts of a data set, no classes\. Load one at a time"):
+        fc.load_folder(parent)
+    assert fc.load_folder(parent / "Train").class_names == ("Hat", "Polo", "Shirt")
+    assert fc.load_folder(parent, class_names=["Train", "test"]).class_names == ("Train", "test")
+    toys = tmp_path_factory.mktemp("toys")
+    (toys / "train").mkdir()
+    photograph().save(toys / "train" / "locomotive.png")
+    assert fc.load_folder(toys).class_names == ("train",)
+
+
+def test_links_in_a_circle_and_to_nothing(folder):
+    (folder / "Shirt" / "again").symlink_to(folder / "Shirt", target_is_directory=True)
+    (folder / "round").symlink_to(folder / "round")
+    assert len(fc.load_folder(folder)) == 7
+    (folder / "Shirt" / "lost.jpg").symlink_to(folder / "gone.jpg")
+    with pytest.raises(FileNotFoundError, match=r"lost\.jpg"):
+        fc.load_folder(folder)
+
+
+def test_a_folder_that_may_not_be_read_is_named(folder, monkeypatch, fitted):
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith(("Shirt", "more")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match=r"Cannot read 2 of 6 files(.|\n)*more: cannot be read: Permission"):
+        fc.load_folder(folder)
+    with pytest.warns(fc.UnreadableImageWarning, match=r"Shirt: cannot be read: Permission denied\. Check its"):
+        split = fc.load_folder(folder, on_error="skip")
+    assert split.labels.tolist() == [0, 1, 1, 1]
+    with pytest.raises(PermissionError, match=r"Shirt' cannot be read: Permission denied\. Check its permissions"):
+        fitted.predict(folder / "Shirt")
+
+
+def test_a_file_object_that_is_given_twice(fitted):
+    file = io.BytesIO()
+    photograph().save(file, "PNG")
+    assert len(fitted.predict([file] * 20)) == 20  # by one thread at a time

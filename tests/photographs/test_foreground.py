@@ -1,6 +1,6 @@
 """Finding a garment on backgrounds that are not plain."""
 
-import importlib.util
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -150,7 +150,7 @@ def test_without_its_network_one_sentence_says_what_to_do(tmp_path, monkeypatch,
     _garment._weights.cache_clear()
     image = placed(wood(np.random.default_rng(8)), shirt(), (30, 60, 150), np.random.default_rng(8))
     try:
-        with pytest.raises(ImportError, match=r"missing or damaged\. Install it again: `pip install --force-reinstall"):
+        with pytest.raises(ImportError, match=r"missing or damaged: .* Install it again: `pip install"):
             read_many([image], ["array"], "skip")
     finally:
         _garment._weights.cache_clear()
@@ -166,8 +166,7 @@ def test_the_network_is_one_that_the_oldest_opencv_reads():
 
 
 def test_without_opencv_one_sentence_says_what_to_install(monkeypatch):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "cv2" else found(name))
+    monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(ImportError, match=r"needs OpenCV: run `pip install 'fashionclf\[images\]'`"):
         load_image("boot.png")
 

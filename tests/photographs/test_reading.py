@@ -3,7 +3,14 @@
 import contextlib
 import gc
 import io
+import os
+import struct
 import sys
+import threading
+import time
+import types
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +18,10 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 from samples.photographs import FORMATS, difference, draw, encoded
 
-from fashionclf.photographs import load_image, preprocessing_steps
+from fashionclf.photographs import _reading, load_image, preprocessing_steps
 from fashionclf.photographs._input import read_input
-from fashionclf.photographs._reading import read_photograph
+from fashionclf.photographs._memory import LIMIT, SHARED, _Budget
+from fashionclf.photographs._reading import is_pil_image, read_photograph
 
 WRONG = {
     "bytes": (b"\x89PNG", TypeError, r"io\.BytesIO"),
@@ -23,6 +31,13 @@ WRONG = {
     "text file": (io.StringIO("x"), TypeError, "'rb'"),
     "empty name": ("", ValueError, "empty string"),
     "null in the name": ("a\0.png", ValueError, "path"),
+    "URL": ("https://example.org/shirt.jpg", ValueError, r"is a URL: 'https.*: download it first"),
+    "path of a URL": (Path("https://example.org/shirt.jpg"), ValueError, "is a URL"),
+    "bucket": ("s3://photos/shirt.jpg", ValueError, "is a URL"),
+    "data URL": ("data:image/png;base64,iVBO", ValueError, "is a URL"),
+    "too long": ("shirt" * 10_000 + ".jpg", ValueError, "not a possible path: File name too long"),
+    "device": ("/dev/zero", ValueError, "is a pipe or a device, expected one image"),
+    "below a file": (Path(__file__) / "shirt.jpg", FileNotFoundError, "There is no image"),
     "missing": ("no/such/image.png", FileNotFoundError, "no/such/image.png"),
     "empty file": (io.BytesIO(), ValueError, "empty or not an image"),
     "not an image": (io.BytesIO(b"GIF of a cat"), ValueError, r"empty or not an image \(AVIF, BMP, "),
@@ -127,3 +142,158 @@ def test_large_photographs_are_made_smaller(boot):
     file = encoded(draw(2400, margin=500), "JPEG")
     assert max(read_photograph(file).colours.shape) == 512
     assert difference(load_image(file), boot) < 5
+
+
+@pytest.mark.parametrize("source", [*WRONG, None])
+def test_half_of_pillow_is_no_image(monkeypatch, source):
+    """As another thread sees it that asks while pillow is imported."""
+    monkeypatch.setitem(sys.modules, "PIL.Image", types.ModuleType("PIL.Image"))
+    assert not is_pil_image(WRONG[source][0] if source else draw())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(ValueError, match="is a pipe or a device"):
+        load_image(tmp_path / "pipe.jpg")
+
+
+class Unseekable(io.BytesIO):
+    def seekable(self):
+        return False
+
+    def seek(self, *arguments):
+        raise io.UnsupportedOperation
+
+
+def test_a_stream_is_read_and_one_without_an_end_is_not(boot, monkeypatch):
+    np.testing.assert_array_equal(load_image(Unseekable(encoded(draw()).getvalue())), boot)
+    monkeypatch.setattr(_reading, "LIMIT", 10_000)
+    with open("/dev/zero", "rb", buffering=0) as file:  # noqa: PTH123
+        stream = types.SimpleNamespace(read=file.read, seekable=lambda: False)
+        with pytest.raises(ValueError, match="too large to be read safely: 10,001 bytes"):
+            load_image(stream)
+
+
+@pytest.mark.parametrize("number", [13, 5])  # permission, input/output
+def test_errors_of_the_disk_are_no_damage(tmp_path, monkeypatch, number):
+    draw().save(tmp_path / "boot.png")
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    class Broken(io.FileIO):
+        def readinto(self, _):
+            raise OSError(number, os.strerror(number))
+
+        def read(self, _=-1):
+            raise OSError(number, os.strerror(number))
+
+    opened = Path.open
+    for broken in (lambda path, mode: Broken(path), refuse):
+        monkeypatch.setattr(Path, "open", broken)
+        with pytest.raises(OSError, match=rf"boot\.png' cannot be read: {os.strerror(number)}\. Check") as caught:
+            load_image(tmp_path / "boot.png")
+        assert isinstance(caught.value, PermissionError) == (number == 13)
+        assert caught.value.errno == number
+    monkeypatch.setattr(Path, "open", opened)
+
+
+def with_corrupt_exif():
+    entries = (0x0112, 3, 1, 6 << 16), (0x010F, 2, 255, 255)  # turned; a maker whose name is beyond the end
+    exif = b"Exif\0\0" + struct.pack(">2sHLH", b"MM", 42, 8, 2) + b"".join(struct.pack(">HHLL", *e) for e in entries)
+    return encoded(draw(), "JPEG", exif=exif)
+
+
+def with_transparent_palette():
+    image = draw(background=(255, 0, 255)).quantize(8)
+    return encoded(image, transparency=bytes([0, 200, 255, 255, 255, 255, 255, 255]))
+
+
+def malformed_mpo():
+    content = encoded(draw(), "MPO", save_all=True, append_images=[draw()]).getvalue()
+    place = content.index(b"MPF\0") + 4
+    return io.BytesIO(content[:place] + b"XX" + content[place + 2 :])
+
+
+@pytest.mark.parametrize("file", [with_corrupt_exif, with_transparent_palette, malformed_mpo])
+def test_warnings_of_pillow_are_for_nobody(file):
+    """Here warnings are errors: they would be said to be damage."""
+    assert load_image(file()).any()
+
+
+def bomb(kind, **options):
+    return encoded(Image.new("RGB", (900, 800)), kind, **options)
+
+
+def with_large_tiles():
+    content = bytearray(bomb("TIFF", compression="tiff_deflate").getvalue())
+    with Image.open(io.BytesIO(content)) as image:
+        rows = image.tag_v2[278]
+    place = content.index((278).to_bytes(2, "little"))
+    content[place : place + 2] = (323).to_bytes(2, "little")  # rows in a strip become the length of a tile
+    assert rows
+    content[place + 8 : place + 12] = (2**31 - 16).to_bytes(4, "little")
+    return io.BytesIO(content)
+
+
+BOMBS = {
+    "progressive JPEG": lambda: bomb("JPEG", progressive=True, subsampling=0),
+    "PNG": lambda: bomb("PNG"),
+    "TIFF": with_large_tiles,
+    "WebP": lambda: bomb("WEBP", lossless=True),
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_what_takes_too_much_memory_is_refused_before_it_is_decoded(monkeypatch, case):
+    monkeypatch.setattr(_reading, "LIMIT", 2_000_000)
+    monkeypatch.setattr(_reading, "decode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(ValueError, match=r"900 x 800 pixels take [\d,]+ bytes of memory in this format"):
+        load_image(BOMBS[case]())
+
+
+def test_a_large_baseline_jpeg_takes_little_memory(monkeypatch, boot):
+    monkeypatch.setattr(_reading, "LIMIT", 4_000_000)
+    assert difference(load_image(encoded(draw(2400, margin=500), "JPEG")), boot) < 5
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
+def test_large_images_are_read_in_bands(boot, mode, monkeypatch):
+    image = draw(2400, margin=481)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 257)
+    image = image.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = image.transpose(Image.Transpose.ROTATE_90)
+    kind = "TIFF" if mode in ("CMYK", "F") else "PNG"
+    seen = load_image(encoded(turned, kind, exif=exif))
+    assert difference(seen, boot) < (40 if mode == "1" else 5)
+    if mode == "RGB":
+        small = image.copy()
+        small.thumbnail((512, 512), Image.Resampling.BOX)
+        assert np.abs(read_photograph(image).colours - np.asarray(small, np.float32)).max() <= 1
+
+
+def test_threads_share_the_memory():
+    budget, taken, most, order = _Budget(), [0], [0], []
+    lock = threading.Lock()
+
+    def take(amount):
+        with budget.reserved(amount):
+            with lock:
+                taken[0] += amount
+                most[0] = max(most[0], taken[0])
+                order.append(amount)
+            time.sleep(0.002)
+            with lock:
+                taken[0] -= amount
+
+    amounts = [LIMIT, *[SHARED // 3] * 6, LIMIT] * 3
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, amounts))
+    assert len(order) == len(amounts)
+    assert most[0] == LIMIT  # one alone
+    assert sum(amounts) == sum(order)
+    assert taken[0] == 0

@@ -234,27 +234,28 @@ class TestPhotographs:
         assert not steps.doubts
         assert steps.image[:, 8:20].min() >= 254
 
-    @pytest.mark.parametrize(("height", "width"), [(40, 400), (400, 40), (1, 900), (900, 1), (300, 299)])
+    @pytest.mark.parametrize(("height", "width"), [(40, 400), (400, 40), (300, 299)])
     def test_proportions_are_kept(self, height, width):
         photograph = np.full((1000, 1000), 255, np.uint8)
-        photograph[10 : 10 + height, 20 : 20 + width] = 0
-        image = load_image(photograph) if min(height, width) > 4 else preprocessing_steps(photograph).image
-        if image.any():
-            rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-            assert max(len(rows), len(columns)) == 28
-            assert len(columns) / len(rows) == pytest.approx(width / height, rel=0.3)
-            assert rows[0] - (27 - rows[-1]) in (0, 1)  # an odd pixel goes to the top and to the left
-            assert columns[0] - (27 - columns[-1]) in (0, 1)
+        cloth = np.random.default_rng(0).integers(0, 40, (height, width))  # in one colour it would be a drawing
+        photograph[10 : 10 + height, 20 : 20 + width] = cloth
+        image = load_image(photograph)
+        rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+        assert max(len(rows), len(columns)) == 28
+        assert len(columns) / len(rows) == pytest.approx(width / height, rel=0.3)
+        assert rows[0] - (27 - rows[-1]) in (0, 1)  # an odd pixel goes to the top and to the left
+        assert columns[0] - (27 - columns[-1]) in (0, 1)
 
     def test_enlarging_is_taken_back(self, bright):
         for image in bright:
             rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-            whole = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            if max(whole.shape) == 28:
-                large = np.pad(whole.repeat(10, axis=0).repeat(10, axis=1), ((31, 17), (55, 90)))
-                expected = preprocessing_steps(np.pad(whole, ((0, 1), (0, 1)))).image
-                assert difference(load_image(large), expected) < 1
-                assert difference(load_image(255 - large), expected) < 1
+            cut = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            height, width = (round(length * 28 / max(cut.shape)) for length in cut.shape)
+            whole = np.asarray(Image.fromarray(cut).resize((width, height), Image.Resampling.NEAREST))
+            large = np.pad(whole.repeat(10, axis=0).repeat(10, axis=1), ((31, 17), (55, 90)))
+            expected = preprocessing_steps(np.pad(whole, ((0, 1), (0, 1)))).image
+            assert difference(load_image(large), expected) < 1
+            assert difference(load_image(255 - large), expected) < 1
 
     def test_of_an_animation_the_first_frame_counts(self, boot):
         frames = [draw(), Image.new("RGB", draw().size)]

@@ -5,13 +5,14 @@ import numpy as np
 
 import fashionclf as fc
 from samples.bad_input import (
-    BAD_IMAGES,
-    BAD_LABELS,
     BAD_PHOTOGRAPHS,
     IMAGES,
     LABELS,
     NAMES,
     OUT_OF_RANGE,
+    SOME_BAD_IMAGES,
+    SOME_BAD_LABELS,
+    SOME_BAD_PHOTOGRAPHS,
     compiled,
     mixed,
     with_images,
@@ -75,7 +76,7 @@ ROWS_OF_TRAINER = {
     ],
     "Trainer.fit": [
         *with_images(lambda w, x: fit(w, x)),
-        *with_labels(lambda w, y: fit(w, y=y), BAD_LABELS | OUT_OF_RANGE),
+        *with_labels(lambda w, y: fit(w, y=y), SOME_BAD_LABELS | OUT_OF_RANGE),
         ("no labels", lambda w: fit(w, y=None), VALUE, "Labels are missing"),
         ("labels twice", lambda w: fit(w, fc.Split(IMAGES, LABELS, class_names=fc.CLASS_NAMES)), VALUE,
          "has its own labels"),
@@ -135,13 +136,13 @@ ROWS_OF_TRAINER = {
     ],
     "Trainer.evaluate": [
         *with_images(lambda w, x: w.trainer.evaluate(x, LABELS)),
-        *with_labels(lambda w, y: w.trainer.evaluate(IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
+        *with_labels(lambda w, y: w.trainer.evaluate(IMAGES, y), SOME_BAD_LABELS | OUT_OF_RANGE),
         ("batch size", lambda w: w.trainer.evaluate(IMAGES, LABELS, batch_size=0), VALUE, "`batch_size`"),
         ("no labels", lambda w: w.trainer.evaluate(IMAGES), VALUE, "Labels are missing"),
     ],
     "Trainer.report": [
         *with_images(lambda w, x: w.trainer.report(x, LABELS)),
-        *with_labels(lambda w, y: w.trainer.report(IMAGES, y), BAD_LABELS | OUT_OF_RANGE),
+        *with_labels(lambda w, y: w.trainer.report(IMAGES, y), SOME_BAD_LABELS | OUT_OF_RANGE),
         ("batch size", lambda w: w.trainer.report(IMAGES, LABELS, batch_size=0), VALUE, "`batch_size`"),
         ("no labels", lambda w: w.trainer.report(IMAGES), VALUE, "Labels are missing"),
     ],
@@ -151,7 +152,7 @@ ROWS_OF_TRAINER = {
         ("precision", lambda w: w.trainer.predict(IMAGES, precision="float16"), VALUE, "Unknown precision 'float16'"),
     ],
     "Trainer.predict_batches": [
-        *with_images(lambda w, x: list(w.trainer.predict_batches(x)), BAD_PHOTOGRAPHS),
+        *with_images(lambda w, x: list(w.trainer.predict_batches(x)), SOME_BAD_PHOTOGRAPHS),
         ("batch size", lambda w: w.trainer.predict_batches(IMAGES, batch_size=0), VALUE, "`batch_size`"),
         ("on_error", lambda w: w.trainer.predict_batches(IMAGES, on_error="no"), VALUE, "Unknown on_error"),
         ("empty iterator", lambda w: list(w.trainer.predict_batches(iter([]))), VALUE, "gives no image"),
@@ -165,7 +166,7 @@ ROWS_OF_TRAINER = {
     ],
     "Trainer.export": [
         *with_images(lambda w, x: w.trainer.export(w.folder / "a.tflite", images=x),
-                     {name: row for name, row in BAD_IMAGES.items() if row[0] is not None}),
+                     SOME_BAD_IMAGES),
         ("ending", lambda w: w.trainer.export(w.folder / "a.keras"), VALUE, r"must end in '\.tflite'"),
         ("another format", lambda w: w.trainer.export(w.folder / "a.onnx"), VALUE, "pass `format='onnx'`"),
         ("format", lambda w: w.trainer.export(w.folder / "a", "tflite"), VALUE, "Unknown format 'tflite'"),
@@ -179,7 +180,7 @@ ROWS_OF_TRAINER = {
         ("its folder", lambda w: w.trainer.export(w.folder / "no" / "a", "saved_model"), FileNotFoundError, "make it"),
         ("type", lambda w: w.trainer.export(3), TYPE, "path"),
     ],
-    "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x), BAD_PHOTOGRAPHS),
+    "Trainer.predict_proba": with_images(lambda w, x: w.trainer.predict_proba(x), SOME_BAD_PHOTOGRAPHS),
     "Trainer.save": [
         ("ending", lambda w: w.trainer.save(w.folder / "a.h5"), VALUE, "must end in"),
         ("folder", lambda w: w.trainer.save(w.folder / "no" / "a.keras"), FileNotFoundError, "make it first"),

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from functools import partial
 
 import keras
 import numpy as np
@@ -24,11 +25,14 @@ def two_classes():
 def test_the_report_is_true(exports, kind, fitted, exported, garments):
     report = exports[kind]
     assert (report.format, report.quantize) == kind
-    assert report.num_images == 1000
+    assert report.num_images == (1700 if kind[1] == "int8" else 2000)
     assert report.latency_ms > 0
     assert report.images_per_second > 0
-    found, expected = exported.predict_proba(garments[0]), fitted.predict_proba(garments[0])
-    assert report.largest_difference >= np.abs(found - expected).max()
+    compared = _export.divided(_export.prepared_images(garments[0]), kind[1]).compared
+    images = np.concatenate([part for _, part, _ in compared])
+    found, expected = exported.predict_proba(images), fitted.predict_proba(images)
+    assert report.largest_difference == pytest.approx(np.abs(found - expected).max(), rel=1e-3, abs=1e-6)
+    assert report.equal_labels == (found.argmax(axis=1) == expected.argmax(axis=1)).mean()
     assert str(report).startswith(report.path.name)
     assert f"{report.num_bytes:,} bytes" in str(report)
     files = [report.path] if report.path.is_file() else [file for file in report.path.rglob("*") if file.is_file()]
@@ -63,7 +67,7 @@ def test_litert_files_open_as_zip_archives(exports):
     with zipfile.ZipFile(exports["litert", "int8"].path) as archive:
         assert archive.read("labels.txt").decode().splitlines() == list(fc.CLASS_NAMES)
         values = json.loads(archive.read("fashionclf.json"))
-    assert values["format"] == 1
+    assert values["format"] == 2
     assert values["class_names"] == list(fc.CLASS_NAMES)
     assert values["versions"]["fashionclf"] == fc.__version__
     assert values["quantize"] == "int8"
@@ -135,6 +139,15 @@ def test_a_link_to_nothing_is_not_taken_for_a_free_place(tmp_path, trainer):
         trainer.export(tmp_path / "a", "saved_model")
 
 
+def test_a_folder_without_permission_is_named(tmp_path, trainer, monkeypatch):
+    def refuse(dir, **options):  # noqa: A002
+        raise PermissionError(13, "Permission denied", f"{dir}/.fashionclf-1")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(PermissionError, match=r"^The exported model '.*/a\.onnx' could not be written: Perm"):
+        trainer.export(tmp_path / "a.onnx", "onnx")
+
+
 @pytest.mark.parametrize("name", ["litert", "onnx", "saved_model"])
 def test_a_model_that_differs_is_not_kept(tmp_path, fitted, monkeypatch, name):
     """The weights change between conversion and comparison, as if a converter made a mistake."""
@@ -148,36 +161,66 @@ def test_a_model_that_differs_is_not_kept(tmp_path, fitted, monkeypatch, name):
     file = tmp_path / {"litert": "a.tflite", "onnx": "a.onnx", "saved_model": "a"}[name]
     if name != "saved_model":
         file.write_bytes(b"what was there before")
-    with pytest.raises(ValueError, match=r"differs from the Trainer, and is not kept: [\d.]+ % of 1,000 images"):
+    with pytest.raises(
+        ValueError, match=r"differs from the Trainer, and is not kept: [\d.]+ % of 1,000 synthetic images"
+    ):
         fitted.export(file, name)
     assert [each.read_bytes() for each in tmp_path.iterdir()] == ([b"what was there before"] * (name != "saved_model"))
 
 
-@pytest.mark.parametrize("quantize", [None, "float16", "int8"])
-def test_tolerances(quantize):
+@pytest.mark.parametrize("tolerance", [*_export.TOLERANCES.values(), _export.SYNTHETIC_IN_INT8])
+def test_tolerances(tolerance):
     rng = np.random.default_rng(0)
     expected = rng.dirichlet(np.full(10, 0.1), 1000).astype(np.float32)
-    _export.compare(expected, expected, quantize)
+    _export.check_tolerance(expected, expected, tolerance, "images")
     with pytest.raises(ValueError, match="is not kept"):
-        _export.compare(np.roll(expected, 1, axis=1), expected, quantize)
-    wrong = expected.copy()  # a twentieth get another class
-    wrong[:50] = np.roll(wrong[:50], 1, axis=1)
-    with pytest.raises(ValueError, match=r"9\d\.\d+ % of 1,000 images get the same class"):
-        _export.compare(wrong, expected, quantize)
+        _export.check_tolerance(np.roll(expected, 1, axis=1), expected, tolerance, "images")
+    wrong = expected.copy()  # a sixth get another class
+    wrong[:170] = np.roll(wrong[:170], 1, axis=1)
+    with pytest.raises(ValueError, match=r"8\d\.\d+ % of 1,000 images get the same class"):
+        _export.check_tolerance(wrong, expected, tolerance, "images")
 
 
 def test_a_tie_may_be_decided_either_way():
     expected = np.full((1000, 2), 0.5, np.float32)
-    _export.compare(expected + np.float32([-1e-5, 1e-5]), expected, None)
+    _export.check_tolerance(expected + np.float32([-1e-5, 1e-5]), expected, _export.TOLERANCES[None], "images")
 
 
 def test_few_images_are_filled_up(garments):
-    compared = _export.images_to_compare(garments[0][:7] / 255)
+    compared = _export.prepared_images(garments[0][:7] / 255)
     assert compared.shape == (1000, 28, 28)
     np.testing.assert_array_equal(compared[:7], garments[0][:7])
     assert len(np.unique(compared, axis=0)) > 100
-    np.testing.assert_array_equal(compared, _export.images_to_compare(garments[0][:7]))
-    assert len(_export.calibration_images(compared)) == 300
+    np.testing.assert_array_equal(compared, _export.prepared_images(garments[0][:7]))
+
+
+def test_what_ranges_are_measured_on_is_not_compared(garments):
+    given = np.arange(1000, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)
+    given[:, 0, 0], given[:, 0, 1] = np.divmod(np.arange(1000), 256)  # each has its own number
+    measured, [(_, synthetic, loose), (_, own, strict)] = _export.divided(given, "int8")
+    as_sets = [set(map(bytes, images)) for images in (measured, own, synthetic)]
+    assert [len(each) for each in as_sets] == [300, 700, 1000]
+    assert set(map(bytes, given)) == as_sets[0] | as_sets[1]
+    assert (loose, strict) == (_export.SYNTHETIC_IN_INT8, _export.TOLERANCES["int8"])
+    assert [len(images) for _, images, _ in _export.divided(given, "float16").compared] == [1000, 1000]
+    assert [len(images) for _, images, _ in _export.divided(None, None).compared] == [1000]
+
+
+@pytest.mark.parametrize(
+    ("name", "doubt"), [("a.tflite", "blank"), ("a.onnx", r"pass `mask \* 255`"), (None, r"pass `mask \* 255`")]
+)
+def test_useless_images_are_doubted_and_what_they_give_is_not_kept(tmp_path, fitted, garments, name, doubt):
+    """On them the model in 8 bits agrees with the Trainer, and on garments it does not."""
+    useless = np.zeros((300, 28, 28), np.uint8) if doubt == "blank" else (garments[0][:300] > 127).astype(np.uint8)
+    export = fitted.compile_predictor
+    if name is not None:
+        export = partial(fitted.export, tmp_path / name, "onnx" if name == "a.onnx" else "litert")
+    with (
+        pytest.warns(fc.DoubtfulImageWarning, match=doubt),
+        pytest.raises(ValueError, match="1,000 synthetic images get the same class"),
+    ):
+        export(quantize="int8", images=useless)
+    assert not list(tmp_path.iterdir())
 
 
 def test_own_layers_that_a_runtime_lacks(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from samples.exports import with_right_sums
 
 import fashionclf as fc
 
@@ -149,12 +151,28 @@ class TestDamage:
             with pytest.raises(ValueError, match=rf"a\{file.suffix}' (is damaged|was not written)"):
                 fc.load_exported(file)
 
-    def test_a_newer_format(self, file, exports, tmp_path):
-        content = file.read_bytes().replace(b'"format": 1', b'"format": 9')
+    def test_a_newer_format(self, file):
+        content = file.read_bytes().replace(b'"format": 2', b'"format": 9')
         assert content != file.read_bytes()
-        file.write_bytes(_with_right_checksums(content, tmp_path) if file.suffix == ".tflite" else content)
+        file.write_bytes(with_right_sums(content))
         with pytest.raises(ValueError, match="newer version of fashionclf, in format 9"):
             fc.load_exported(file)
+
+    @pytest.mark.parametrize("place", [0.001, 0.3, 0.8, 0.999])
+    def test_one_bit(self, file, place):
+        content = bytearray(file.read_bytes())
+        content[int(place * len(content))] ^= 16
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"a\{file.suffix}' is damaged: its checksum is wrong"):
+            fc.load_exported(file)
+
+    def test_a_model_that_does_not_fit_its_metadata(self, file, garments):
+        """With a right checksum, as whoever edits a file may write it."""
+        content = file.read_bytes().replace(b'"Ankle boot"', b'"Ankle", "b"')  # eleven names in as many bytes
+        file.write_bytes(with_right_sums(content))
+        predictor = fc.load_exported(file)
+        with pytest.raises(RuntimeError, match=r"shape \(3, 10\), expected \(3, 11\), one for each class name"):
+            predictor.predict(garments[0][:3])
 
     def test_not_of_this_library(self, exports, tmp_path):
         import onnx
@@ -172,32 +190,60 @@ class TestDamage:
     def test_wrong_metadata(self):
         from fashionclf.serving._metadata import Metadata
 
-        good = '{"format": 1, "class_names": ["a", "b"], "unfamiliarity_threshold": null, "quantize": null}'
+        good = '{"format": 2, "class_names": ["a", "b"], "unfamiliarity_threshold": null, "quantize": null}'
         assert Metadata.read(good, Path("a.onnx")).class_names == ("a", "b")
         for bad in ("", "[]", "{}", good.replace("null", "7", 1), good.replace('"b"', "3"), good.replace("quan", "x")):
             with pytest.raises(ValueError, match=r"a\.onnx' is damaged"):
                 Metadata.read(bad, Path("a.onnx"))
+        for bad in ("[" * 100_000, good + " " * 1_000_000):
+            with pytest.raises(ValueError, match=r"a\.onnx' is damaged: its fashionclf\.json .*(too deeply|than 1 MB)"):
+                Metadata.read(bad, Path("a.onnx"))
 
     def test_a_damaged_saved_model(self, exports, tmp_path):
-        import shutil
-
         folder = shutil.copytree(exports["saved_model", None].path, tmp_path / "a")
+        (folder / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"what TensorFlow Serving looks for")
+        fc.load_exported(folder)
+        variables = folder / "variables" / "variables.data-00000-of-00001"
+        content = bytearray(variables.read_bytes())
+        content[1000] ^= 1
+        variables.write_bytes(content)
+        with pytest.raises(ValueError, match=r"is damaged: variables/variables\.data.* is not what was written"):
+            fc.load_exported(folder)
         (folder / "saved_model.pb").unlink()
-        with pytest.raises(ValueError, match="is damaged"):
+        with pytest.raises(ValueError, match=r"is damaged: saved_model\.pb is not"):
+            fc.load_exported(folder)
+        (folder / "assets.extra" / "fashionclf.sha256").unlink()
+        with pytest.raises(ValueError, match=r"is damaged: fashionclf\.sha256 is not"):
             fc.load_exported(folder)
 
+    def test_what_is_no_file(self, tmp_path):
+        os.mkfifo(tmp_path / "a.tflite")
+        with pytest.raises(ValueError, match="is a pipe"):
+            fc.load_exported(tmp_path / "a.tflite")
+        with pytest.raises(FileNotFoundError, match="there is no file"):
+            fc.load_exported(tmp_path / "b.tflite")
 
-def _with_right_checksums(content, folder):
-    """Write the members of the appended archive again: a zip archive has a checksum of each."""
-    import zipfile
+    def test_a_runtime_that_fails(self, exported, garments, monkeypatch):
+        """As with a graph that computes one image and not several."""
 
-    file = folder / "model"
-    start = content.index(b"PK\x03\x04")
-    file.write_bytes(content[:start])
-    values = content[content.index(b'{\n "format"', start) : content.index(b"PK\x03\x04", start + 4)]
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr("fashionclf.json", values)
-    return file.read_bytes()
+        def fail(images):
+            raise UnheardError("Got invalid dimensions\nmore of it")
+
+        monkeypatch.setattr(exported, "_model", Failing(exported._model, fail))
+        with pytest.raises(RuntimeError, match=r"cannot be computed on .*: Got invalid dimensions$"):
+            exported.predict(garments[0][:20])
+
+
+class UnheardError(Exception):
+    """What a runtime raises."""
+
+
+class Failing:
+    def __init__(self, model, call):
+        self.title, self.dtype, self._call = model.title, model.dtype, call
+
+    def __call__(self, images):
+        return self._call(images)
 
 
 @pytest.mark.parametrize(("module", "kind"), [("ai_edge_litert", "litert"), ("onnxruntime", "onnx")])

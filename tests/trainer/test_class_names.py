@@ -88,6 +88,6 @@ def test_they_can_be_set(garments, tmp_path):
         loaded.predict(images)
     loaded.class_names = ["x", "y", "z"]
     assert loaded.predict(images).class_names == ("x", "y", "z")
-    assert fc.Trainer.load(tmp_path / "a.keras", class_names=["x", "y", "z"]).report(images, labels).accuracy >= 0
+    assert fc.Trainer.load(tmp_path / "a.keras", class_names=["x", "y", "z"]).predict(images) == loaded.predict(images)
     with pytest.raises(ValueError, match="2 names"):
         loaded.class_names = ["x", "y"]

@@ -111,19 +111,6 @@ class TestSaveAndLoad:
             fc.Trainer.load(tmp_path / "plain.keras")
         assert fc.Trainer.load(tmp_path / "plain.keras", class_names=["a", "b"]).class_names == ("a", "b")
 
-    def test_own_layers_need_custom_objects(self, garments, tmp_path):
-        class Twice(keras.layers.Layer):
-            def call(self, inputs):
-                return inputs * 2
-
-        layers = [Twice(), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
-        trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
-        trainer.save(tmp_path / "own.keras")
-        with pytest.raises(TypeError, match="Twice"):
-            fc.Trainer.load(tmp_path / "own.keras")
-        again = fc.Trainer.load(tmp_path / "own.keras", custom_objects={"Twice": Twice})
-        np.testing.assert_array_equal(again.predict_proba(garments[0]), trainer.predict_proba(garments[0]))
-
     def test_damaged_and_missing_files(self, small_trainer, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"none\.keras"):
             fc.Trainer.load(tmp_path / "none.keras")

@@ -143,9 +143,8 @@ def test_own_functions_inside_layers_are_registered(garments):
     def unknown(x):
         return x
 
-    content = pickle.dumps(with_activation(unknown))
-    with pytest.raises(TypeError, match=r"unknown.*\n*.*register_keras_serializable"):
-        pickle.loads(content)
+    with pytest.raises(ValueError, match=r"'unknown'.*register_keras_serializable"):
+        pickle.dumps(with_activation(unknown))
 
 
 def test_no_code_of_ours_in_the_pickle(small_trainer):
@@ -172,6 +171,16 @@ def test_a_damaged_pickle_is_named(small_trainer):
     restore, (content, own) = small_trainer().__reduce_ex__(4)
     with pytest.raises(ValueError, match="the pickled Trainer is damaged"):
         restore(content[: len(content) // 2], own)
+
+
+def test_unpickling_in_a_forked_process_raises_no_error(small_trainer, garments, monkeypatch):
+    content = pickle.dumps(small_trainer())
+    monkeypatch.setattr("fashionclf._process._OWNER", [0])  # as if this process were forked
+    again = pickle.loads(content)
+    for call in (lambda: again.predict(garments[0]), lambda: again.class_names, lambda: again.evaluate(*garments)):
+        with pytest.raises(RuntimeError, match="compile_predictor"):
+            call()
+    assert not hasattr(again, "__len__")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Reproducible and interrupted fits."""
 
+import json
 import textwrap
 
 import keras
@@ -108,12 +109,6 @@ class TestResume:
             with pytest.raises(ValueError, match="belongs to another fit"):
                 trainer.fit(images, **{"y": labels, "epochs": 3, "seed": 1, "resume": state, "verbose": 0, **changed})
 
-    def test_a_damaged_state_is_named(self, garments, small_trainer, tmp_path):
-        state = tmp_path / "run.npz"
-        state.write_bytes(b"not an archive")
-        with pytest.raises(ValueError, match=r"run\.npz.*damaged"):
-            small_trainer().fit(*garments, epochs=1, resume=state, verbose=0)
-
 
 def test_resume_refuses_another_model_by_name(garments, tmp_path):
     class Interrupt(keras.callbacks.Callback):
@@ -155,9 +150,7 @@ def test_resume_knows_a_model_built_again_with_names_that_keras_counts_on(garmen
 
 
 def test_states_of_other_versions(garments, small_trainer, tmp_path):
-    import json
-
-    for values, words in (({}, "format 1"), ({"format": 99}, "format 99"), ({"format": 2}, "damaged")):
+    for values, words in (({}, "format 1"), ({"format": 99}, "format 99"), ({"format": 3}, "damaged")):
         np.savez(tmp_path / "run.npz", values=np.array(json.dumps(values)))
         with pytest.raises(ValueError, match=words):
             small_trainer().fit(*garments, resume=tmp_path / "run.npz", **QUIET)

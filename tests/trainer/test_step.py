@@ -8,6 +8,14 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
+from fashionclf.trainer import _step
+
+
+def counted(patch, name):
+    """A list that grows with every call of a function of the training step."""
+    calls, function = [], getattr(_step, name)
+    patch.setattr(_step, name, lambda *args, **options: calls.append(name) or function(*args, **options))
+    return calls
 
 
 class TestPrecision:
@@ -62,8 +70,6 @@ class TestPrecision:
         np.testing.assert_allclose(weights["float32"], weights["bfloat16"], atol=0.02)
 
     def test_auto_is_decided_by_the_processor(self, garments, monkeypatch):
-        from fashionclf.trainer import _step
-
         weights = []
         for fast in (True, False):
             monkeypatch.setattr(_step, "has_fast_bfloat16", lambda fast=fast: fast)
@@ -99,11 +105,13 @@ class TestSpeed:
         for fused in (True, False):
             model = fc.cnn_model((4, 8), units=(), batch_norm=True, dropout=0.0, seed=0)
             with pytest.MonkeyPatch.context() as patch:
+                calls = counted(patch, "_fused_normalisation")
                 if not fused:
                     patch.setattr("fashionclf.trainer._step._can_be_fused", lambda layer: False)
                 recipe = fc.Recipe(optimizer="sgd", learning_rate=0.01, precision="float32")
                 fc.Trainer(model, recipe=recipe).fit(images, labels, epochs=1, seed=0, verbose=0)
             weights.append(model.get_weights())
+            assert bool(calls) == fused
             assert all("call" not in vars(layer) for layer in model.layers)
         for ours, theirs in zip(*weights, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=5e-6)

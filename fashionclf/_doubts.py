@@ -1,7 +1,13 @@
-"""Doubts about images: blank, nearly black, a negative, or none of the classes; and the warning that names them."""
+"""Doubts about images: blank, nearly black, a negative, or none of the classes; and the warning that names them.
 
+What is predicted is examined image by image (`doubts_of`). What is trained or measured on is examined as a whole
+(`warn_of_doubtful_set`), which costs next to nothing for a whole data set.
+"""
+
+import contextlib
+import contextvars
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -23,6 +29,8 @@ LIGHT: Final = 170
 # The brightest pixel of every image is at least 254 in Fashion-MNIST and MNIST, and 72 in the synthetic set.
 _DARK: Final = 30
 
+_EXAMINED: Final = 1000  # images of a set
+
 _BLANK: Final = "it is blank"
 
 _NEARLY_BLACK: Final = "it is nearly black: of a mask of zeros and ones pass `mask * 255`"
@@ -36,6 +44,9 @@ _FRAME: Final = np.ones((HEIGHT, WIDTH), bool)
 _FRAME[1:-1, 1:-1] = False
 
 _BORDER: Final = np.flatnonzero(_FRAME)
+
+
+_SILENT: Final = contextvars.ContextVar("fashionclf_without_doubts", default=False)
 
 
 class DoubtfulImageWarning(UserWarning):
@@ -54,10 +65,20 @@ class DoubtfulImageWarning(UserWarning):
     """
 
 
+@contextlib.contextmanager
+def without_doubts() -> Iterator[None]:
+    """Warn of no doubts meanwhile: the caller has been warned already, or the images look odd on purpose."""
+    token = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
+
+
 def warn_of_doubts(doubts: Sequence[Doubts | None], names: Sequence[str] | None) -> None:
     """Warn once, at the caller's line, about all doubtful images."""
     doubtful = [i for i, each in enumerate(doubts) if each]
-    if not doubtful:
+    if not doubtful or _SILENT.get():
         return
     called = [names[i] if names is not None else f"image {i}" for i in doubtful[:_NAMED]]
     reasons = ["; ".join(doubts[i] or ()) for i in doubtful[:_NAMED]]
@@ -88,11 +109,34 @@ def doubts_of(images: FloatArray) -> tuple[Doubts, ...]:
     return tuple(doubts)
 
 
-def share_of_negatives(images: ImageArray) -> float:
-    """Return the share, from 0 to 1, of checked images that have a light background."""
-    return float(
-        _are_negatives(images.reshape(-1, NUM_PIXELS), LIGHT if images.dtype == np.uint8 else LIGHT / 255).mean()
-    )
+def warn_of_doubtful_set(images: ImageArray, name: str) -> None:
+    """Warn, at the caller's line, if checked images are nearly black as a whole, or most of them look like negatives.
+
+    Images of a single value each are no mistake of scale, but what tests and examples are made of.
+    """
+    if _SILENT.get():
+        return
+    top = 255 if images.dtype == np.uint8 else 1
+    dark = _DARK * top / 255
+    rows = images.reshape(-1, NUM_PIXELS)
+    sample = rows[:: -(-len(rows) // _EXAMINED)]
+    # All are read only where no image of the sample has a bright pixel.
+    if sample.max() < dark and (sample != sample[:, :1]).any() and (brightest := rows.max()) < dark:
+        cause = (
+            "`images * 255` if they are masks of zeros and ones, or rescaled to 0..255"
+            if top == 255
+            else "the images before they were divided by 255 a second time"
+        )
+        what = f"All images of `{name}` are nearly black: the brightest pixel is {brightest:.3g} of {top}"
+        problem = f"{what}. Pass {cause}."
+    elif _are_negatives(sample, LIGHT * top / 255).mean() > 0.5:
+        problem = (
+            f"Most images of `{name}` have a light background, as negatives have: the data set's, and photographs once "
+            "they are read, show the garment bright on black. Pass `255 - images` (`1 - images` of floats)."
+        )
+    else:
+        return
+    warnings.warn(problem, DoubtfulImageWarning, stacklevel=stack_level())
 
 
 def _are_negatives(rows: ImageArray, light: float) -> NDArray[np.bool_]:

@@ -1,0 +1,226 @@
+"""Files written whole or not at all, and members of zip archives that are read up to a bound.
+
+Needs the standard library only, so that exported models and data sets are read without TensorFlow.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import platform
+import shutil
+import struct
+import sys
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+if sys.platform != "win32":
+    import fcntl
+
+_PREFIX: Final = ".fashionclf-"
+_DAY: Final = 24 * 3600.0  # seconds
+
+# Why a disk does not take a file. Libraries in C (HDF5, TensorFlow) pass on the text of a reason, not its number.
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REASONS: Final = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_CANNOT_FLUSH: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)  # some network file systems
+
+# What `zipfile` raises for an archive that is not whole; a KeyError for a member that is missing.
+_ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, KeyError)
+_BOUNDED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of the others, `zipfile` unpacks gigabytes at once
+
+
+# -- writing --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
+    """Give a temporary path to write a file or a folder to; when the block ends, put it in place in one step.
+
+    Readers see the old file or the new one, never a part, even if the computer stops. If the block raises an error,
+    the old file stays. What a killed process left beside `path` is removed.
+
+    Args:
+        path: What is to be written. Its folder exists.
+        what: How an error calls it, such as "The classifier file".
+
+    Raises:
+        OSError: If it cannot be written: of the kind that the reason has (`PermissionError`), with `path` and, if the
+            disk is full, what is free on it. Errors about anything else pass through.
+    """
+    with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
+        part = folder / path.name
+        yield part
+        _flush(part)
+        part.replace(path)
+        _flush_one(path.parent)
+
+
+@contextlib.contextmanager
+def disk_errors_of(path: Path, what: str) -> Iterator[None]:
+    """Turn errors of the disk, also in the words of a library, into one OSError about `path`, as `replacing` does."""
+    try:
+        yield
+    except Exception as error:
+        number = _reason(error, path)
+        if number is None:
+            raise
+        raise _not_written(path, what, number) from error
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Give a new hidden folder in `parent`, and first remove what killed processes left there.
+
+    A living process holds a lock on its folder, which ends with it. Other computers may not see the lock, so that
+    folders of other computers are left alone for a day.
+    """
+    _remove_leftovers(parent)
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{_PREFIX}{_host()}-"))
+        try:
+            lock = _lock(folder)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # another process took it for a leftover, in the moment before it was locked
+        except OSError:
+            lock = None  # a file system without locks, on which nobody removes leftovers either
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+        return
+
+
+def _remove_leftovers(parent: Path) -> None:
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if not (entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)):
+                continue
+            with contextlib.suppress(OSError):  # it is in use, has just gone, or belongs to another user
+                is_own = entry.name.startswith(f"{_PREFIX}{_host()}-")
+                if is_own or time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
+                    lock = _lock(Path(entry.path))
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                    os.close(lock)
+
+
+def _host() -> str:
+    """Return a short name of this computer."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _lock(folder: Path) -> int:
+    """Lock a folder and return what must be closed to unlock it."""
+    if sys.platform == "win32":
+        raise OSError(errno.ENOSYS, "folders cannot be locked")
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.stat()  # raises an error if the one who held the lock has removed it
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _flush(part: Path) -> None:
+    """Make sure that the content of a file or a folder is on the disk before its name is."""
+    for path in (*(part.rglob("*") if part.is_dir() else ()), part):
+        _flush_one(path)
+
+
+def _flush_one(path: Path) -> None:
+    if sys.platform == "win32" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _reason(raised: BaseException, path: Path) -> int | None:
+    """Return the number of the reason why `path` was not written, None if the error is about something else."""
+    error: BaseException | None = raised
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | Path)]
+            if any(_PREFIX in name or Path(name) in (path, *path.parents) for name in names):
+                return error.errno
+            if not names and error.errno in _REASONS:
+                return error.errno
+        elif not isinstance(error, ConnectionError | TimeoutError):
+            for number in _REASONS:
+                if os.strerror(number) in str(error):
+                    return number
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _not_written(path: Path, what: str, number: int) -> OSError:
+    free = ""
+    if number in _FULL:
+        with contextlib.suppress(OSError):
+            place = next(each for each in path.parents if each.exists())
+            free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
+    kind = type(OSError(number, ""))  # Python chooses it by the number
+    error = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
+    error.errno = number
+    return error
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def zip_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """Give a zip archive to read.
+
+    Raises:
+        ValueError: If the archive is damaged, in a few words; also for what `zipfile` raises in the block.
+        OSError: If the file cannot be opened.
+    """
+    with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
+        try:
+            with zipfile.ZipFile(opened) as archive:
+                yield archive
+        except _ZIP_ERRORS as error:
+            raise ValueError(str(error) or type(error).__name__) from error
+
+
+def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """Return a member of a zip archive, of at most `limit` bytes, whatever its header says.
+
+    Raises:
+        ValueError: If the member is longer, or compressed in a way that cannot be bounded.
+    """
+    member = archive.getinfo(name)
+    if member.compress_type not in _BOUNDED:
+        raise ValueError(f"its member {name} is compressed by method {member.compress_type}, expected none or deflate")
+    with archive.open(member) as file:
+        content = file.read(limit + 1)  # which also compares the checksum at the end
+    if len(content) > limit:
+        raise ValueError(f"its member {name} is longer than {limit / 1e6:g} MB")
+    return content
+
+
+def read_json(content: bytes | str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: If it is not JSON, or too deep to be read.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("its JSON is nested too deeply") from error

@@ -1,0 +1,104 @@
+"""How much memory it takes to decode an image file: a bound for one, and one for all that are decoded at once."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Bytes. A PNG with as many pixels as pillow allows takes 360 million, a HEIC of 48 megapixels 480 million.
+LIMIT: Final = 2**29
+
+# Bytes that images take together if several are decoded at once.
+SHARED: Final = 2**28
+
+LARGE: Final = 2**26  # bytes from which an image is decoded in a thread of its own
+
+# Bytes for each pixel that pillow's images take; 4 if their mode is not named.
+_MODES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+
+# Bytes for each pixel that a decoder takes beside them, measured with photographs. These also read the whole file.
+_DECODERS: Final = {"AVIF": 6, "BMP": 2, "HEIF": 6, "WEBP": 12}
+
+
+def memory_of(image: "Image.Image", pixels: int, file_size: int) -> int:
+    """Return about how many bytes it takes to decode an image that pillow has opened.
+
+    Args:
+        image: The image, not loaded, after `draft`.
+        pixels: How many it had before.
+        file_size: In bytes.
+    """
+    needed = image.width * image.height * _MODES.get(image.mode, 4)
+    if image.format in ("JPEG", "MPO"):
+        return needed + _coefficients(image, pixels)
+    if image.format == "TIFF":
+        return needed + _strip(image)
+    if image.format in _DECODERS:
+        needed += image.width * image.height * _DECODERS[image.format] + file_size
+    return needed
+
+
+def _coefficients(image: Any, pixels: int) -> int:
+    """Return the bytes of the coefficients of a JPEG, which are all kept if there are several scans.
+
+    They are 16 bits for each pixel of a colour, whatever the size to which the image is decoded.
+    """
+    if not image.info.get("progressive") and _first_scan(image.fp) == len(image.layer):
+        return 0
+    sampling = [across * down for _, across, down, _ in image.layer]
+    return int(2 * pixels * sum(sampling) // max(sampling))
+
+
+def _first_scan(file: Any) -> int:
+    """Return how many colours the first scan of a JPEG has, or 0 if its segments are not plain to see."""
+    file.seek(2)
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF and 0xC0 <= head[1] < 0xFF:
+        if 0xD0 <= head[1] <= 0xD9:  # without a length
+            break
+        if head[1] == 0xDA:
+            return int.from_bytes(file.read(1), "big")
+        file.seek(int.from_bytes(head[2:], "big") - 2, os.SEEK_CUR)
+    return 0
+
+
+def _strip(image: Any) -> int:
+    """Return the bytes of one strip or tile of a TIFF, which may be larger than the image."""
+    tags = image.tag_v2
+    width, height = tags.get(322, image.width), tags.get(323, min(tags.get(278, image.height), image.height))
+    samples, bits = tags.get(277, 1), tags.get(258, 8)
+    each = max(bits if isinstance(bits, tuple) else (bits,)) * max(samples, 4 if tags.get(262) == 6 else 1)
+    return int(width * height * each) // 8
+
+
+class _Budget:
+    """Bytes that all threads of a process share; who asks first gets them first."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+        self._used = 0
+
+    @contextlib.contextmanager
+    def reserved(self, amount: int) -> Iterator[None]:
+        """Wait until `amount` bytes are free, or nobody has taken any, and take them."""
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: not self._used or self._used + amount <= SHARED)
+            self._used += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= amount
+                self._changed.notify_all()
+
+
+BUDGET: Final = _Budget()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=BUDGET.begin)  # threads that had taken some are not in that process
