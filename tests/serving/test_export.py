@@ -114,11 +114,11 @@ def test_test_time_augmentation_and_normalisation(tmp_path, garments, name, suff
 
 def test_metadata_travel(tmp_path):
     trainer = two_classes()
-    trainer.class_names = ["윗옷", "ein\nanderes"]
+    trainer.class_names = ["윗옷", "ein anderes"]
     trainer.unfamiliarity_threshold = 0.25
     for name, suffix in (("litert", ".tflite"), ("onnx", ".onnx"), ("saved_model", "")):
         predictor = fc.load_exported(trainer.export(tmp_path / f"a{suffix}", name).path)
-        assert predictor.class_names == ("윗옷", "ein\nanderes")
+        assert predictor.class_names == ("윗옷", "ein anderes")
         assert predictor.unfamiliarity_threshold == 0.25
     with zipfile.ZipFile(tmp_path / "a.tflite") as archive:
         assert archive.read("labels.txt").decode() == "윗옷\nein anderes\n"
