@@ -78,7 +78,7 @@ def test_downstream_tests_may_turn_warnings_into_errors():
         warnings.simplefilter("error")
         recipe = fc.Recipe(schedule="one_cycle", augmentation=fc.Augmentation(), label_smoothing=0.1)
         for options in ({}, {"recipe": recipe}):
-            trainer = fc.Trainer(fc.cnn_model((4,), units=(8,), batch_norm=True, seed=0), **options)
+            trainer = fc.Trainer(fc.cnn_model((4,), units=(), batch_norm=True, seed=0), **options)
             with tempfile.TemporaryDirectory() as folder:
                 trainer.fit(
                     images, labels, epochs=2, validation_split=0.3, early_stopping=1, seed=0, verbose=0,

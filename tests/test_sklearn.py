@@ -2,11 +2,10 @@
 
 import functools
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from samples.processes import run
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
@@ -171,7 +170,7 @@ def test_pipeline_grid_search_and_scores(rows):
     assert search.best_params_ == {"fashionclassifier__epochs": 6}
     assert search.predict(images[:3].astype(float)).shape == (3,)
     flat = make_pipeline(FunctionTransformer(fc.flatten), FashionClassifier("softmax", **QUICK))
-    assert (cross_val_score(flat, images.reshape(-1, 28, 28), y, cv=2) > 0.3).all()
+    assert flat.fit(images.reshape(-1, 28, 28), y).score(images.reshape(-1, 28, 28), y) > 0.3
 
 
 def test_calibration(rows):
@@ -239,10 +238,18 @@ def test_a_network_that_is_returned_again_is_not_trained_further():
 
 
 def test_without_scikit_learn_one_sentence_says_what_to_install():
-    code = "import sys; sys.modules['sklearn.base'] = None; import fashionclf as fc; dir(fc); import fashionclf.sklearn"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "pip install 'fashionclf[sklearn]'" in done.stderr.strip().splitlines()[-1]
+    printed = run("""
+        import sys
+        sys.modules["sklearn.base"] = None
+        import fashionclf as fc
+        dir(fc)
+        try:
+            import fashionclf.sklearn
+        except ImportError as error:
+            print(error)
+    """)
+    assert "pip install 'fashionclf[sklearn]'" in printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_a_star_import_leaves_scikit_learn_alone():

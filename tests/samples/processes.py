@@ -20,7 +20,7 @@ def run(script, *arguments, **environment):
     return printed
 
 
-def run_together(script, environments, *arguments, timeout=180):
+def run_together(script, environments, *arguments, timeout=300):
     """Run a script in several processes at once, one for each environment, and return what each prints."""
     with tempfile.TemporaryDirectory() as folder:
         files = [(Path(folder, f"{number}.out"), Path(folder, f"{number}.err")) for number in range(len(environments))]

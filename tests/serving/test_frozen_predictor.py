@@ -69,6 +69,7 @@ def test_batch_sizes_do_not_trace_anew(garments):
     assert len(traced) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
 def test_memory_is_bounded(fitted, frozen, garments):
     for predict in (fitted.predict, frozen.predict):

@@ -171,7 +171,7 @@ def run_two(program):
     cluster = {"worker": workers}
     tasks = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(2)]
     environments = [{"TF_CONFIG": json.dumps(task)} for task in tasks]
-    return processes.run_together(textwrap.dedent(SEVERAL) + textwrap.dedent(program), environments, timeout=300)
+    return processes.run_together(textwrap.dedent(SEVERAL) + textwrap.dedent(program), environments)
 
 
 def test_two_processes_end_with_the_same_weights():
