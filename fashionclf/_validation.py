@@ -123,11 +123,13 @@ def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
         os.lstat(checked)  # `Path.exists` hides what is wrong with a path
     except RuntimeError as error:
         raise ValueError(f"`{name}` names a home directory that does not exist: {text}") from error
-    except ValueError as error:  # a NUL, or half of a surrogate pair
-        raise ValueError(f"`{name}` is not a possible path: {text}: {error}") from error
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise ValueError(f"`{name}` is too long for a path: {text}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error  # a NUL, or half of a surrogate pair
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            raise ValueError(
+                f"`{name}` is not a possible path: {reason}. Received {len(given):,} characters: {shown(given, 60)}. "
+                "The content of an image is passed as `io.BytesIO(content)`."
+            ) from error
         if _URL.match(given):
             raise ValueError(
                 f"`{name}` is a URL: {text}. Expected a path on this computer: download it first, for example with "

@@ -86,6 +86,8 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
         if not isinstance(name, str):
             raise TypeError(f"`class_names` must be strings. Received: {shown(name)} ({type(name).__name__})")
     checked = _distinct_names(checked)
+    if not checked:
+        raise ValueError("`class_names` is empty; give at least one name.")
     if num_classes is not None and len(checked) != num_classes:
         raise ValueError(
             f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {listed(checked)}."

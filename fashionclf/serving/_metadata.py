@@ -36,7 +36,7 @@ class Metadata:
 
     def files(self) -> dict[str, str]:
         """Return the contents of the two files by their names."""
-        labels = "".join(f"{' '.join(name.split())}\n" for name in self.class_names)
+        labels = "".join(f"{name}\n" for name in self.class_names)
         return {MEMBER: json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=1), LABELS: labels}
 
     @classmethod

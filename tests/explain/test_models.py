@@ -158,7 +158,7 @@ def test_it_waits_for_a_training_step(averaging):
         (lambda t: grad_cam("cnn", PICTURE), TypeError, "must be a Trainer"),
         (lambda t: grad_cam(t, np.zeros((2, 28, 28))), ValueError, "holds 2 images, expected one"),
         (lambda t: feature_maps(t, np.zeros((27, 28))), ValueError, r"`image` has shape \(27, 28\)"),
-        (lambda t: feature_maps(t, np.full((28, 28), 2.0)), ValueError, "divide by 255"),
+        (lambda t: feature_maps(t, np.full((28, 28), 9.0)), ValueError, "divide by 255"),
         (lambda t: feature_maps(t, None), TypeError, "`image`"),
         (lambda t: grad_cam(t, PICTURE, "Sandals"), ValueError, "class_name 'Sandals'. Did you mean 'Sandal'"),
         (lambda t: grad_cam(t, PICTURE, 5), TypeError, "`class_name` must be a string"),

@@ -91,7 +91,7 @@ def test_images_on_dark_paper_have_bright_marks():
         ({"labels": LABELS[:2]}, ValueError, "`labels` has 2 rows but there are 6 images"),
         ({"labels": LABELS, "class_names": ["a", "b"]}, ValueError, "expected 0..1"),
         ({"predictions": PREDICTIONS[:2]}, ValueError, "2 predictions but 6 images"),
-        ({"predictions": [[0.1, 0.2], [0.3]]}, TypeError, "`probabilities` must be an array of numbers"),
+        ({"predictions": [[0.1, 0.2], [0.3]]}, TypeError, "`probabilities` cannot be read as an array"),
         ({"predictions": PREDICTIONS, "class_names": ["a"]}, ValueError, "1 names but there are 3 classes"),
         ({"x": IMAGES / 1.0}, ValueError, "divide by 255"),
         ({"x": fc.Split(IMAGES, LABELS), "labels": LABELS}, ValueError, "has its own labels"),

@@ -92,6 +92,7 @@ def test_flips_do_not_matter_to_the_flip_averaged(trainer, name, garments):
     assert (difference < 1e-5) == fc.get_preset(name).pretrained.flip_averaged
 
 
+@pytest.mark.slow
 def test_it_can_be_trained_further(name, garments):
     trainer = fc.Trainer.from_preset(name, pretrained=True, seed=0)
     trainer.recipe = fc.Recipe(learning_rate=1e-3, epochs=2, batch_size=100)

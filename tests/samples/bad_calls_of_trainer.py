@@ -71,7 +71,7 @@ ROWS_OF_TRAINER = {
         ("features", lambda w: fc.Trainer.from_preset("softmax", pretrained="features", class_names=["a", "b"]), VALUE,
          "no pretrained weights"),
         ("names", lambda w: fc.Trainer.from_preset("softmax", class_names=["a"]), VALUE, "1 names, expected"),
-        ("no names", lambda w: fc.Trainer.from_preset("softmax", class_names=[]), VALUE, "`class_names` has 0 names"),
+        ("no names", lambda w: fc.Trainer.from_preset("softmax", class_names=[]), VALUE, "`class_names` is empty"),
         ("seed", lambda w: fc.Trainer.from_preset("softmax", seed=-1), VALUE, "at least 0"),
     ],
     "Trainer.fit": [

@@ -93,10 +93,10 @@ def test_other_programs_can_use_the_files(exports, garments):
 @pytest.mark.parametrize(("name", "suffix"), [("litert", ".tflite"), ("onnx", ".onnx"), ("saved_model", "")])
 def test_two_classes_of_one_unit_with_their_metadata(tmp_path, garments, name, suffix):
     trainer = two_classes()
-    trainer.class_names = ["윗옷", "ein\nanderes"]
+    trainer.class_names = ["윗옷", "ein anderes"]
     trainer.unfamiliarity_threshold = 0.25
     predictor = fc.load_exported(trainer.export(tmp_path / f"two{suffix}", name).path)
-    assert predictor.class_names == ("윗옷", "ein\nanderes")
+    assert predictor.class_names == ("윗옷", "ein anderes")
     assert predictor.unfamiliarity_threshold == 0.25
     images = garments[0][:9]
     np.testing.assert_allclose(predictor.predict_proba(images), trainer.predict_proba(images), atol=1e-5)

@@ -111,7 +111,7 @@ class Loss(keras.losses.Loss):
         return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
 
-def bent(x):
+def rectified(x):
     return keras.ops.abs(x)
 
 
@@ -181,7 +181,7 @@ def test_what_could_not_be_read_back_is_not_written(name, tmp_path):
         lambda: with_layers(Automatic(4)),
         lambda: functional(Holder(Automatic(4))),
         lambda: with_layers(Always(0.5, seed=1)),
-        lambda: with_layers(Dense(4, activation=bent)),
+        lambda: with_layers(Dense(4, activation=rectified)),
     ],
     ids=["subclass", "get_config", "automatic", "nested", "random", "activation"],
 )
@@ -192,7 +192,7 @@ def test_what_can_be_read_back_is_written(make, garments, tmp_path):
     assert random.getstate() == state
     for variable, value in zip(trainer.model.variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
-    own = {each.__name__: each for each in (Subclass, Whole, Automatic, Holder, Always, bent)}
+    own = {each.__name__: each for each in (Subclass, Whole, Automatic, Holder, Always, rectified)}
     again = fc.Trainer.load(tmp_path / "a.keras", custom_objects=own)
     images = garments[0][:5]
     np.testing.assert_array_equal(again.predict_proba(images), trainer.predict_proba(images))
@@ -227,6 +227,6 @@ def test_a_missing_object_is_named_with_what_to_pass(tmp_path):
     fc.Trainer(with_layers(Automatic(4))).save(tmp_path / "a.keras")
     with pytest.raises(ValueError, match=r"a\.keras' needs 'Automatic'.*`custom_objects=\{\"Automatic\": Automatic\}`"):
         fc.Trainer.load(tmp_path / "a.keras")
-    fc.Trainer(with_layers(Dense(4, activation=bent))).save(tmp_path / "c.keras")
-    with pytest.raises(ValueError, match=r"needs 'bent'.*custom_objects"):
+    fc.Trainer(with_layers(Dense(4, activation=rectified))).save(tmp_path / "c.keras")
+    with pytest.raises(ValueError, match=r"needs 'rectified'.*custom_objects"):
         fc.Trainer.load(tmp_path / "c.keras")

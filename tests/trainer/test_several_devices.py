@@ -4,7 +4,10 @@ import json
 import socket
 import textwrap
 
+import pytest
 from samples import processes
+
+pytestmark = pytest.mark.slow  # every test starts processes, each with a TensorFlow of its own
 
 BEGIN = """
     import warnings
