@@ -28,7 +28,8 @@ def pytest_cmdline_main(config):
     option = config.option
     is_worker = hasattr(config, "workerinput")  # one process of pytest-xdist: it must not start more
     everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not option.keyword
-    if everything and not is_worker and not option.usepdb and getattr(option, "numprocesses", 0) is None:
+    watched = option.usepdb or getattr(option, "cov_source", None)  # pytest-cov has to know `-n` from the command line
+    if everything and not is_worker and not watched and getattr(option, "numprocesses", 0) is None:
         option.numprocesses = min(2, os.cpu_count() or 1)
         option.dist = "worksteal"  # starts with halves in order, so that most modules and their fixtures stay together
 
