@@ -218,7 +218,7 @@ def check_rows(part: Any, name: str, count: int) -> slice | NDArray[Any]:
                 f"`{name}`: the bounds of a slice must be integers or None. Received: {shown(part)}"
             ) from error
     array = as_array(part, name)
-    if not array.size:
+    if not array.size and array.dtype.kind == "f":  # such as `np.array([])`
         array = array.astype(np.int64)
     if array.dtype.kind not in "bui" or array.ndim != 1:
         raise TypeError(
