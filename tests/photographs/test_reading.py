@@ -100,7 +100,7 @@ def test_decompression_bombs(monkeypatch, limit):
 
 
 def test_folders_and_foreign_formats(tmp_path):
-    with pytest.raises(ValueError, match="Expected one image. .* is a folder"):
+    with pytest.raises(ValueError, match=r"Expected one image\. .* is a folder"):
         load_image(tmp_path)
     with pytest.raises(ValueError, match="not an image"):
         load_image(encoded(draw(), "PPM"))
