@@ -68,7 +68,7 @@ def read_saved_model(path: Path) -> tuple[SavedModel, Metadata]:
 
 
 def _beginning(path: Path) -> bytes | None:
-    """Return a file up to the bound of metadata, None if there is no such file."""
+    """Return the first bytes of a file, up to the limit of metadata, None if there is no such file."""
     if not path.is_file():
         return None
     with path.open("rb") as file:

@@ -340,7 +340,7 @@ class Trainer:
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
-                Trainer keeps the weights that it has reached.
+                Trainer keeps its current weights.
             RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
                 forked from one that used TensorFlow.
 
@@ -742,7 +742,7 @@ class Trainer:
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder to write to does not exist.
             FileExistsError: If a SavedModel's folder exists already.
-            OSError: If it cannot be written, with the path and what is free on that disk. What was there stays.
+            OSError: If it cannot be written, with the path and, on a full disk, the free space. An older file stays.
             ImportError: If the converter or the runtime is missing.
 
         Warns:
@@ -813,9 +813,9 @@ class Trainer:
             write_classifier(self.model, file, self._metadata())
 
     def _check_readable(self, *, all_known: bool = False) -> dict[str, Any]:
-        """Prove that what is written can be read again; return the caller's own classes and functions."""
+        """Prove that a file could be read back; return the caller's own classes and functions."""
         own = own_objects(self.model, self._compilation.parts)
-        with self._locks.computing, ignored(UserWarning):  # Keras says them again in `load`
+        with self._locks.computing, ignored(UserWarning):  # `load` gives them again
             compilation = self._compilation.to_dict()
             check_readable(self.model, self._image_shape, compilation, own, all_known=all_known)
         return own
@@ -843,8 +843,7 @@ class Trainer:
     ) -> Self:
         """Read a classifier that `save` wrote, or a plain `.keras` file.
 
-        The file may come from anywhere: no code in it is run, every part is compared with its checksum and bounded in
-        size before it is read.
+        The file may come from anyone. No code in it runs. Every part is limited in size, and its checksum is compared.
 
         Args:
             path: A `.keras` file.
