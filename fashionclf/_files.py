@@ -103,7 +103,7 @@ def _remove_leftovers(parent: Path) -> None:
         for entry in entries:
             if not (entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)):
                 continue
-            with contextlib.suppress(OSError):  # it is in use, has just gone, or belongs to another user
+            with contextlib.suppress(OSError):  # it is in use, has just been removed, or belongs to another user
                 is_own = entry.name.startswith(f"{_PREFIX}{_host()}-")
                 if is_own or time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
                     lock = _lock(Path(entry.path))
@@ -123,7 +123,7 @@ def _lock(folder: Path) -> int:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        folder.stat()  # raises an error if the one who held the lock has removed it
+        folder.stat()  # raises an error if another process has removed it
     except BaseException:
         os.close(handle)
         raise

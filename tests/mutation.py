@@ -200,9 +200,7 @@ def test(path: Path, tree: ast.Module, tests: tuple[str, ...], seconds: int) -> 
     """Run the tests on a tree in a forked process; return whether all pass, and the CPU seconds."""
     process = os.fork()
     if not process:
-        resource.setrlimit(
-            resource.RLIMIT_CPU, (seconds, seconds)
-        )  # not the time of the clock: the machine may be busy
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # CPU time: the machine may be busy
         signal.alarm(30 * seconds)  # for mutants that wait for ever
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
