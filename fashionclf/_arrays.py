@@ -17,8 +17,10 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
         ValueError: If it is a masked array that hides values.
         TypeError: If it cannot be read.
     """
+    kinds = set(map(type, value)) if isinstance(value, list | tuple) else ()  # far fewer than the labels in a list
     try:
-        hidden = _hides_values(value) or (_may_hold_masks(value) and any(map(_hides_values, value)))
+        rows = value if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds) else ()
+        hidden = any(map(np.ma.is_masked, (value, *rows)))
         array = None if hidden else np.asarray(value)
     except Exception as error:
         raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
@@ -28,13 +30,3 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
             "out."
         )
     return array
-
-
-def _may_hold_masks(value: Any) -> bool:
-    return isinstance(value, list | tuple) and any(
-        issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, value))
-    )
-
-
-def _hides_values(value: Any) -> bool:
-    return isinstance(value, np.ma.MaskedArray) and bool(np.ma.getmaskarray(value).view(bool).any())

@@ -109,7 +109,6 @@ def check_seed(seed: Any) -> int | None:
     return check_count(seed, "seed", minimum=0, maximum=2**32 - 1)
 
 
-# A `Path` of a URL has one slash.
 def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
     """Return `path` as a `Path`, with the file name ending demanded by `suffix`. It need not exist."""
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
@@ -211,12 +210,7 @@ def check_each(values: Any, name: str, count: int, of: str = "images") -> tuple[
 def check_rows(part: Any, name: str, count: int) -> slice | NDArray[Any]:
     """Return a slice, a mask `(count,)` or positions `(n,)` of `count` rows."""
     if isinstance(part, slice):
-        try:
-            return slice(*part.indices(count)) if part.step is None or part.step > 0 else part
-        except TypeError as error:
-            raise TypeError(
-                f"`{name}`: the bounds of a slice must be integers or None. Received: {shown(part)}"
-            ) from error
+        return part
     array = as_array(part, name)
     if not array.size and array.dtype.kind == "f":  # such as `np.array([])`
         array = array.astype(np.int64)

@@ -85,9 +85,9 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
     for name in checked:  # the cache below needs hashable names
         if not isinstance(name, str):
             raise TypeError(f"`class_names` must be strings. Received: {shown(name)} ({type(name).__name__})")
-    checked = _distinct_names(checked)
     if not checked:
         raise ValueError("`class_names` is empty; give at least one name.")
+    checked = _distinct_names(checked)
     if num_classes is not None and len(checked) != num_classes:
         raise ValueError(
             f"`class_names` has {len(checked)} names but there are {num_classes} classes: received {listed(checked)}."
@@ -98,23 +98,17 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
 @functools.lru_cache(maxsize=64)  # the names of every prediction are checked
 def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
     checked = tuple(check_text(name, "class_names") for name in names)
-    twice = _first_twice(checked)
-    if twice is not None:
-        raise ValueError(f"`class_names` holds {shown(twice)} more than once; each class needs its own name.")
-    meaning = meaning_of(checked)
-    twice = None if meaning is None else _first_twice(meaning)
-    if meaning is not None and twice is not None:
-        same = [name for name, each in zip(checked, meaning, strict=True) if each == twice]
+    meaning = meaning_of(checked) or checked
+    most, count = Counter(meaning).most_common(1)[0]
+    if count > 1:
+        same = [name for name, each in zip(checked, meaning, strict=True) if each == most]
+        if len(set(same)) == 1:
+            raise ValueError(f"`class_names` holds {shown(same[0])} more than once; each class needs its own name.")
         raise ValueError(
             f"`class_names` names one class in two languages: {listed(same)}. Give it one name, and its images one "
             "label."
         )
     return checked
-
-
-def _first_twice(names: Iterable[str]) -> str | None:
-    """Return the first of some names that occurs more than once, or None."""
-    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:

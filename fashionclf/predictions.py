@@ -1,7 +1,8 @@
 """Class names with probabilities: what `Trainer.predict` returns."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -170,7 +171,7 @@ class Predictions(Sequence[Prediction]):
         self.doubts: tuple[tuple[str, ...], ...] = ((),) * len(array)
         if doubts is not None:
             given = check_each(doubts, "doubts", len(array), "predictions")
-            self.doubts = tuple(tuple(each) if isinstance(each, Iterable) else (each,) for each in given)
+            self.doubts = tuple(map(tuple, given))
 
     @property
     def labels(self) -> IntArray:
@@ -204,8 +205,8 @@ class Predictions(Sequence[Prediction]):
                 "Predictions are indexed by image: with an integer, a slice, a mask or an array of integers. For "
                 f"columns index `probabilities`. Received: {shown(index)}"
             )
-        if type(index) is int or (hasattr(index, "__index__") and not np.ndim(index)):
-            position = index if type(index) is int else check_count(index, "index", minimum=-(2**31))
+        if hasattr(index, "__index__") and not getattr(index, "ndim", 0):
+            position = operator.index(index)
             if not -len(self) <= position < len(self):
                 raise IndexError(f"There are {len(self)} predictions, none at {position}.")
             source = None if self.sources is None else self.sources[position]

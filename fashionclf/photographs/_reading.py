@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import stat
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ import numpy as np
 
 from fashionclf._images import as_numeric_array, check_pixels
 from fashionclf._types import PhotographLike
-from fashionclf._validation import check_path
+from fashionclf._validation import check_path, check_regular_file
 from fashionclf._warnings import ignored
 from fashionclf.photographs._decoding import SUFFIXES, WORKING_SIZE, RawImage, clear_errors, decode, unreadable
 from fashionclf.photographs._memory import BUDGET, LARGE, LIMIT, memory_of
@@ -117,12 +116,9 @@ def is_folder(path: Path) -> bool:
 def _read_path(path: Path) -> RawImage:
     name = repr(str(path))
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # reading a pipe may never end
-            kind = "folder" if stat.S_ISDIR(mode) else "pipe or a device"
-            raise ValueError(f"{name} is a {kind}, expected one image. Pass the path of a file.")
+        check_regular_file(path, "one image")
         file = path.open("rb")
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         raise FileNotFoundError(f"There is no image {name} (working folder: {str(Path.cwd())!r}).") from None
     except OSError as error:
         raise unreadable(error, name) from error
