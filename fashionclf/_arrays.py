@@ -1,4 +1,4 @@
-"""What a caller passed as an array: read in one place, so that nothing is read through a mask."""
+"""Arguments as arrays. All are read here, so that no value hidden by a mask is used."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 def as_array(value: Any, name: str) -> NDArray[Any]:
-    """Return what a caller passed as an array, which may share memory with it.
+    """Return an argument as an array, which may share memory with it.
 
     Args:
         value: An array, a tensor, or a nested list.
-        name: Of the argument, for error messages.
+        name: The name of the argument, for error messages.
 
     Raises:
-        ValueError: If it is a masked array that hides values: reading the values below the mask would use them.
+        ValueError: If it is a masked array that hides values.
         TypeError: If it cannot be read.
     """
     try:

@@ -1,7 +1,7 @@
 """Doubts about images: blank, nearly black, a negative, or none of the classes; and the warning that names them.
 
-What is predicted is examined image by image (`doubts_of`). What is trained or measured on is examined as a whole
-(`warn_of_doubtful_set`), which costs next to nothing for a whole data set.
+`predict` examines each image (`doubts_of`). Images for training and evaluation are examined as a set
+(`warn_of_doubtful_set`), which takes about a millisecond.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ class DoubtfulImageWarning(UserWarning):
 
 @contextlib.contextmanager
 def without_doubts() -> Iterator[None]:
-    """Warn of no doubts meanwhile: the caller has been warned already, or the images look odd on purpose."""
+    """Turn these warnings off: the caller has been warned already, or the images look odd on purpose."""
     token = _SILENT.set(True)
     try:
         yield
@@ -112,7 +112,7 @@ def doubts_of(images: FloatArray) -> tuple[Doubts, ...]:
 def warn_of_doubtful_set(images: ImageArray, name: str) -> None:
     """Warn, at the caller's line, if checked images are nearly black as a whole, or most of them look like negatives.
 
-    Images of a single value each are no mistake of scale, but what tests and examples are made of.
+    Images of one value each, as in tests and examples, are not a mistake of scale.
     """
     if _SILENT.get():
         return
@@ -120,7 +120,7 @@ def warn_of_doubtful_set(images: ImageArray, name: str) -> None:
     dark = _DARK * top / 255
     rows = images.reshape(-1, NUM_PIXELS)
     sample = rows[:: -(-len(rows) // _EXAMINED)]
-    # All are read only where no image of the sample has a bright pixel.
+    # All images are read only if the sample has no bright pixel.
     if sample.max() < dark and (sample != sample[:, :1]).any() and (brightest := rows.max()) < dark:
         cause = (
             "`images * 255` if they are masks of zeros and ones, or rescaled to 0..255"
@@ -131,8 +131,8 @@ def warn_of_doubtful_set(images: ImageArray, name: str) -> None:
         problem = f"{what}. Pass {cause}."
     elif _are_negatives(sample, LIGHT * top / 255).mean() > 0.5:
         problem = (
-            f"Most images of `{name}` have a light background, as negatives have: the data set's, and photographs once "
-            "they are read, show the garment bright on black. Pass `255 - images` (`1 - images` of floats)."
+            f"Most images of `{name}` look like negatives, with a light background. Expected a bright garment on "
+            "black, as in the data set. Pass `255 - images`, or `1 - images` for floats."
         )
     else:
         return

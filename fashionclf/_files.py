@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and members of zip archives that are read up to a bound.
+"""Files that are written completely or not at all, and members of zip archives that are read up to a limit.
 
 Needs the standard library only, so that exported models and data sets are read without TensorFlow.
 """
@@ -25,14 +25,14 @@ if sys.platform != "win32":
 _PREFIX: Final = ".fashionclf-"
 _DAY: Final = 24 * 3600.0  # seconds
 
-# Why a disk does not take a file. Libraries in C (HDF5, TensorFlow) pass on the text of a reason, not its number.
+# Reasons why a file cannot be written. Libraries in C (HDF5, TensorFlow) give the text of a reason, not its number.
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REASONS: Final = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _CANNOT_FLUSH: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)  # some network file systems
 
-# What `zipfile` raises for an archive that is not whole; a KeyError for a member that is missing.
+# What `zipfile` raises for a damaged archive; a KeyError for a missing member.
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, KeyError)
-_BOUNDED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of the others, `zipfile` unpacks gigabytes at once
+_BOUNDED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # for the others, `zipfile` unpacks gigabytes at once
 
 
 # -- writing --------------------------------------------------------------------------------------
@@ -40,18 +40,18 @@ _BOUNDED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of the others, `
 
 @contextlib.contextmanager
 def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
-    """Give a temporary path to write a file or a folder to; when the block ends, put it in place in one step.
+    """Give a temporary path for a file or a folder, and move it into place in one step when the block ends.
 
-    Readers see the old file or the new one, never a part, even if the computer stops. If the block raises an error,
-    the old file stays. What a killed process left beside `path` is removed.
+    Readers see the old file or the new one, never a part, even if the computer stops. The old file stays if the block
+    raises an error. Temporary folders of killed processes are removed.
 
     Args:
-        path: What is to be written. Its folder exists.
-        what: How an error calls it, such as "The classifier file".
+        path: The file or folder to write. Its parent exists.
+        what: Its name in errors, such as "The classifier file".
 
     Raises:
-        OSError: If it cannot be written: of the kind that the reason has (`PermissionError`), with `path` and, if the
-            disk is full, what is free on it. Errors about anything else pass through.
+        OSError: If it cannot be written, with `path`; `PermissionError` and other kinds stay. If the disk is full, the
+            message has the free space. Errors about anything else pass through.
     """
     with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
         part = folder / path.name
@@ -64,7 +64,7 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def disk_errors_of(path: Path, what: str) -> Iterator[None]:
-    """Turn errors of the disk, also in the words of a library, into one OSError about `path`, as `replacing` does."""
+    """Turn errors of the disk, including those that libraries raise, into one OSError about `path`."""
     try:
         yield
     except Exception as error:
@@ -76,10 +76,10 @@ def disk_errors_of(path: Path, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Give a new hidden folder in `parent`, and first remove what killed processes left there.
+    """Give a new hidden folder in `parent`. First remove those of killed processes.
 
-    A living process holds a lock on its folder, which ends with it. Other computers may not see the lock, so that
-    folders of other computers are left alone for a day.
+    A process holds a lock on its folder until it ends. Other computers may not see the lock, so their folders are left
+    alone for a day.
     """
     _remove_leftovers(parent)
     while True:
@@ -87,9 +87,9 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
         try:
             lock = _lock(folder)
         except (BlockingIOError, FileNotFoundError):
-            continue  # another process took it for a leftover, in the moment before it was locked
+            continue  # another process removed it before it was locked
         except OSError:
-            lock = None  # a file system without locks, on which nobody removes leftovers either
+            lock = None  # a file system without locks, where no process removes leftovers
         try:
             yield folder
         finally:
@@ -104,7 +104,7 @@ def _remove_leftovers(parent: Path) -> None:
         for entry in entries:
             if not (entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)):
                 continue
-            with contextlib.suppress(OSError):  # it is in use, has just gone, or belongs to another user
+            with contextlib.suppress(OSError):  # it is in use, has just been removed, or belongs to another user
                 is_own = entry.name.startswith(f"{_PREFIX}{_host()}-")
                 if is_own or time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
                     lock = _lock(Path(entry.path))
@@ -124,7 +124,7 @@ def _lock(folder: Path) -> int:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        folder.stat()  # raises an error if the one who held the lock has removed it
+        folder.stat()  # raises an error if another process has removed it
     except BaseException:
         os.close(handle)
         raise
@@ -132,7 +132,7 @@ def _lock(folder: Path) -> int:
 
 
 def _flush(part: Path) -> None:
-    """Make sure that the content of a file or a folder is on the disk before its name is."""
+    """Write the content of a file or a folder to the disk before its name."""
     for path in (*(part.rglob("*") if part.is_dir() else ()), part):
         _flush_one(path)
 
@@ -203,7 +203,7 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """Return a member of a zip archive, of at most `limit` bytes, whatever its header says.
 
     Raises:
-        ValueError: If the member is longer, or compressed in a way that cannot be bounded.
+        ValueError: If the member is longer, or its compression method has no limit on memory.
     """
     member = archive.getinfo(name)
     if member.compress_type not in _BOUNDED:
@@ -216,10 +216,10 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 
 def read_json(content: bytes | str) -> Any:
-    """Return the value of a JSON text.
+    """Parse a JSON text.
 
     Raises:
-        ValueError: If it is not JSON, or too deep to be read.
+        ValueError: If it is not JSON, or is nested too deeply.
     """
     try:
         return json.loads(content)

@@ -93,7 +93,7 @@ class LabelledStream:
     def number_of_batches(self, otherwise: str = "") -> int:
         """Return the number of batches. A data set that does not know it is read once to count them.
 
-        `otherwise` is what the caller can do besides, if the stream has no end or does not know its length.
+        `otherwise`: what else the caller can do, for messages about streams without an end or a length.
         """
         self.stream.check_end(otherwise)
         return self.stream.count(otherwise)

@@ -92,7 +92,7 @@ class Stream:
     def count(self, otherwise: str = "") -> int:
         """Return the number of elements; a `tf.data.Dataset` that does not know it is read once.
 
-        `otherwise` is what the caller can do besides, for the warning if that takes long.
+        `otherwise`: what else the caller can do, for the warning if counting takes long.
         """
         length = self.length
         if length is not None:

@@ -22,12 +22,12 @@ def first_line(error: BaseException | str) -> str:
 
 
 def cut(text: str, limit: int = 100) -> str:
-    """Return the beginning of a text that is longer than `limit` characters."""
+    """Return a text, shortened to `limit` characters."""
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 def shown(value: object, limit: int = 100) -> str:
-    """Return the `repr` of a value as messages repeat it."""
+    """Return the `repr` of a value for a message, shortened."""
     try:
         return cut(repr(value), limit)
     except Exception:  # of an integer with more than 4,300 digits, or of a class whose `__repr__` fails
@@ -35,7 +35,7 @@ def shown(value: object, limit: int = 100) -> str:
 
 
 def listed(values: Iterable[object], limit: int = 1000) -> str:
-    """Return values as messages list them: the first of them, where they take more than `limit` characters."""
+    """Return values as messages list them: only the first ones if they take more than `limit` characters."""
     given = [shown(value, 60) for value in values]
     ends = itertools.accumulate(len(each) + 2 for each in given)
     count = max(1, sum(end <= limit + 2 for end in ends))

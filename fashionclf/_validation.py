@@ -141,11 +141,11 @@ def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
 
 
 def check_regular_file(path: Path, what: str) -> None:
-    """Raise an error unless `path` is a file that can be read to its end: a pipe or a device may wait for ever.
+    """Raise an error unless `path` is a regular file: reading a pipe or a device may never end.
 
     Args:
         path: The path.
-        what: What is expected there, such as "a classifier file".
+        what: The expected kind of file, such as "a classifier file".
     """
     mode = _mode(path)
     if mode is None:
@@ -156,7 +156,7 @@ def check_regular_file(path: Path, what: str) -> None:
 
 
 def check_new_file(path: Any, name: str, suffix: str) -> Path:
-    """Return the path of a file to write: its folder exists, and nothing else has its name. Links are followed."""
+    """Return the path of a file to write: in an existing folder, and no folder, pipe or device itself."""
     checked = check_path(path, name, suffix=suffix)
     mode = _mode(checked)
     if mode is not None and stat.S_ISDIR(mode):
@@ -170,7 +170,7 @@ def check_new_file(path: Any, name: str, suffix: str) -> Path:
 
 
 def _mode(path: Path) -> int | None:
-    """Return what `path` is, None if there is nothing; `Path.is_file` would hide a missing permission."""
+    """Return the file mode of `path`, None if it does not exist. `Path.is_file` would hide a missing permission."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -182,7 +182,7 @@ def _mode(path: Path) -> int | None:
 
 
 def check_text(value: Any, name: str) -> str:
-    """Return a short text on one line, as names of classes and models are."""
+    """Return a short text on one line, such as the name of a class or a model."""
     if not isinstance(value, str):
         raise TypeError(f"`{name}` must be a string. Received: {shown(value)} ({type(value).__name__})")
     if not value.strip():

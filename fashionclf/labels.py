@@ -82,7 +82,7 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
     if isinstance(names, str | bytes) or not isinstance(names, Iterable):
         raise TypeError(f"`class_names` must be a sequence of strings. Received: {shown(names)}")
     checked = tuple(names)
-    for name in checked:  # before they are looked up in a cache, which takes only what can be hashed
+    for name in checked:  # the cache below needs hashable names
         if not isinstance(name, str):
             raise TypeError(f"`class_names` must be strings. Received: {shown(name)} ({type(name).__name__})")
     checked = _distinct_names(checked)
@@ -95,7 +95,7 @@ def check_class_names(names: Any, num_classes: int | None = None) -> tuple[str, 
     return checked
 
 
-@functools.lru_cache(maxsize=64)  # every prediction has its names checked
+@functools.lru_cache(maxsize=64)  # the names of every prediction are checked
 def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
     checked = tuple(check_text(name, "class_names") for name in names)
     twice = _first_twice(checked)

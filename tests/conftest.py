@@ -24,7 +24,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the option
 def pytest_cmdline_main(config):
-    """Run all tests in two processes, unless `-n` says otherwise. A file or two are quicker in one."""
+    """Run the whole suite in two processes, unless `-n` is given. A few files are faster in one."""
     option = config.option
     is_worker = hasattr(config, "workerinput")  # one process of pytest-xdist: it must not start more
     everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not option.keyword

@@ -1,13 +1,13 @@
-"""Mutation testing: each mutant is one small change of a module; the tests of that module must notice it.
+"""Mutation testing: a mutant is a module with one small change, at which a test of that module must fail.
 
-    python tests/mutation.py                                   # every mutant of every room: minutes on one core
-    python tests/mutation.py predictions --sample 50 --seed 1  # 50 of one room
+    python tests/mutation.py                                   # every mutant of every target: minutes on one core
+    python tests/mutation.py predictions --sample 50 --seed 1  # 50 of one target
 
-A mutant is made from the syntax tree and tested in a process of its own, which is forked after the libraries are
-imported and before the package is. Mutants that live are printed; docs/reliability.md says why they may.
+A mutant is a changed syntax tree. Its tests run in a process of their own, which is forked after the libraries are
+imported and before the package is. Survivors are printed; docs/reliability.md gives the reasons.
 
-No library did: mutmut 3 leaves out decorated functions (properties, `@override`), and neither it nor cosmic-ray removes
-a `raise`. Words of messages are not mutated.
+No library fits: mutmut 3 skips decorated functions (properties, `@override`), and neither it nor cosmic-ray removes a
+`raise`. Words of messages are not mutated.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Each room: its module, the tests that must kill its mutants, and what is imported before forking.
+# Each target: its module, the tests that must kill its mutants, and what is imported before forking.
 NUMPY = ("pytest", "numpy", "hypothesis.extra.numpy")
-ROOMS = {
+TARGETS = {
     "preprocessing": (
         "fashionclf/preprocessing.py",
         ("tests/test_preprocessing.py", "fashionclf/preprocessing.py"),
@@ -73,7 +73,7 @@ CONDITIONS = (ast.If, ast.IfExp, ast.While)
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
-    """What may stand in the place of a node."""
+    """The replacements of a node."""
     match node:
         case ast.Compare(ops=[operation]):
             for other in COMPARISONS[type(operation)]:
@@ -131,7 +131,7 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def places(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None]]:
-    """Every place of a tree that holds a node: its parent, the field and, in a list, the index."""
+    """Every node of a tree that may change: its parent, the field and, in a list, the index."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list", "format_spec", "bases", "type_params"):
             continue
@@ -156,7 +156,7 @@ def _means_nothing(node: ast.AST) -> bool:
 
 
 def mutants(source: str) -> Iterator[tuple[str, ast.Module]]:
-    """Every mutant of a module: what was changed, and the tree."""
+    """Every mutant of a module: the change in words, and the tree."""
     tree = ast.parse(source)
     for parent, field, i in places(tree):
         value = getattr(parent, field)
@@ -197,11 +197,11 @@ class Mutated(importlib.machinery.SourceFileLoader):
 
 
 def test(path: Path, tree: ast.Module, tests: tuple[str, ...], seconds: int) -> tuple[bool, float]:
-    """Run the tests on a tree in a forked process: whether all pass, and the seconds of computing time."""
+    """Run the tests on a tree in a forked process; return whether all pass, and the CPU seconds."""
     process = os.fork()
     if not process:
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # a busy machine is no reason to die
-        signal.alarm(30 * seconds)  # what waits for ever
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # CPU time: the machine may be busy
+        signal.alarm(30 * seconds)  # for mutants that wait for ever
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
@@ -232,18 +232,18 @@ def _pytest(tests: tuple[str, ...]) -> int:
     return pytest.main([*tests, *OPTIONS])
 
 
-def run(room: str, sample: int | None, seed: int) -> tuple[int, int]:
-    """Test the mutants of a room, print those that live, and return how many there were and how many were killed."""
-    name, tests, libraries = ROOMS[room]
+def run(target: str, sample: int | None, seed: int) -> tuple[int, int]:
+    """Test the mutants of a target, print the survivors, and return the numbers of mutants and of killed ones."""
+    name, tests, libraries = TARGETS[target]
     path, start = ROOT / name, time.monotonic()
     for library in libraries:
         importlib.import_module(library)
     source = path.read_text(encoding="utf-8")
     passed, used = test(path, ast.parse(source), tests, 600)
     if not passed:
-        raise RuntimeError(f"The tests of {room} fail without a mutant: {' '.join(tests)}")
+        raise RuntimeError(f"The tests of {target} fail without a mutant: {' '.join(tests)}")
     if test(path, ast.parse("raise ImportError"), tests, 600)[0]:
-        raise RuntimeError(f"{name} is not what the tests of {room} import.")
+        raise RuntimeError(f"{name} is not what the tests of {target} import.")
     seconds = round(5 + 5 * used)
     chosen = list(mutants(source))
     if sample is not None and sample < len(chosen):
@@ -255,24 +255,26 @@ def run(room: str, sample: int | None, seed: int) -> tuple[int, int]:
         else:
             killed += 1
     print(
-        f"| {room} | {len(chosen)} | {killed} | {killed / len(chosen):.1%} | {time.monotonic() - start:.0f} |",
+        f"| {target} | {len(chosen)} | {killed} | {killed / len(chosen):.1%} | {time.monotonic() - start:.0f} |",
         flush=True,
     )
     return len(chosen), killed
 
 
 def main() -> None:
-    """Read the command line and run the rooms."""
+    """Read the command line and run the targets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rooms", nargs="*", metavar="room", choices=[*ROOMS, []], help=f"default: {' '.join(ROOMS)}")
-    parser.add_argument("--sample", type=int, help="number of mutants of each room; default: all")
+    parser.add_argument(
+        "targets", nargs="*", metavar="target", choices=[*TARGETS, []], help=f"default: {' '.join(TARGETS)}"
+    )
+    parser.add_argument("--sample", type=int, help="number of mutants of each target; default: all")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # for speed
-    counts = [run(room, options.sample, options.seed) for room in options.rooms or ROOMS]
+    counts = [run(target, options.sample, options.seed) for target in options.targets or TARGETS]
     total, killed = map(sum, zip(*counts, strict=True))
     print(f"{killed} of {total} mutants killed: {killed / total:.1%}")
 

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and read up to a bound."""
+"""Files are written completely or not at all, and read up to a limit."""
 
 import contextlib
 import errno
@@ -28,7 +28,7 @@ def write(path, error, what="The file"):
 
 
 def close_badly(path):
-    """Raise an error of a full disk, which a second error masks: an archive cannot be closed while it is written to."""
+    """Raise an error of a full disk that a second error masks: an archive with an open member cannot be closed."""
     with replacing(path) as part, zipfile.ZipFile(part, "w") as archive:
         archive.open("member", "w")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

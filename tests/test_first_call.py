@@ -1,6 +1,6 @@
-"""Every public name as the first call of a process: nothing that other tests have imported or computed helps it.
+"""Every public name as the first call of a process, without anything that other tests have imported or computed.
 
-A name that needs no TensorFlow, and a few that do, run in a new Python. The others run in forks of one that has
+Names that need no TensorFlow, and a few that do, run in a new Python. The others run in forks of a process that has
 imported TensorFlow and Keras; `samples/fresh.py` says what is fresh there. Warnings are errors. The working folder is
 another one, with photographs and classifiers.
 """

@@ -1,7 +1,7 @@
 """Every public function and method with odd values in place of each argument.
 
 Each call either gives a result, or raises an error that its documentation names, in one short message of ours. It
-changes no argument and warns of nothing that is not ours. `tests/samples/public_calls.py` has the calls.
+changes no argument, and gives only our own warnings. `tests/samples/public_calls.py` has the calls.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ IN_THEIR_OWN_WORDS = ("sklearn.",)  # scikit-learn checks arrays first: its mess
 
 
 class Checked(Exception):  # noqa: N818  # it is no error
-    """All checks have passed, and what comes next takes long."""
+    """All checks have passed; the slow work would begin here."""
 
 
 def stop(*_arguments, **_options):

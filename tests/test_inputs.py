@@ -1,4 +1,4 @@
-"""What callers pass as arrays, labels and names, where it is most likely another thing than they mean."""
+"""Arrays, labels and names that probably are not what the caller means."""
 
 import re
 import warnings
@@ -65,7 +65,7 @@ def test_a_split_is_doubted_when_it_is_made_and_not_again(small_trainer):
     with pytest.warns(fc.DoubtfulImageWarning, match="`images`"):
         split = fc.Split(MASKS, LABELS)
     small_trainer().evaluate(split[:10])  # any warning is an error here
-    with pytest.warns(fc.DoubtfulImageWarning, match="negatives have"):
+    with pytest.warns(fc.DoubtfulImageWarning, match="look like negatives"):
         fc.Split(255 - MASKS * 200, LABELS)
 
 

@@ -30,6 +30,7 @@ def test_builders_leave_global_random_states_alone():
     assert states() == before
 
 
+@pytest.mark.slow
 def test_channels_first_as_the_global_setting():
     run("""
         import keras, tempfile
@@ -66,6 +67,7 @@ def test_nothing_configures_logging_or_warnings():
     assert "mine heard" in printed
 
 
+@pytest.mark.slow
 def test_downstream_tests_may_turn_warnings_into_errors():
     run(
         """

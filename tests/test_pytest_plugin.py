@@ -73,6 +73,7 @@ def test_a_session_with_a_fake_trainer_loads_no_tensorflow(tmp_path):
     assert "imported: ['numpy']" in output
 
 
+@pytest.mark.slow
 def test_that_check_can_fail(tmp_path):
     output = session(tmp_path, test_tags=WITH_REAL)
     assert "1 passed" in output

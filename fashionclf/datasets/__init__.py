@@ -6,4 +6,4 @@ from fashionclf.datasets._split import Dataset, Split
 __all__ = ["Dataset", "Split", "load_data"]
 
 for _name in __all__:
-    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module
+    globals()[_name].__module__ = __name__  # a pickle must name the public module

@@ -25,7 +25,7 @@ def download(source: Source, folder: Path) -> None:
 
     Raises:
         MirrorError: If no mirror delivered an intact copy of a file.
-        OSError: If `folder` cannot be made or written: with its name and what is free on that disk.
+        OSError: If `folder` cannot be written, with its path and, if the disk is full, the free space.
     """
     needed = [file for file in source.files if read_file(folder, file)[0] is None]
     if not needed:
@@ -46,7 +46,7 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
     """Fetch every needed file into `folder`, asking the mirrors in turn."""
     from fashionclf.datasets._mirror import (
         MirrorFaultError,
-    )  # here: an exported model starts without it in half the time
+    )  # imported here: without it, an exported model starts in half the time
 
     arrived: dict[str, Path] = {}
     attempts = []
@@ -63,7 +63,7 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
             except MirrorFaultError as error:
                 attempts.append(f"{mirror + path.name} answered: {error}")
                 if not error.may_have_others:
-                    break  # its other files would only cost as many waits
+                    break  # each other file would wait as long
             else:
                 arrived[file.name] = path
         if len(arrived) == len(needed):
@@ -72,7 +72,7 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
 
 
 def _transfer(url: str, path: Path, most: int) -> None:
-    """Download `url`, of at most so many bytes, to `path`."""
+    """Download `url`, at most `most` bytes, to `path`."""
     from fashionclf.datasets._mirror import received
 
     with contextlib.closing(received(url, most)) as parts, path.open("wb") as file:

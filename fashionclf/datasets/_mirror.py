@@ -1,4 +1,4 @@
-"""What one mirror sends, within bounds: it may be slow, endless, or no good at all."""
+"""Downloads from one mirror, with limits on time and size: it may be slow, endless or wrong."""
 
 import contextlib
 import functools
@@ -25,8 +25,8 @@ from typing_extensions import override
 from fashionclf._text import first_line
 
 TIMEOUT: Final = 20.0  # seconds that a mirror may stay silent; without a limit, urllib would wait for ever
-PATIENCE: Final = 30.0  # seconds before it is asked how fast it is
-SLOWEST: Final = 20_000  # bytes a second, from then on
+PATIENCE: Final = 30.0  # seconds that a transfer may take, beside those of its bytes at the slowest speed
+SLOWEST: Final = 20_000  # bytes a second
 
 _CHUNK: Final = 1 << 16
 _OVERHEAD: Final = 1 << 17  # bytes of headers and of the answers that redirect
@@ -37,7 +37,7 @@ class MirrorFaultError(Exception):
 
     Args:
         reason: Why, in a few words.
-        may_have_others: Whether it is worth asking it for another file.
+        may_have_others: Whether it may still have the other files.
     """
 
     def __init__(self, reason: str, *, may_have_others: bool = False) -> None:
@@ -46,14 +46,14 @@ class MirrorFaultError(Exception):
 
 
 def received(url: str, most: int) -> Generator[bytes, None, None]:
-    """Give the content of `url` in parts; one line on standard error says so.
+    """Give the content of `url` in parts, and print one line on standard error.
 
     Args:
         url: An address of `http` or `https`. It may redirect to others.
         most: The largest size of the content.
 
     Raises:
-        MirrorFaultError: For whatever a mirror may do wrong.
+        MirrorFaultError: If the mirror does not deliver the file, for any reason.
     """
     bounds = _Bounds(most + _OVERHEAD)
     try:
@@ -66,7 +66,7 @@ def received(url: str, most: int) -> Generator[bytes, None, None]:
     except HTTPError as error:
         error.close()
         raise MirrorFaultError(first_line(f"HTTP {error.code} {error.reason}"), may_have_others=True) from error
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: an address or number that makes no sense
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a malformed address or number
         raise MirrorFaultError(_reason(error)) from error
 
 
@@ -78,7 +78,7 @@ def _reason(error: BaseException) -> str:
 
 
 class _Bounds:
-    """How much may still come, and until when: for all redirects of one transfer together.
+    """The limits of one transfer on bytes and time, with all its redirects.
 
     Args:
         most: The largest number of bytes.
@@ -90,17 +90,17 @@ class _Bounds:
         self._started = time.monotonic()
 
     def add(self, count: int) -> None:
-        """Count bytes that have come."""
+        """Count received bytes."""
         self._count += count
         self.expect(0)
 
     def expect(self, count: int) -> None:
-        """Refuse what would be too much."""
+        """Raise an error if `count` more bytes would be too many."""
         if self._count + count > self._most:
-            raise OSError(f"it sends more than the {self._most / 1e6:.1f} MB that were to be expected")
+            raise OSError(f"it sends more than the {self._most / 1e6:.1f} MB that were expected")
 
     def seconds_left(self) -> float:
-        """Return how long the next bytes may take; raise an error if there is no time left."""
+        """Return the seconds that are left; raise an error if there are none."""
         left = self._started + PATIENCE + self._count / SLOWEST - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"it sends less than {SLOWEST / 1000:g} kB a second")
@@ -108,7 +108,7 @@ class _Bounds:
 
 
 class _Stream(io.RawIOBase):
-    """The bytes of a connection within bounds. The timeout of a socket bounds each silence only, and not the whole."""
+    """A connection with these limits. The timeout of a socket limits each silence only, not the transfer."""
 
     def __init__(self, sock: Any, bounds: _Bounds) -> None:
         self._socket = sock
@@ -125,7 +125,7 @@ class _Stream(io.RawIOBase):
         try:
             count: int = self._raw.readinto(buffer)
         except TimeoutError:
-            self._bounds.seconds_left()  # says so if the whole took too long, and not this silence
+            self._bounds.seconds_left()  # raises an error if the whole transfer took too long
             raise
         self._bounds.add(count)
         return count
@@ -137,7 +137,7 @@ class _Stream(io.RawIOBase):
 
 
 class _Response(HTTPResponse):
-    """An answer that is read within bounds, its headers too."""
+    """A response with these limits, also for its headers."""
 
     def __init__(self, bounds: _Bounds, sock: Any, **options: Any) -> None:
         super().__init__(sock, **options)
@@ -146,7 +146,7 @@ class _Response(HTTPResponse):
 
 
 def _opener(bounds: _Bounds) -> OpenerDirector:
-    """Return what opens addresses of the web, and no files or other schemes that a mirror might redirect to."""
+    """Return an opener for http and https only: a mirror may redirect to files or other schemes."""
 
     def connection(kind: type[HTTPConnection], *args: Any, **options: Any) -> HTTPConnection:
         made = kind(*args, **options)

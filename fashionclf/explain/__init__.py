@@ -9,4 +9,4 @@ from fashionclf.explain._grad_cam import grad_cam
 __all__ = ["feature_maps", "grad_cam", "kernels"]
 
 for _name in __all__:
-    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module
+    globals()[_name].__module__ = __name__  # a pickle must name the public module

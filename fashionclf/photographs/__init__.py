@@ -20,4 +20,4 @@ __all__ = [
 ]
 
 for _name in __all__:
-    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module
+    globals()[_name].__module__ = __name__  # a pickle must name the public module

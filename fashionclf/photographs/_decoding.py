@@ -1,4 +1,4 @@
-"""From an image that pillow has opened to a working copy: colours and opacity, upright, not large."""
+"""From an image that pillow has opened to a working copy: upright and small, with colours and opacity."""
 
 import contextlib
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _ORIENTATION: Final = 0x0112  # in EXIF
 
 
 class RawImage(NamedTuple):
-    """An image as it is worked on, its longest edge at most `WORKING_SIZE` pixels.
+    """A working copy of an image, its longest edge at most `WORKING_SIZE` pixels.
 
     `colours` is float32 `(h, w, 3)` from 0 to 255; `opacity` is float32 `(h, w)` in [0, 1], or None if all is opaque.
     """
@@ -44,7 +44,7 @@ class RawImage(NamedTuple):
 
 
 def unreadable(error: OSError, name: str) -> OSError:
-    """Return an error of the system in one sentence, as one of the documented kinds."""
+    """Return a system error as a documented one: an `OSError` or a `PermissionError` of one sentence."""
     kind = PermissionError if isinstance(error, PermissionError) else OSError
     sentence = kind(f"{name} cannot be read: {error.strerror}. Check its permissions, and the disk that it is on.")
     sentence.errno = error.errno
@@ -53,7 +53,7 @@ def unreadable(error: OSError, name: str) -> OSError:
 
 @contextlib.contextmanager
 def clear_errors(name: str) -> Iterator[None]:
-    """Say what is wrong with a file; pillow has a dozen kinds of exception for bytes that are not an image's."""
+    """Turn pillow's many exceptions for damaged files into errors that name the file."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -65,7 +65,7 @@ def clear_errors(name: str) -> Iterator[None]:
     except MemoryError as error:
         raise ValueError(f"{name} needs more memory than there is. Make it smaller.") from error
     except Exception as error:
-        if isinstance(error, OSError) and error.strerror:  # the disk's, not pillow's
+        if isinstance(error, OSError) and error.strerror:  # of the disk, not of pillow
             raise unreadable(error, name) from error
         raise ValueError(f"{name} is damaged or truncated, expected {_EXPECTED}: {error}") from error
 
@@ -94,7 +94,7 @@ def decode(image: "Image.Image", name: str) -> RawImage:
 
 
 def _shrunk(image: "Image.Image", top: int | None) -> "Image.Image":
-    """Return an image in colours; a large one made smaller band by band, so that it is in memory only once."""
+    """Return an image in colours. A large one is reduced in bands, so that memory holds it only once."""
     from PIL import Image
 
     longest = max(image.size)

@@ -17,7 +17,7 @@ from fashionclf.photographs._decoding import SUFFIXES, unreadable
 from fashionclf.photographs._many import OnError, check_on_error, read_many
 from fashionclf.photographs._reading import is_folder
 
-# What systems put beside photographs. Names that begin with a dot are left out anyway.
+# Files and folders that systems put beside photographs. Names with a leading dot are ignored anyway.
 _SYSTEM: Final = frozenset(
     name.casefold()
     for name in (
@@ -197,7 +197,7 @@ def photographs_in(folder: Path) -> tuple[list[Path], int]:
 def _images_in(folder: Path, *, deep: bool = True) -> tuple[list[Path], int, dict[Path, OSError]]:
     """Return the images in a folder, the number of other files, and the errors of folders that cannot be read.
 
-    What has the name of an image but is none, such as a link to nothing, counts as one: reading it says what is wrong.
+    A file with the suffix of an image counts as one, even a broken link: reading it gives the error.
     """
     errors: dict[Path, OSError] = {}
     images, others = [], 0

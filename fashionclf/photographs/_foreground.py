@@ -32,8 +32,8 @@ _PLAIN: Final = 4.5
 _COLOURED: Final = 0.5
 
 
-# What is narrower than this share of its length, and has one colour in this share of its pixels, was drawn. Of 612
-# photographs of garments none is so narrow, of MNIST's digits most are.
+# A drawing has strokes narrower than the first share of its length, and one colour in the second share of its pixels.
+# None of 612 photographs of garments has such strokes; most of MNIST's digits have.
 _NARROW: Final = 0.2
 
 
@@ -91,7 +91,7 @@ def scene_of(image: RawImage) -> Scene:
 
 
 def _stroke(colours: FloatArray, mask: NDArray[np.bool_]) -> float:
-    """Return the width of the lines of a drawing, as from a canvas to write digits on; 0 if it is none."""
+    """Return the stroke width of a drawing, such as a digit from a canvas; 0 if it is not a drawing."""
     if max(mask.shape) <= HEIGHT or not mask.any():
         return 0
     left, top, right, bottom = bounding_box(mask)

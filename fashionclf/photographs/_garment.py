@@ -82,7 +82,7 @@ def _probability(pixels: UInt8Array) -> FloatArray:
 
 @functools.cache
 def _weights() -> UInt8Array:
-    """Return the content of the file. OpenCV does not notice one wrong bit: it finds another garment, or crashes."""
+    """Return the content of the file. With one wrong bit, OpenCV finds another garment or crashes."""
     folder = files("fashionclf.photographs")
     content = folder.joinpath(NETWORK).read_bytes()
     if sha256_of(content) != folder.joinpath(f"{NETWORK}.sha256").read_bytes():

@@ -56,8 +56,8 @@ def read_many(
 ) -> list[Read | None]:
     """Read photographs on all cores, in order; None stands for one that is skipped.
 
-    Only what a model sees is kept, so memory does not grow with the number of photographs. A source may be an error:
-    that of a folder that cannot be read. `others` is the number of files beside them that are no images: messages and
+    Only what a model sees is kept, so memory does not grow with the number of photographs. A source may be the
+    error of an unreadable folder. `others` is the number of files beside them that are no images: messages and
     the progress line give it.
 
     Raises:

@@ -36,7 +36,7 @@ def _parts(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
 def without_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Remove specks by a majority vote of the pixels around, and thin lines (the joints of tiles) by an opening.
 
-    If most of it are lines, as of a drawing or in handwriting, they stay.
+    Lines stay if they are most of the mask, as in a drawing or in handwriting.
     """
     import cv2
 
@@ -49,7 +49,7 @@ def without_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def stroke_width(mask: NDArray[np.bool_]) -> float:
-    """Return how wide the lines of a mask are, in pixels; infinity if it falls into many parts, as dots do."""
+    """Return the stroke width of a mask in pixels; infinity if it has many separate parts, such as dots."""
     import cv2
 
     if len(_parts(mask)[1]) > _STROKES:

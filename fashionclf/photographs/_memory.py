@@ -1,4 +1,4 @@
-"""How much memory it takes to decode an image file: a bound for one, and one for all that are decoded at once."""
+"""The memory that decoding takes: an estimate for an image file, and a limit for all files that are decoded at once."""
 
 import contextlib
 import os
@@ -25,11 +25,11 @@ _DECODERS: Final = {"AVIF": 6, "BMP": 2, "HEIF": 6, "WEBP": 12}
 
 
 def memory_of(image: "Image.Image", pixels: int, file_size: int) -> int:
-    """Return about how many bytes it takes to decode an image that pillow has opened.
+    """Return about how many bytes decoding takes, for an image that pillow has opened.
 
     Args:
         image: The image, not loaded, after `draft`.
-        pixels: How many it had before.
+        pixels: Its number of pixels before `draft`.
         file_size: In bytes.
     """
     needed = image.width * image.height * _MODES.get(image.mode, 4)
@@ -43,7 +43,7 @@ def memory_of(image: "Image.Image", pixels: int, file_size: int) -> int:
 
 
 def _coefficients(image: Any, pixels: int) -> int:
-    """Return the bytes of the coefficients of a JPEG, which are all kept if there are several scans.
+    """Return the bytes of a JPEG's coefficients. All are kept in memory if there are several scans.
 
     They are 16 bits for each pixel of a colour, whatever the size to which the image is decoded.
     """
@@ -54,7 +54,7 @@ def _coefficients(image: Any, pixels: int) -> int:
 
 
 def _first_scan(file: Any) -> int:
-    """Return how many colours the first scan of a JPEG has, or 0 if its segments are not plain to see."""
+    """Return the number of colour components in the first scan of a JPEG, 0 if its segments cannot be read."""
     file.seek(2)
     while len(head := file.read(4)) == 4 and head[0] == 0xFF and 0xC0 <= head[1] < 0xFF:
         if 0xD0 <= head[1] <= 0xD9:  # without a length
@@ -75,7 +75,7 @@ def _strip(image: Any) -> int:
 
 
 class _Budget:
-    """Bytes that all threads of a process share; who asks first gets them first."""
+    """Memory that all threads of a process share, first come, first served."""
 
     def __init__(self) -> None:
         self.begin()
@@ -87,7 +87,7 @@ class _Budget:
 
     @contextlib.contextmanager
     def reserved(self, amount: int) -> Iterator[None]:
-        """Wait until `amount` bytes are free, or nobody has taken any, and take them."""
+        """Take `amount` bytes as soon as they are free, or no others are taken."""
         with self._turn, self._changed:
             self._changed.wait_for(lambda: not self._used or self._used + amount <= SHARED)
             self._used += amount
@@ -101,4 +101,4 @@ class _Budget:
 
 BUDGET: Final = _Budget()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=BUDGET.begin)  # threads that had taken some are not in that process
+    os.register_at_fork(after_in_child=BUDGET.begin)  # the threads that had taken some do not exist there

@@ -65,7 +65,7 @@ def read_photograph(source: PhotographLike) -> RawImage:
 
 
 def import_packages() -> None:
-    """Import pillow and OpenCV, before threads do: one thread at a time, or another one might see half of a module.
+    """Import pillow and OpenCV before threads need them, one thread at a time: no thread sees a partial module.
 
     Raises:
         ImportError: If one of them is missing.
@@ -100,15 +100,15 @@ def name_of(source: PhotographLike) -> str:
 
 
 def is_pil_image(value: object) -> "TypeGuard[Image.Image]":
-    """Say whether a value is a PIL image, without importing pillow: if there is one, pillow has been imported.
+    """Tell whether a value is a PIL image without importing pillow: an image exists only after its import.
 
-    Another thread may just be importing it: then the module is there, but has no class yet.
+    While another thread imports pillow, the module exists without its class.
     """
     return isinstance(value, getattr(sys.modules.get("PIL.Image"), "Image", ()))
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder; what cannot be found out is none."""
+    """Tell whether a path is a folder; False if the system does not say."""
     with contextlib.suppress(OSError):
         return path.is_dir()
     return False
@@ -118,7 +118,7 @@ def _read_path(path: Path) -> RawImage:
     name = repr(str(path))
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # a pipe would be waited for
+        if not stat.S_ISREG(mode):  # reading a pipe may never end
             kind = "folder" if stat.S_ISDIR(mode) else "pipe or a device"
             raise ValueError(f"{name} is a {kind}, expected one image. Pass the path of a file.")
         file = path.open("rb")

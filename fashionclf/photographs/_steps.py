@@ -197,7 +197,7 @@ def _fit(garment: FloatArray) -> UInt8Array:
 def _fit_drawing(drawing: FloatArray, stroke: float) -> UInt8Array:
     """Frame a drawing as MNIST's digits are: 20 pixels long, its centre of mass in the middle of the image.
 
-    Thin strokes get the width of the digits' thinnest: they would nearly vanish in 20 pixels.
+    Thin strokes are widened to MNIST's thinnest. In 20 pixels they would nearly vanish.
 
     Source:
         LeCun et al., "Gradient-based learning applied to document recognition", 1998; the MNIST database.

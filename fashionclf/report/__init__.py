@@ -6,4 +6,4 @@ from fashionclf.report._evaluation import EvaluationReport, evaluate_predictions
 __all__ = ["CalibrationBin", "Confusion", "EvaluationReport", "evaluate_predictions"]
 
 for _name in __all__:
-    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module
+    globals()[_name].__module__ = __name__  # a pickle must name the public module

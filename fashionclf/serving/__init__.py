@@ -7,4 +7,4 @@ from fashionclf.serving._report import ExportReport
 __all__ = ["ExportReport", "FrozenPredictor", "load_exported"]
 
 for _name in __all__:
-    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module
+    globals()[_name].__module__ = __name__  # a pickle must name the public module

@@ -44,7 +44,7 @@ def convert_to_litert(
         image_shape: Shape of one image, as the model takes it.
         quantize: How to store the weights.
         images: To measure the ranges of values on, uint8 `(n, 28, 28)`, for `"int8"`.
-        work: A folder for files that are needed for a moment.
+        work: A folder for temporary files.
         dtype: What images are made of, uint8 or float32.
     """
     folder = work / "model"

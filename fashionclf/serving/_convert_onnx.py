@@ -40,7 +40,7 @@ def convert_to_onnx(
         quantize: How to store the weights.
         images: To measure the ranges of values on, uint8 `(n, 28, 28)`, for `"int8"`.
         files: Metadata by their keys.
-        work: A folder for files that are needed for a moment.
+        work: A folder for temporary files.
     """
     converter, checker = _tf2onnx()
     function = tf.function(serving_function(model, image_shape), autograph=False)

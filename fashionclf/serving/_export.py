@@ -31,7 +31,7 @@ from fashionclf.serving._report import ExportFormat, ExportReport, Quantization
 from fashionclf.serving._runtimes import SUFFIXES, default_threads
 from fashionclf.serving._saved_model import FOLDER
 
-_LEAST: Final = 1000  # images that an exported model is compared on, of the synthetic and of the caller's
+_LEAST: Final = 1000  # images to compare, of the synthetic ones and of the caller's each
 _MOST: Final = 10_000
 _CALIBRATION: Final = 300  # images that ranges of values are measured on, for int8
 _PATIENCE: Final = 1.0  # seconds in which the time for one image is measured
@@ -51,8 +51,7 @@ TOLERANCES: Final[Mapping[str | None, Tolerance]] = {
     "int8": Tolerance(0.97, 0.02, on_average=True),
 }
 
-# Synthetic images may be unlike those that ranges of values were measured on. Ranges that are good for nothing else
-# give half of them another class.
+# Synthetic images may be unlike those on which ranges were measured. Useless ranges give half of them another class.
 SYNTHETIC_IN_INT8: Final = Tolerance(0.9, 0.05, on_average=True)
 
 
@@ -137,14 +136,14 @@ def prepared_images(images: ImagesLike | Split | None) -> UInt8Array | None:
 
 
 class Images(NamedTuple):
-    """What ranges of values are measured on, and what is compared, each with its tolerance: no image is both."""
+    """Images to measure ranges of values on, and other images to compare, with their tolerances."""
 
     measured: UInt8Array | None
     compared: list[tuple[str, UInt8Array, Tolerance]]
 
 
 def divided(images: UInt8Array | None, quantize: Quantization | None) -> Images:
-    """Divide prepared images. 1,000 synthetic ones, which nobody else has, are always compared."""
+    """Divide prepared images. 1,000 synthetic ones, which no data set contains, are always compared."""
     synthetic = draw_garments(_LEAST, stream=2)[0]
     tolerance = TOLERANCES[quantize]
     measured = None
@@ -181,7 +180,7 @@ def export_classifier(source: Source, request: Request) -> ExportReport:
 def _write(source: Source, request: Request, images: UInt8Array | None, path: Path) -> None:
     model, shape = source.model, source.image_shape
     files = replace(source.metadata, quantize=request.quantize).files()
-    work = path.parent / "conversion"  # on the same disk: an error about it is about the target
+    work = path.parent / "conversion"  # on the same disk, so that its errors are about the target
     work.mkdir()
     if request.format == "litert":
         litert()  # before the work of translating

@@ -9,8 +9,8 @@ from fashionclf.serving._runtimes import check_threads, read_model
 def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPredictor:
     """Load a classifier that `Trainer.export` wrote, for inference.
 
-    A checksum of the whole is compared first, so that a damaged model is never computed. (It tells damage, not intent:
-    load only models from people you trust.)
+    A checksum is compared first, so a damaged model never runs. It does not show who made the model: load only models
+    from people you trust.
 
     A `.tflite` file needs `pip install 'fashionclf[litert]'` and a `.onnx` file `pip install 'fashionclf[onnx]'`;
     neither imports TensorFlow. A folder is a SavedModel, which TensorFlow computes. Everything is read into memory and

@@ -25,8 +25,8 @@ class ExportReport:
         images_per_second: Speed for many images at once.
         largest_difference: Between a probability of the exported model and of the Trainer, from 0 to 1.
         equal_labels: Share of images, from 0 to 1, to which both give the same class.
-        num_images: Number of images that were compared: 1,000 synthetic ones and the caller's, without those that
-            ranges of values were measured on.
+        num_images: Number of images that were compared: 1,000 synthetic ones, and those of the caller's on which no
+            ranges of values were measured.
 
     Example:
         >>> import fashionclf as fc, tempfile

@@ -32,9 +32,7 @@ class SavedModel:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.num_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        if (
-            is_forked()
-        ):  # it was unpickled there: an error would end the worker of a pool, which starts another for ever
+        if is_forked():  # an error while unpickling would end the worker; a pool would restart workers for ever
             return
         check_process()
         self._model = tf.saved_model.load(str(path))  # a function lives as long as the model that it belongs to
@@ -68,7 +66,7 @@ def read_saved_model(path: Path) -> tuple[SavedModel, Metadata]:
 
 
 def _beginning(path: Path) -> bytes | None:
-    """Return a file up to the bound of metadata, None if there is no such file."""
+    """Return the first bytes of a file, up to the limit of metadata, None if there is no such file."""
     if not path.is_file():
         return None
     with path.open("rb") as file:

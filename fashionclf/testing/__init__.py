@@ -14,4 +14,4 @@ from fashionclf.testing._ready import ready_trainer
 __all__ = ["FakeTrainer", "assert_predictions_equal", "fake_trainer", "ready_trainer", "tiny_dataset"]
 
 for _name in __all__:
-    globals()[_name].__module__ = __name__  # where it is imported from: a pickle must not name a private module
+    globals()[_name].__module__ = __name__  # a pickle must name the public module

@@ -16,7 +16,7 @@ from fashionclf.trainer._streams import StreamSource
 
 @contextlib.contextmanager
 def keeping_weights(epoch: int) -> Iterator[None]:
-    """Say in the error of a file that cannot be written that the training so far is not lost."""
+    """Add to the error of a file that cannot be written that the Trainer keeps its weights."""
     try:
         yield
     except OSError as error:

@@ -146,7 +146,7 @@ class Compilation:
         return integer_labels(labels)
 
     def check_callbacks(self, callbacks: Iterable[keras.callbacks.Callback], recipe: Recipe) -> None:
-        """Refuse callbacks that set a learning rate which follows a schedule: Keras would only raise an error later."""
+        """Refuse callbacks that set the learning rate if a schedule sets it: Keras would raise an error later."""
         for callback in callbacks:
             if isinstance(callback, _SET_THE_RATE) and self._follows_schedule(recipe):
                 raise ValueError(_HAS_A_SCHEDULE.format(type(callback).__name__, self._constant_rate))
@@ -169,7 +169,7 @@ class Compilation:
 
     @contextlib.contextmanager
     def learning_rate_kept(self) -> Iterator[None]:
-        """Undo at the end what callbacks did to the learning rate: the next fit starts where this one started.
+        """Restore the learning rate at the end, so that the next fit starts where this one started.
 
         A model that the caller compiled keeps what its callbacks have set, as in Keras.
         """
@@ -178,7 +178,7 @@ class Compilation:
         try:
             yield
         except TypeError as error:
-            if first is None and "`LearningRateSchedule`" in str(error):  # what Keras says of setting the rate
+            if first is None and "`LearningRateSchedule`" in str(error):  # Keras's error for setting the rate
                 raise ValueError(_HAS_A_SCHEDULE.format("A callback", self._constant_rate)) from error
             raise
         finally:

@@ -2,8 +2,8 @@
 
 The member `fashionclf.json` holds class names, recipe and versions. Keras's own `model.save` would drop it.
 
-What is read may come from anywhere. Every member is bounded and compared with its checksum before Keras sees the file,
-and whatever fails after that is a ValueError with one sentence.
+Files may come from anyone. Every member is limited in size and compared with its checksum before Keras reads the file.
+Any later failure is a ValueError of one sentence.
 """
 
 import io
@@ -70,7 +70,9 @@ def classifier_content(model: keras.Model, metadata: Mapping[str, Any]) -> bytes
 def _write(model: keras.Model, metadata: Mapping[str, Any], part: Path) -> None:
     content = json.dumps({"format": FORMAT, **metadata}, ensure_ascii=False, indent=1).encode()
     if len(content) > _LIMITS[MEMBER]:
-        raise ValueError(f"The class names take {len(content) / _MB:.1f} MB in a file, at most 1 MB is read again.")
+        raise ValueError(
+            f"The class names take {len(content) / _MB:.1f} MB, a file may have at most 1 MB of them. Shorten them."
+        )
     if model.compiled and model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)  # or Keras warns of the file that it lacks its state
     with ignored(DeprecationWarning, "__array__ implementation"):  # of numpy, because of Keras's own reading
@@ -100,14 +102,14 @@ def read_content(content: Buffer, custom_objects: Mapping[str, Any]) -> tuple[ke
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse what is not a classifier file, and name the way to open it."""
+    """Refuse other files, and say how to open them."""
     for end, way in _OTHERS.items():
         if path.name.lower().endswith(end):
             raise ValueError(f"{str(path)!r} is not a {SUFFIX} file. {way}")
     if (path / "saved_model.pb").is_file():
         raise ValueError(
             f"{str(path)!r} is a SavedModel. Open it with `load_exported(path)` if `Trainer.export` wrote it. Keras 3 "
-            "reads none of Keras 2: save the model as '.h5' with Keras 2 (`tf_keras`), then open that with Keras."
+            "does not read those of Keras 2: save the model as '.h5' with Keras 2 (`tf_keras`) and open that file."
         )
     check_path(path, "path", suffix=SUFFIX)
     check_regular_file(path, f"a {SUFFIX} file")
@@ -146,7 +148,7 @@ def loading_error(error: Exception, name: str) -> ValueError:
 def _read_members(file: Path) -> bytes | None:
     """Read every member to its end, which compares it with its checksum; return the metadata, None if there is none.
 
-    Keras may read a member in parts, and then nothing is compared.
+    Keras may read only parts of a member, which compares nothing.
     """
     metadata = None
     with zip_archive(file) as archive:

@@ -1,7 +1,7 @@
-"""Whether a model can be read back from what Keras writes of it: layers of the caller's often cannot.
+"""Proof that a model can be read back from a file: custom layers often cannot.
 
-Keras writes a class as its name and the result of `get_config`, and calls `__init__` with that. That this fails is seen
-when the file is read, and then it may be all that is left of the weights.
+Keras writes the name of a class and the result of `get_config`, and later calls `__init__` with it. Without this proof,
+the call would fail when the file is read, and the weights could be lost.
 """
 
 import inspect
@@ -60,14 +60,14 @@ def check_readable(
 ) -> None:
     """Raise an error if a model could not be read back from a file, with the lines to add.
 
-    It is built again from its configuration, and compared. A model of Keras's own parts needs no such proof.
+    The model is built again from its configuration, and compared. A model with only Keras's own layers needs no proof.
 
     Args:
         model: The model.
         image_shape: The shape of its images.
-        compilation: What a file keeps of the Trainer's loss, metrics and optimizer.
+        compilation: The loss, metrics and optimizer as a file has them.
         own: What `own_objects` gave.
-        all_known: Whether that is all that will be known when the model is read, as in a pickle.
+        all_known: Whether no `custom_objects` can be passed when the model is read, as for a pickle.
     """
     if any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model)):
         raise ValueError(
@@ -86,7 +86,7 @@ def check_readable(
         missing = missing_object(error)
         if missing is None or all_known:
             raise ValueError(_explained(str(error), missing, known)) from error
-        return  # `load` may be told of it
+        return  # the caller may pass it to `load`
     finally:
         random.setstate(state)
     if not comes_back:
@@ -103,7 +103,7 @@ def _built_again(model: keras.Model, compilation: Mapping[str, Any], known: dict
 
 
 def _difference(model: keras.Model, again: keras.Model, image_shape: tuple[int, ...]) -> str | None:
-    """Return in what a model that was built again differs. Both get the same weights and random numbers."""
+    """Return how a model that was built again differs, if it does. Both get the same weights and random numbers."""
     before, after = ([tuple(weight.shape) for weight in each.weights] for each in (model, again))
     if before != after:
         return "weights of other shapes"
@@ -144,7 +144,7 @@ def _explained(reason: str, missing: str | None, own: Mapping[str, Any]) -> str:
             f"Keras does not find {missing!r}: put `@keras.saving.register_keras_serializable()` above it", []
         )
     if re.search(r"__lambda__|\blambda\b|Could not interpret \w+ function", reason):
-        return _sentence("Keras's safe mode loads no lambda function: give the function a name with `def`", [])
+        return _sentence("Keras's safe mode does not load a lambda function: write it with `def`", [])
     failed = re.findall(r"((\w+)\.__init__\(\) .*)|(Object (\w+) was created by passing\s+[\w-]+ \w+)", reason)
     if not failed:
         return _sentence(reason.strip().splitlines()[0][:300].rstrip("."), [])
@@ -165,7 +165,7 @@ def _sentence(reason: str, kinds: Iterable[type]) -> str:
 def _forgets(layer: keras.Layer) -> bool:
     """Tell whether the configuration of a layer lacks arguments of its class.
 
-    That which Keras makes by itself has the defaults of a model's arguments, whatever was given.
+    The automatic configuration of a `keras.Model` has the defaults of its arguments, not the given values.
     """
     arguments = set(_arguments(type(layer)))
     is_automatic = isinstance(layer, keras.Model) and is_builtin(type(layer).get_config)

@@ -179,7 +179,7 @@ def read_state(path: Path) -> SavedState | None:
         found = values.get("format", 1)
     except OSError:
         raise  # it cannot be opened
-    except Exception as error:  # the header of an array is Python, and may raise anything
+    except Exception as error:  # the header of an array is Python code, whose errors may be of any kind
         raise _damaged(path, f"{error or type(error).__name__}") from error
     if found != _FORMAT:
         raise ValueError(
@@ -195,7 +195,7 @@ def read_state(path: Path) -> SavedState | None:
 
 
 def _checks(values: Mapping[str, Any]) -> dict[str, bool]:
-    """Tell of each value whether it has the right type."""
+    """Return whether each value has the right type."""
     run, history, stopping = (values.get(name) for name in ("run", "history", "early_stopping"))
     epochs: Any = run.get("epochs") if isinstance(run, dict) and _is_count(run.get("seed")) else None
     return {
@@ -218,7 +218,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _read_array(content: bytes) -> NDArray[Any]:
-    """Read a `.npy` file whose header tells the truth: a shape is nothing to make room for before it is compared."""
+    """Read a `.npy` file. Its shape is compared with its size before memory is allocated."""
     file = io.BytesIO(content)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     shape, is_fortran, dtype = read_header[np.lib.format.read_magic(file)](file)

@@ -96,9 +96,9 @@ class Trainer:
     A Trainer can be pickled and copied. The copy has a model of its own and keeps what `save` keeps; attributes that
     you add are not kept. Layers, losses, metrics and optimizers of your own go into a pickle by the name of their
     class or function, so their module must be importable where it is read. Other functions of your own, such as an
-    activation, need `@keras.saving.register_keras_serializable()`. What could not be read back is refused, as by
-    `save`. In a process that was forked from one that used TensorFlow, a pickled Trainer raises a RuntimeError when it
-    is used.
+    activation, need `@keras.saving.register_keras_serializable()`. As with `save`, a model that
+    could not be read back is refused. In a process that was forked after TensorFlow was used, an unpickled Trainer
+    raises a RuntimeError when it is used.
 
     Args:
         model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
@@ -349,7 +349,7 @@ class Trainer:
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
-                Trainer keeps the weights that it has reached.
+                Trainer keeps its current weights.
             RuntimeError: If the model is being fitted already, in another thread or by a callback, or this process was
                 forked from one that used TensorFlow.
 
@@ -395,7 +395,7 @@ class Trainer:
         training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
         plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self._write)
         check_agreement(self.model, plan.shared)
-        # All checks are done but one, which needs the compiled model. The trainer changes only after that.
+        # One check is left, which needs the compiled model. The trainer changes only after it.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
             if plan.state is not None:
@@ -751,12 +751,12 @@ class Trainer:
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder to write to does not exist.
             FileExistsError: If a SavedModel's folder exists already.
-            OSError: If it cannot be written, with the path and what is free on that disk. What was there stays.
+            OSError: If it cannot be written, with the path and, on a full disk, the free space. An older file stays.
             ImportError: If the converter or the runtime is missing.
 
         Warns:
-            DoubtfulImageWarning: If images are blank, nearly black or negatives, so that what is measured or compared
-                on them says nothing.
+            DoubtfulImageWarning: If images are blank, nearly black or negatives, which make measurement and comparison
+                meaningless.
 
         Example:
             >>> import fashionclf as fc, tempfile
@@ -807,10 +807,10 @@ class Trainer:
 
         Raises:
             ValueError: If the name does not end in `.keras` or is a folder's, or the file could not be read back: the
-                model has a `Lambda` layer or a lambda function, which Keras's safe mode does not load, or a layer, loss
-                or metric of your own that Keras cannot make again. The message has the lines to add to the class.
+                model has a `Lambda` layer or a lambda function, which Keras's safe mode does not load, or a custom
+                layer, loss or metric that Keras cannot build again. The message has the lines to add to the class.
             FileNotFoundError: If the folder does not exist.
-            OSError: If the disk is full or may not be written to. An older file stays.
+            OSError: If the file cannot be written, as on a full disk. An older file stays.
             TypeError: If the path is not a string or `os.PathLike`.
         """
         file = check_new_file(path, "path", SUFFIX)
@@ -822,9 +822,9 @@ class Trainer:
             write_classifier(self.model, file, self._metadata())
 
     def _check_readable(self, *, all_known: bool = False) -> dict[str, Any]:
-        """Prove that what is written can be read again; return the caller's own classes and functions."""
+        """Prove that a file could be read back; return the caller's own classes and functions."""
         own = own_objects(self.model, self._compilation.parts)
-        with self._locks.computing, ignored(UserWarning):  # Keras says them again in `load`
+        with self._locks.computing, ignored(UserWarning):  # `load` gives them again
             compilation = self._compilation.to_dict()
             check_readable(self.model, self._image_shape, compilation, own, all_known=all_known)
         return own
@@ -852,8 +852,7 @@ class Trainer:
     ) -> Self:
         """Read a classifier that `save` wrote, or a plain `.keras` file.
 
-        The file may come from anywhere: no code in it is run, every part is compared with its checksum and bounded in
-        size before it is read.
+        The file may come from anyone. No code in it runs. Every part is limited in size, and its checksum is compared.
 
         Args:
             path: A `.keras` file.
@@ -922,7 +921,7 @@ class Trainer:
 
     @classmethod
     def _from_content(cls, content: Buffer, custom_objects: Mapping[str, Any]) -> Self:
-        if is_forked():  # an error here would end the worker of a pool, which starts another for ever
+        if is_forked():  # an error here would end the worker; a pool would restart workers for ever
             return cls.__new__(type(cls.__name__, (_Unusable, cls), {}))
         model, metadata = read_content(content, custom_objects)
         if metadata is None:

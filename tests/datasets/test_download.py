@@ -39,7 +39,7 @@ ALL = sorted(CONTENT)
 
 
 class Web:
-    """A pretended internet: `answers[mirror]` gives the content of a file or raises. It sends eight bytes at a time."""
+    """A fake internet: `answers[mirror]` returns the content of a file or raises. It sends eight bytes at a time."""
 
     def __init__(self, a, b, pause=0.0):
         self.answers = {A: a, B: b}
@@ -149,7 +149,7 @@ def test_only_what_is_missing_or_damaged_is_fetched(web, tmp_path):
 
 
 def watched_downloads(folder, count=4):
-    """Download in several threads at once, and return what was wrong: parts that could be seen, data that one lacks."""
+    """Download in several threads at once; return visible parts and missing data."""
     wrong, ended = [], threading.Event()
 
     def watch():
@@ -182,7 +182,7 @@ def test_threads_at_once_never_see_a_part(web, tmp_path):
 
 
 def test_a_part_that_can_be_seen_is_noticed(web, tmp_path, monkeypatch):
-    """The test above fails where files are written in place."""
+    """The test above fails if files are written in place."""
     web(good, good, pause=0.002)
     monkeypatch.setattr(_download, "temporary_folder", contextlib.nullcontext)
     assert any(each.startswith("a part of") for each in watched_downloads(tmp_path, count=1))

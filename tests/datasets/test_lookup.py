@@ -54,7 +54,7 @@ def tiny(monkeypatch, tmp_path):
 
 
 class Web:
-    """A pretended internet, in which `answer` gives the content of a file."""
+    """A fake internet: `answer` returns the content of a file."""
 
     def __init__(self, answer):
         self.asked = []

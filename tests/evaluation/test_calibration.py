@@ -28,7 +28,7 @@ def test_the_minimum_is_found_in_few_steps(place):
 
 class TestCalibrate:
     def make(self, garments, sharpness=1.0):
-        """Softmax regression that knows the mean image of each class, made too sure or not sure enough of itself."""
+        """Softmax regression from the mean image of each class, overconfident or underconfident."""
         images, labels = fc.prepare_images(garments[0][:300]).reshape(300, 784), garments[1][:300]
         means = np.array([images[labels == label].mean(axis=0) for label in range(10)])
         trainer = fc.Trainer(fc.dense_model(units=(), seed=0))

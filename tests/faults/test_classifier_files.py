@@ -1,4 +1,4 @@
-"""Faults injected while classifier files and states of a fit are written and read."""
+"""Faults while classifier files and states of a fit are written and read."""
 
 import random
 import resource
@@ -37,7 +37,7 @@ def fitted_without_a_fault(images):
 
 
 def kill(name, after, *, script, folder):
-    """Send a signal to a script, a moment after it has printed `after` lines: one for each piece of work."""
+    """Run a script, and send it a signal shortly after it has printed `after` lines."""
     preamble = f"""
         import keras
         import fashionclf as fc
@@ -75,7 +75,7 @@ def test_a_fit_that_is_killed_continues_bit_for_bit(name, after, images, fitted_
     assert history == expected
     for a, b in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert [path.name for path in tmp_path.iterdir()] == ["best.keras"]  # what was left is removed
+    assert [path.name for path in tmp_path.iterdir()] == ["best.keras"]  # the state is removed
 
 
 def test_a_save_that_is_killed_leaves_a_whole_file(images, tmp_path):
@@ -97,7 +97,7 @@ def test_a_save_that_is_killed_leaves_a_whole_file(images, tmp_path):
 
 @pytest.fixture
 def full_disk():
-    """No file may be longer than 20 kB: writing more fails as on a full disk."""
+    """Limit files to 20 kB: writing more fails as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     yield

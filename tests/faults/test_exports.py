@@ -1,4 +1,4 @@
-"""Exports that are killed or have no disk left, and exported models that are damaged or hostile."""
+"""Exports that are killed or fill the disk, and exported models that are damaged or hostile."""
 
 import io
 import re
@@ -72,7 +72,7 @@ SCRIPT = """
 
 @pytest.fixture(scope="module")
 def faults(exports, tmp_path_factory):
-    """The folder, the output and the end of a process that has no disk left, and then is killed in an export."""
+    """The folder and the result of a process whose disk is full, and which is then killed in an export."""
     folder = tmp_path_factory.mktemp("faults")
     for name in ("litert", "onnx"):
         shutil.copy(exports[name], folder)
@@ -82,7 +82,7 @@ def faults(exports, tmp_path_factory):
 
 
 def test_a_full_disk_names_the_target(faults):
-    """A limit on the size of files has the same effects, also in TensorFlow and in ONNX Runtime."""
+    """A limit on the size of files acts like a full disk, also in TensorFlow and ONNX Runtime."""
     folder, done = faults
     lines = [line.split("|") for line in done.stdout.splitlines()]
     assert len(lines) == 12, done.stderr[-3000:]

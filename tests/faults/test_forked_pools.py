@@ -1,4 +1,4 @@
-"""A Trainer that is sent to forked processes: an error in the parent, never workers that start for ever."""
+"""A Trainer in forked pools gives an error in the parent; workers are not restarted for ever."""
 
 import subprocess
 import sys

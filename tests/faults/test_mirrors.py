@@ -1,4 +1,4 @@
-"""Mirrors that are hostile or broken: the next one is asked, within bounds of time and of bytes."""
+"""Hostile and broken mirrors: within limits of time and size, the next one is asked."""
 
 import functools
 import gzip
@@ -53,7 +53,7 @@ def bomb(name):
     return gzip.compress(DATA[name] + bytes(3_000_000))
 
 
-# What a mirror answers to a request for a file, in parts.
+# The answers of a mirror to a request for a file, in parts.
 ANSWERS = {
     "a length that is no number": lambda name: ok(b"", length="12abc"),
     "a negative length": lambda name: ok(b"", length="-5"),
@@ -105,7 +105,7 @@ class Mirror(socketserver.StreamRequestHandler):
                 self.wfile.write(part)
                 self.server.sent += len(part)
         except OSError:
-            pass  # who asked has had enough
+            pass  # the client has closed the connection
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Faults around photographs: threads that import at once, files that take all memory, a damaged network."""
+"""Photographs: threads that import at once, files that need much memory, a damaged network."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
-# In a process of its own: pillow's modules and OpenCV are executed half a second after they can be seen.
+# For a process of its own: pillow's modules and OpenCV are in `sys.modules` half a second before they run.
 SLOW_IMPORT = """
 import importlib.abc, importlib.machinery, os, sys, time
 

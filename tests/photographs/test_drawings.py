@@ -1,4 +1,4 @@
-"""Drawings: strokes of one colour, as from a canvas to write digits on."""
+"""Drawings: strokes of one colour, such as digits from a canvas."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def canvas(ink, kind):
     ["dark on white", "white on black", "black on transparent", "white on transparent", "blue on white", "opaque"],
 )
 def test_a_drawing_arrives_whole(kind, width):
-    """As MNIST has its digits: 20 pixels long, the centre of mass in the middle, no stroke faint."""
+    """As in MNIST: 20 pixels long, the centre of mass in the middle, no faint strokes."""
     for points in (SEVEN, FOUR):
         ink = strokes(points, width)
         image = load_image(canvas(ink, kind)).astype(float)
@@ -64,7 +64,7 @@ def test_cloth_is_no_drawing():
 
 
 def test_handwriting_on_paper_is_not_torn():
-    """Lines are left out beside a garment, but not where there is nothing else."""
+    """Lines are removed beside a garment, but kept where there is nothing else."""
     rng = np.random.default_rng(0)
     paper = np.where(strokes(FOUR, 4) > 127, 60, 225) + rng.normal(0, 2, (280, 280))
     left, top, right, bottom = preprocessing_steps(paper.clip(0, 255).astype(np.uint8)).box

@@ -146,7 +146,7 @@ def test_large_photographs_are_made_smaller(boot):
 
 @pytest.mark.parametrize("source", [*WRONG, None])
 def test_half_of_pillow_is_no_image(monkeypatch, source):
-    """As another thread sees it that asks while pillow is imported."""
+    """What one thread sees while another imports pillow."""
     monkeypatch.setitem(sys.modules, "PIL.Image", types.ModuleType("PIL.Image"))
     assert not is_pil_image(WRONG[source][0] if source else draw())
 
@@ -218,7 +218,7 @@ def malformed_mpo():
 
 @pytest.mark.parametrize("file", [with_corrupt_exif, with_transparent_palette, malformed_mpo])
 def test_warnings_of_pillow_are_for_nobody(file):
-    """Here warnings are errors: they would be said to be damage."""
+    """In these tests warnings are errors, and would be reported as damage."""
     assert load_image(file()).any()
 
 

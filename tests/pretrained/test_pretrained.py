@@ -21,7 +21,11 @@ NAMES = ("cnn_fast", "cnn_accurate", "cnn_robust")
 CARDS = Path(__file__).resolve().parents[2] / "docs" / "model_cards"
 
 
-@pytest.fixture(scope="module", params=NAMES)
+# cnn_robust has the network of cnn_accurate
+_PARAMETERS = [pytest.param(name, marks=pytest.mark.slow if name == "cnn_accurate" else ()) for name in NAMES]
+
+
+@pytest.fixture(scope="module", params=_PARAMETERS)
 def name(request):
     return request.param
 

@@ -10,7 +10,7 @@ _MARK = PLACE.rstrip("0").encode()
 
 
 def with_right_sums(content):
-    """Return an exported model, `.tflite` or `.onnx`, with right checksums, also of the members of its archive."""
+    """Return an exported model, `.tflite` or `.onnx`, with valid checksums, also for the members of its archive."""
     if zipfile.is_zipfile(io.BytesIO(content)):
         start = content.index(b"PK\x03\x04")
         text = content[content.index(b'{\n "format"', start) : content.index(b"PK\x03\x04", start + 4)]

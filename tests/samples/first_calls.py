@@ -1,4 +1,4 @@
-"""For every public name a script that begins with it, after `import fashionclf as fc`; and files for them."""
+"""A script for every public name, whose first call it is after `import fashionclf as fc`; and files for them."""
 
 import inspect
 from types import ModuleType

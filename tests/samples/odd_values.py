@@ -1,4 +1,4 @@
-"""Values that callers pass by mistake, each made anew: some can be read only once."""
+"""Values that callers pass by mistake. Each is built anew, because some can be read only once."""
 
 import decimal
 import fractions
@@ -160,7 +160,7 @@ ODD = st.sampled_from(list(MAKERS)).map(lambda name: MAKERS[name]()) | ARRAYS
 
 
 def frozen(value):
-    """What must stay as it is of a value."""
+    """Return what a call may not change in a value."""
     if isinstance(value, np.ma.MaskedArray):
         return (value.data.tobytes(), value.mask.tobytes())
     if isinstance(value, np.ndarray):

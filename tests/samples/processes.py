@@ -1,4 +1,4 @@
-"""Scripts in processes of their own. TensorFlow takes five seconds to import: they are forked from one that has it."""
+"""Scripts in processes of their own, forked from one that has spent five seconds to import TensorFlow."""
 
 import multiprocessing
 import os

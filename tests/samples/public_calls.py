@@ -1,4 +1,4 @@
-"""Every public function and method with arguments that are right: the tests put odd values in place of each."""
+"""Every public function and method with valid arguments. The tests replace each by odd values."""
 
 import inspect
 
@@ -17,7 +17,7 @@ ROWS = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.6, 0.4]])
 
 
 class Callables:
-    """What methods are called on. Nothing here may change, but a Trainer that is fitted."""
+    """The objects on which methods are called. None may change, except the Trainer that is fitted."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -97,7 +97,7 @@ FIT = {"epochs": 1, "batch_size": 2, "validation_data": None, "validation_split"
        "sample_weight": None, "steps_per_epoch": None, "seed": 0, "resume": None, "verbose": 0}  # fmt: skip
 XY = {"x": IMAGES, "y": LABELS}
 
-# Name, the callable of `w: Callables`, and right arguments.
+# Name: a function of `w: Callables` that returns the callable and valid arguments.
 CALLS = {
     "prepare_images": lambda w: (fc.prepare_images, {"images": IMAGES}),
     "scale": lambda w: (fc.scale, {"images": IMAGES}),

@@ -210,7 +210,7 @@ def test_what_ranges_are_measured_on_is_not_compared(garments):
     ("name", "doubt"), [("a.tflite", "blank"), ("a.onnx", r"pass `mask \* 255`"), (None, r"pass `mask \* 255`")]
 )
 def test_useless_images_are_doubted_and_what_they_give_is_not_kept(tmp_path, fitted, garments, name, doubt):
-    """On them the model in 8 bits agrees with the Trainer, and on garments it does not."""
+    """The 8-bit model agrees with the Trainer on these images, but not on garments."""
     useless = np.zeros((300, 28, 28), np.uint8) if doubt == "blank" else (garments[0][:300] > 127).astype(np.uint8)
     export = fitted.compile_predictor
     if name is not None:

@@ -167,7 +167,7 @@ class TestDamage:
             fc.load_exported(file)
 
     def test_a_model_that_does_not_fit_its_metadata(self, file, garments):
-        """With a right checksum, as whoever edits a file may write it."""
+        """With a valid checksum, which anyone who edits a file can write."""
         content = file.read_bytes().replace(b'"Ankle boot"', b'"Ankle", "b"')  # eleven names in as many bytes
         file.write_bytes(with_right_sums(content))
         predictor = fc.load_exported(file)
@@ -224,7 +224,7 @@ class TestDamage:
             fc.load_exported(tmp_path / "b.tflite")
 
     def test_a_runtime_that_fails(self, exported, garments, monkeypatch):
-        """As with a graph that computes one image and not several."""
+        """For example, a graph that computes one image and not several."""
 
         def fail(images):
             raise UnheardError("Got invalid dimensions\nmore of it")

@@ -1,4 +1,4 @@
-"""Damaged and hostile states of a fit: nothing changes before all of one has been checked."""
+"""Damaged and hostile states of a fit. All of a state is checked before anything changes."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Classifier files from anywhere: damaged, edited, made to fill the memory, of other kinds."""
+"""Classifier files from others: damaged, edited, made to fill the memory, of other kinds."""
 
 import io
 import json

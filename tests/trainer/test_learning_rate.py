@@ -1,4 +1,4 @@
-"""Callbacks that set the learning rate: refused beside a schedule, and undone at the end of the fit."""
+"""Callbacks that set the learning rate: refused with a schedule; at the end of the fit the rate is restored."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ def halving(**options):
 
 
 def plateau():
-    """Return one that lowers the rate after every epoch: no loss is better by 100."""
+    """Return a callback that lowers the rate after every epoch: no loss improves by 100."""
     return keras.callbacks.ReduceLROnPlateau(monitor="loss", factor=0.1, patience=1, min_delta=100, min_lr=1e-7)
 
 

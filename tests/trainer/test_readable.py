@@ -1,4 +1,4 @@
-"""`save`, pickles and checkpoints prove that layers of the caller's can be read back, or say what to add."""
+"""`save`, pickles and checkpoints prove that custom layers can be read back, or say what to add."""
 
 import pickle
 import random
@@ -79,7 +79,7 @@ class Automatic(keras.layers.Layer):
 
 
 class Holder(keras.layers.Layer):
-    """Holds a layer that it was given, perhaps with others."""
+    """A layer that holds other layers."""
 
     def __init__(self, inner, **kwargs):
         super().__init__(**kwargs)
@@ -181,8 +181,8 @@ REFUSED = {
     ),
     "a shared layer": (sharing, {}, "other shapes"),  # Keras itself cannot load it
     "a loss without **kwargs": (with_layers, {"loss": Loss()}, LINES.format("Loss", "Loss", "")),
-    "a lambda loss": (with_layers, {"loss": lambda y, p: keras.losses.mse(y, p)}, "no lambda function"),
-    "a lambda activation": (lambda: with_layers(Dense(4, activation=lambda x: x)), {}, "no lambda function"),
+    "a lambda loss": (with_layers, {"loss": lambda y, p: keras.losses.mse(y, p)}, "not load a lambda function"),
+    "a lambda activation": (lambda: with_layers(Dense(4, activation=lambda x: x)), {}, "not load a lambda function"),
 }
 
 

@@ -32,6 +32,7 @@ class TestReproducibility:
         print(hashlib.sha256(b"".join(w.tobytes() for w in trainer.model.get_weights())).hexdigest())
     """
 
+    @pytest.mark.slow
     def test_two_processes_agree_bit_for_bit_and_leave_global_states_alone(self, capsys):
         exec(textwrap.dedent(self.SCRIPT), {})  # in this process, which hashes strings otherwise
         here = capsys.readouterr().out

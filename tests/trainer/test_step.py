@@ -12,7 +12,7 @@ from fashionclf.trainer import _step
 
 
 def counted(patch, name):
-    """A list that grows with every call of a function of the training step."""
+    """A list that records every call of a function of the training step."""
     calls, function = [], getattr(_step, name)
     patch.setattr(_step, name, lambda *args, **options: calls.append(name) or function(*args, **options))
     return calls

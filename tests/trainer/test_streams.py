@@ -160,6 +160,7 @@ def test_weights_of_images_and_classes(garments, batches, trained):
     assert not np.allclose(found, squared, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_augmentation_cutmix_and_smoothing_are_seeded(garments):
     images, labels = garments
     streams = [
