@@ -58,7 +58,8 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
         yield part
         _flush(part)
         part.replace(path)
-        _flush_one(path.parent)
+        with contextlib.suppress(OSError):  # the file is in place; a folder may be written to and not be read
+            _flush_one(path.parent)
 
 
 @contextlib.contextmanager

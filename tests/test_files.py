@@ -73,6 +73,20 @@ def test_an_error_that_masks_the_full_disk(tmp_path):
         close_badly(tmp_path / "a.zip")
 
 
+def test_a_folder_that_may_not_be_read_can_be_written_to(tmp_path, monkeypatch):
+    opened = os.open
+
+    def open_file(path, *args, **options):
+        if Path(path) == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", open_file)
+    with replacing(tmp_path / "a.txt") as part:
+        part.write_text("new")
+    assert names(tmp_path) == ["a.txt"]
+
+
 def test_the_kind_of_an_error_stays(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"none/a\.txt' could not be written"):
         write(tmp_path / "none" / "a.txt", ZeroDivisionError())

@@ -29,11 +29,9 @@ MEMBER: Final = "fashionclf.json"
 
 
 FORMAT: Final = 5
-
-
-# Members that a later format added, with their values in an older file.
-_ADDED: Final[Mapping[str, Any]] = {"renamed_from": None, "unfamiliarity_threshold": None, "trained": True}
-
+_FIELDS: Final = frozenset(
+    ("class_names", "class_names_given", "renamed_from", "recipe", "compilation", "unfamiliarity_threshold", "trained")
+)
 
 SUFFIX: Final = ".keras"
 
@@ -194,9 +192,7 @@ def _checked_metadata(content: bytes, name: str) -> dict[str, Any]:
             f"{name} was written by a newer version of fashionclf, in format {found}; this version reads "
             f"formats up to {FORMAT}. Upgrade fashionclf, or open it with `keras.models.load_model`."
         )
-    if found < FORMAT:
-        metadata = {**_ADDED, **metadata}
-    missing = {"class_names", "class_names_given", "recipe", "compilation", *_ADDED} - metadata.keys()
+    missing = _FIELDS - metadata.keys()
     if missing:
         raise ValueError(f"{name} is damaged: its member {MEMBER} lacks {', '.join(sorted(missing))}.")
     return metadata  # type: ignore[no-any-return]

@@ -8,14 +8,17 @@ import inspect
 import json
 import random
 import re
+import tempfile
 import types
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
 
 from fashionclf._keras_internals import all_layers, is_builtin, missing_object, seed_states
+from fashionclf._warnings import ignored
 
 _PARTS: Final = (
     types.FunctionType,
@@ -77,7 +80,8 @@ def check_readable(
     known = dict(own) if all_known else {**held, **own}
     state = random.getstate()  # Keras draws from Python's generator for each layer without a seed
     try:
-        again = _built_again(model, compilation, known)
+        difference = _difference(model, _built_again(model, compilation, known), image_shape)
+        comes_back = difference is None or _comes_back(model, known, image_shape)
     except Exception as error:
         missing = missing_object(error)
         if missing is None or all_known:
@@ -85,8 +89,7 @@ def check_readable(
         return  # the caller may pass it to `load`
     finally:
         random.setstate(state)
-    difference = _difference(model, again, image_shape)
-    if difference is not None:
+    if not comes_back:
         kinds = [type(layer) for layer in all_layers(model) if type(layer) in known.values() and _forgets(layer)]
         raise ValueError(_sentence(f"it would come back with {difference}", kinds))
 
@@ -114,6 +117,19 @@ def _difference(model: keras.Model, again: keras.Model, image_shape: tuple[int, 
     _set_seeds(model, seeds)
     draws_elsewhere = bool((outputs[1] != outputs[2]).any())  # random numbers: nothing can be compared
     return None if draws_elsewhere or np.allclose(outputs[0], outputs[1], atol=1e-4) else "other probabilities"
+
+
+def _comes_back(model: keras.Model, known: dict[str, Any], image_shape: tuple[int, ...]) -> bool:
+    """Tell whether a file gives the same model: state beside the weights comes from there only."""
+    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
+        path = Path(folder) / "model.keras"
+        with ignored(DeprecationWarning, "__array__ implementation"):  # of numpy, because of Keras's own reading
+            model.save(path)
+        try:
+            again = keras.models.load_model(path, custom_objects=known)
+        except Exception:  # the difference is told by the caller
+            return False
+    return _difference(model, again, image_shape) is None
 
 
 def _set_seeds(model: keras.Model, seeds: Iterable[Any]) -> None:

@@ -4,7 +4,7 @@ import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import keras
 import tensorflow as tf
@@ -79,6 +79,15 @@ from fashionclf.trainer._step import TracedSteps
 from fashionclf.trainer._streams import evaluate_model, labels_and_probabilities
 
 _BY_BATCHES: Final = ", or read it with `predict_batches`"
+
+
+class _Unusable:
+    """A Trainer in a forked process: unpickling finds its methods, and its attributes raise the error that says why."""
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__"):  # Python itself asks for those
+            check_process()
+        raise AttributeError(name)
 
 
 class Trainer:
@@ -913,19 +922,11 @@ class Trainer:
     @classmethod
     def _from_content(cls, content: Buffer, custom_objects: Mapping[str, Any]) -> Self:
         if is_forked():  # an error here would end the worker; a pool would restart workers for ever
-            return cls.__new__(cls)
+            return cls.__new__(type(cls.__name__, (_Unusable, cls), {}))
         model, metadata = read_content(content, custom_objects)
         if metadata is None:
             raise ValueError("The pickled Trainer is damaged: it has no metadata.")
         return cls._restored(model, metadata, custom_objects)
-
-    if not TYPE_CHECKING:  # or every attribute would exist for type checkers
-
-        def __getattr__(self, name: str) -> Any:
-            """Raise an error that says why a Trainer in a forked process has no attributes."""
-            if "_model" not in vars(self) and not name.startswith("__"):
-                check_process()
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     @override
     def __repr__(self) -> str:

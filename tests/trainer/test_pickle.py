@@ -214,3 +214,13 @@ def test_a_class_of_a_script_reaches_joblib_workers():
     """
     run = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_errors_in_properties_are_not_hidden():
+    class Own(fc.Trainer):
+        @property
+        def best(self):
+            return self.missing
+
+    with pytest.raises(AttributeError, match="'missing'"):
+        Own(fc.dense_model((), seed=0)).best  # noqa: B018 - the access raises

@@ -96,6 +96,21 @@ class Holder(keras.layers.Layer):
         return cls(**{**config, "inner": keras.saving.deserialize_keras_object(config["inner"])})
 
 
+class Scaled(keras.layers.Layer):
+    """Has state beside its weights, which Keras keeps in the file."""
+
+    scale = 1.0
+
+    def call(self, inputs):
+        return inputs * self.scale
+
+    def save_own_variables(self, store):
+        store["scale"] = np.array([self.scale], np.float32)
+
+    def load_own_variables(self, store):
+        self.scale = float(store["scale"][0])
+
+
 class Always(keras.layers.Dropout):
     """Drops at inference too (Monte Carlo dropout)."""
 
@@ -127,6 +142,18 @@ def functional(layer):
 def sharing():
     shared = Dense(784)
     return with_layers(Holder(shared), Holder(shared))
+
+
+def scaled():
+    layer = Scaled()
+    layer.scale = 0.25
+    return with_layers(layer)
+
+
+def normalized():
+    layer = keras.layers.Normalization()
+    layer.adapt(np.random.default_rng(0).random((50, 784)) + 1)
+    return with_layers(layer, Automatic(4))
 
 
 LINES = r"class {0}\({1}\):\n    def __init__\(self, {2}\*\*kwargs\):\n        super\(\).__init__\(\*\*kwargs\)\n"
@@ -182,8 +209,10 @@ def test_what_could_not_be_read_back_is_not_written(name, tmp_path):
         lambda: functional(Holder(Automatic(4))),
         lambda: with_layers(Always(0.5, seed=1)),
         lambda: with_layers(Dense(4, activation=rectified)),
+        scaled,
+        normalized,
     ],
-    ids=["subclass", "get_config", "automatic", "nested", "random", "activation"],
+    ids=["subclass", "get_config", "automatic", "nested", "random", "activation", "state", "adapted"],
 )
 def test_what_can_be_read_back_is_written(make, garments, tmp_path):
     trainer, state = fc.Trainer(make()), random.getstate()
@@ -192,7 +221,7 @@ def test_what_can_be_read_back_is_written(make, garments, tmp_path):
     assert random.getstate() == state
     for variable, value in zip(trainer.model.variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
-    own = {each.__name__: each for each in (Subclass, Whole, Automatic, Holder, Always, rectified)}
+    own = {each.__name__: each for each in (Subclass, Whole, Automatic, Holder, Always, Scaled, rectified)}
     again = fc.Trainer.load(tmp_path / "a.keras", custom_objects=own)
     images = garments[0][:5]
     np.testing.assert_array_equal(again.predict_proba(images), trainer.predict_proba(images))
