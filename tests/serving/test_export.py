@@ -258,23 +258,21 @@ def test_a_compiled_predictor_may_compute_in_8_bits(fitted, garments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", fc.list_presets(pretrained=True))
+@pytest.mark.parametrize("name", ["cnn_fast", "cnn_robust"])  # cnn_accurate has the network of cnn_robust
 def test_pretrained_classifiers_on_the_real_test_images(tmp_path, name, kind, real_data):
-    """All images for the accuracy of int8, a fifth of them for equal labels."""
     dataset = fc.load_data("fashion_mnist", data_dir=real_data)
     runtime, quantize = kind
-    test = dataset.test if quantize == "int8" else dataset.test[:2000]
+    test = dataset.test[:2000]
     trainer = fc.Trainer.from_preset(name, pretrained=True)
     suffix = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}[runtime]
     report = trainer.export(tmp_path / f"a{suffix}", runtime, quantize=quantize, images=dataset.train.images[:1000])
     found = fc.load_exported(report.path).predict_proba(test)
-    if quantize == "int8":
-        lost = fc.get_preset(name).pretrained.metrics["accuracy"] - (found.argmax(axis=1) == test.labels).mean()
-        assert lost <= 0.003
-        return
     expected = trainer.predict_proba(test)
     same = (found.argmax(axis=1) == expected.argmax(axis=1)).mean()
-    if quantize is None:
+    if quantize == "int8":
+        right = [(each.argmax(axis=1) == test.labels).mean() for each in (expected, found)]
+        assert right[0] - right[1] <= 0.003
+    elif quantize is None:
         assert same == 1
         assert np.abs(found - expected).max() < 1e-4
     else:
