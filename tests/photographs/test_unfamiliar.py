@@ -2,7 +2,6 @@
 
 import pickle
 import warnings
-import zipfile
 
 import pytest
 from samples.photographs import draw
@@ -58,13 +57,6 @@ def test_it_is_saved(unsure, tmp_path):
     unsure.unfamiliarity_threshold = 0.25
     unsure.save(tmp_path / "a.keras")
     assert fc.Trainer.load(tmp_path / "a.keras").unfamiliarity_threshold == 0.25
-    with zipfile.ZipFile(tmp_path / "a.keras") as archive, zipfile.ZipFile(tmp_path / "b.keras", "w") as old:
-        for name in archive.namelist():
-            content = archive.read(name)
-            if name == "fashionclf.json":
-                content = content.replace(b'"format": 5', b'"format": 2').replace(b'"unfamiliarity_threshold"', b'"x"')
-            old.writestr(name, content)
-    assert fc.Trainer.load(tmp_path / "b.keras").unfamiliarity_threshold is None
 
 
 def test_it_does_not_outlive_the_probabilities(small_trainer, garments):
