@@ -119,9 +119,10 @@ def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
     text = shown(given, 300)
     try:
         checked = Path(path).expanduser()
-        os.lstat(checked)  # `Path.exists` hides what is wrong with a path
     except RuntimeError as error:
         raise ValueError(f"`{name}` names a home directory that does not exist: {text}") from error
+    try:
+        os.lstat(checked)  # `Path.exists` hides what is wrong with a path
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error  # a NUL, or half of a surrogate pair
         if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:

@@ -922,7 +922,9 @@ class Trainer:
     @classmethod
     def _from_content(cls, content: Buffer, custom_objects: Mapping[str, Any]) -> Self:
         if is_forked():  # an error here would end the worker; a pool would restart workers for ever
-            return cls.__new__(type(cls.__name__, (_Unusable, cls), {}))
+            unusable: Any = type(cls.__name__, (_Unusable, cls), {})
+            instance: Self = unusable.__new__(unusable)
+            return instance
         model, metadata = read_content(content, custom_objects)
         if metadata is None:
             raise ValueError("The pickled Trainer is damaged: it has no metadata.")
