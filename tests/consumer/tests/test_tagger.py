@@ -14,7 +14,11 @@ import fashionclf as fc
 from fashionclf.testing import FakeTrainer
 
 Maker = Callable[..., FakeTrainer]
-ANSWERS = ["Ankle boot", {"Coat": 0.6, "Shirt": 0.4}, "Dress"]  # in the order of the files
+ANSWERS: list[str | dict[str, float]] = [
+    "Ankle boot",
+    {"Coat": 0.6, "Shirt": 0.4},
+    "Dress",
+]  # in the order of the files
 TAGS = [
     Tag("boot.png", "Ankle boot", 1.0, needs_review=False),
     Tag("coat.png", "Coat", 0.6, needs_review=True),
