@@ -162,6 +162,7 @@ def test_every_argument_is_tried(callables):
         assert set(inspect.signature(call).parameters) == set(arguments), name
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_call_that_breaks_the_promise_is_found(callables, monkeypatch):
     def undocumented(value):
         if isinstance(value, str):

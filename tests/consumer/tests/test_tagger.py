@@ -29,9 +29,11 @@ TAGS = [
 @pytest.mark.parametrize("batch_size", [1, 2, 64])
 def test_tags(fake_trainer: Maker, catalogue: Path, batch_size: int) -> None:
     in_order = iter(ANSWERS)  # whatever the batches
-    tags = tag_photographs(
-        fake_trainer(lambda image: next(in_order)), sorted(catalogue.iterdir()), batch_size=batch_size
-    )
+
+    def answer(image: object) -> str | dict[str, float]:
+        return next(in_order)
+
+    tags = tag_photographs(fake_trainer(answer), sorted(catalogue.iterdir()), batch_size=batch_size)
     assert tags == TAGS
 
 
