@@ -39,6 +39,8 @@ def fitted_without_a_fault(images):
 def kill(name, after, *, script, folder):
     """Run a script, and send it a signal shortly after it has printed `after` lines."""
     preamble = f"""
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background ignores
         import keras
         import fashionclf as fc
         from fashionclf.datasets._synthetic import draw_garments
