@@ -1,35 +1,53 @@
-"""Shapes, dtypes, ranges and scaling of images: every image that comes in is checked by `check_images`."""
+"""Shapes, dtypes, ranges and scaling of images: every image that comes in is checked by `check_images`.
 
+An image shape is `(height, width, channels)`, with 1 channel or 3. It belongs to a model; a `Split` has that of its
+arrays. Everything else is told, or infers it from the array.
+"""
+
+import functools
+import math
+import operator
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashionclf._arrays import as_array
-from fashionclf._text import cut
-from fashionclf._types import FloatArray, ImageArray, ImagesLike, UInt8Array
+from fashionclf._text import cut, shown
+from fashionclf._types import FloatArray, ImageArray, ImageShape, ImagesLike, UInt8Array
 
-HEIGHT: Final = 28
+IMAGE_SHAPE: Final[ImageShape] = (28, 28, 1)
+"""Fashion-MNIST's, and what builders take by default."""
 
+HEIGHT, WIDTH, NUM_PIXELS = 28, 28, 784  # until nothing uses them
 
-WIDTH: Final = 28
+CHANNELS: Final = (1, 3)
+"""Of an image: grey, or red, green and blue."""
 
-
-NUM_PIXELS: Final = HEIGHT * WIDTH
-
-
-IMAGE_SHAPE: Final = (HEIGHT, WIDTH, 1)
-
-
-_ONE_IMAGE: Final = ((HEIGHT, WIDTH), IMAGE_SHAPE, (NUM_PIXELS,))
-
+_MOST_PIXELS: Final = 2**26  # of one image: beyond it a layer takes more memory than a computer has
 
 # What float32 arithmetic leaves beside 0 or 1, as after resizing, normalising or going through a GPU.
 ROUNDING: Final = 1e-5
 
 
-_EXPECTED_IMAGES: Final = (
-    "one image as (28, 28), (28, 28, 1) or (784,); many as (n, 28, 28), (n, 28, 28, 1) or (n, 784)"
+_ANY_SHAPE: Final = (
+    "(height, width, channels) with 1 or 3 channels for one image, (n, height, width) in grey or (n, height, width, "
+    "channels) for many"
 )
+
+
+def check_image_shape(image_shape: Any, name: str = "image_shape") -> ImageShape:
+    """Return the shape of an image, `(height, width, channels)`, as integers."""
+    try:
+        numbers = tuple(operator.index(number) for number in image_shape)
+    except TypeError:
+        numbers = ()
+    if len(numbers) != 3 or min(numbers) < 1 or numbers[2] not in CHANNELS or math.prod(numbers) > _MOST_PIXELS:
+        raise ValueError(
+            f"`{name}` must be (height, width, channels) with 1 or 3 channels, such as (28, 28, 1) or (64, 64, 3). "
+            f"Received: {shown(image_shape)}"
+        )
+    return numbers
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
@@ -40,37 +58,73 @@ def shape_of(value: Any) -> tuple[int, ...]:
         return ()
 
 
-def is_one_image(shape: tuple[int, ...]) -> bool:
-    """Tell whether an array of this shape is a single image."""
-    return shape in _ONE_IMAGE
+def is_one_image(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
+    """Tell whether an array of this shape is a single image of `image_shape`."""
+    return shape in _forms(image_shape)
 
 
-def check_images(images: ImagesLike, name: str = "images", *, keep_shape: bool = False) -> ImageArray:
-    """Return images as `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+def check_images(images: ImagesLike, name: str = "images", *, image_shape: ImageShape | None = None) -> ImageArray:
+    """Return images as `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 
-    With `keep_shape` the shape stays as given. Nothing is scaled here.
+    Nothing is scaled here. Without an `image_shape` it is that of the arrays: see `prepare_images`.
     """
-    array = as_numeric_array(images, name)
-    if array.shape not in _ONE_IMAGE and (array.ndim < 2 or array.shape[1:] not in _ONE_IMAGE):
-        raise ValueError(_wrong_image_shape(array.shape, name))
+    array = as_numeric_array(images, name, image_shape)
+    shape = image_shape or _inferred(array.shape, name)
+    forms = _forms(shape)
+    if array.shape not in forms and (array.ndim < 2 or array.shape[1:] not in forms):
+        raise ValueError(_wrong_image_shape(array.shape, name, shape))
     if not array.size:
         raise ValueError(f"`{name}` is empty: received shape {array.shape}, expected at least one image.")
-    pixels = check_pixels(array, name)
-    return pixels if keep_shape else pixels.reshape(-1, *IMAGE_SHAPE)
+    return check_pixels(array, name).reshape(-1, *shape)
 
 
-def check_one_image(image: ImagesLike, name: str) -> ImageArray:
-    """Return exactly one image as `check_images` does: `(1, 28, 28, 1)`."""
-    checked = check_images(image, name)
+def check_one_image(image: ImagesLike, name: str, *, image_shape: ImageShape | None = None) -> ImageArray:
+    """Return exactly one image as `check_images` does: `(1, height, width, channels)`."""
+    checked = check_images(image, name, image_shape=image_shape)
     if len(checked) != 1:
         raise ValueError(f"`{name}` holds {len(checked)} images, expected one. Pass one of them, such as `{name}[0]`.")
     return checked
 
 
-def as_numeric_array(images: ImagesLike, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+def without_channel(images: NDArray[Any]) -> NDArray[Any]:
+    """Return checked images without the last axis where they are grey: `(n, height, width)`."""
+    return images[..., 0] if images.shape[-1] == 1 else images
+
+
+@functools.lru_cache(maxsize=8)
+def _forms(image_shape: ImageShape) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes that an array of one image may have."""
+    rows = (math.prod(image_shape),)
+    return (image_shape[:2], image_shape, rows) if image_shape[2] == 1 else (image_shape, rows)
+
+
+def _inferred(shape: tuple[int, ...], name: str) -> ImageShape:
+    """Return the shape of one image in an array of this shape."""
+    standard = _forms(IMAGE_SHAPE)
+    if shape in standard or (len(shape) > 1 and shape[1:] in standard):
+        return IMAGE_SHAPE
+    channels = shape[-1] if shape else 0
+    if len(shape) == 4 and channels in CHANNELS:
+        return (shape[1], shape[2], channels)
+    if len(shape) == 3:  # one image with its channels, or many in grey
+        return (shape[0], shape[1], channels) if channels in CHANNELS else (shape[1], shape[2], 1)
+    fix = ""
+    if len(shape) in (1, 2):
+        fix = (
+            " Nothing tells whether these are rows of pixels or one image: reshape them, such as "
+            "`images.reshape(-1, 64, 48)`, or pass `image_shape=` where a function takes it."
+        )
+    elif channels == 4:
+        fix = " Read images with transparency by `fashionclf.load_image`."
+    elif len(shape) == 4 and shape[1] in CHANNELS:
+        fix = _CHANNELS_LAST
+    raise ValueError(f"`{name}` has shape {shape}, expected {_ANY_SHAPE}.{fix}")
+
+
+def as_numeric_array(images: ImagesLike, name: str, image_shape: ImageShape | None = None) -> NDArray[Any]:
     """Return images as an array of real numbers, a list of single images stacked."""
     if isinstance(images, list | tuple):
-        return _stack(images, name)
+        return _stack(images, name, image_shape)
     array = as_array(images, name)
     if array.dtype.kind not in "uif":
         raise TypeError(
@@ -80,7 +134,7 @@ def as_numeric_array(images: ImagesLike, name: str) -> np.ndarray[Any, np.dtype[
     return array
 
 
-def check_pixels(array: np.ndarray[Any, np.dtype[Any]], name: str) -> ImageArray:
+def check_pixels(array: NDArray[Any], name: str) -> ImageArray:
     """Return pixel values as uint8 0..255 or float32 in [0, 1], of any shape."""
     if array.dtype == np.uint8:
         return array
@@ -126,7 +180,7 @@ def fix_of_range(low: float, high: float) -> str:
     )
 
 
-def _stack(images: list[Any] | tuple[Any, ...], name: str) -> np.ndarray[Any, np.dtype[Any]]:
+def _stack(images: list[Any] | tuple[Any, ...], name: str, image_shape: ImageShape | None) -> NDArray[Any]:
     """Stack a list of single images; a nested list of plain numbers is read as one array."""
     if not images:
         raise ValueError(f"`{name}` is empty: received an empty {type(images).__name__}.")
@@ -136,16 +190,18 @@ def _stack(images: list[Any] | tuple[Any, ...], name: str) -> np.ndarray[Any, np
         except TypeError as error:
             if not isinstance(error.__cause__, ValueError):
                 raise
-            raise ValueError(f"`{name}` is a ragged nested list; expected {_EXPECTED_IMAGES}.") from error
+            expected = _ANY_SHAPE if image_shape is None else _expected(image_shape)
+            raise ValueError(f"`{name}` is a ragged nested list; expected {expected}.") from error
         return as_numeric_array(nested, name)
     arrays = [as_numeric_array(image, f"{name}[{i}]") for i, image in enumerate(images)]
+    shape = image_shape or _inferred((1, *arrays[0].shape), f"{name}[0]")
     for i, array in enumerate(arrays):
-        if array.shape not in _ONE_IMAGE:
-            raise ValueError(_wrong_image_shape(array.shape, f"{name}[{i}]", "one image in a list"))
+        if array.shape not in _forms(shape):
+            raise ValueError(_wrong_image_shape(array.shape, f"{name}[{i}]", shape, "one image in a list"))
     if len({(array.shape, array.dtype) for array in arrays}) == 1:
         return np.stack(arrays)
     # Mixed forms: integers must be scaled before they may stand beside floats.
-    checked = [check_pixels(a.reshape(IMAGE_SHAPE), f"{name}[{i}]") for i, a in enumerate(arrays)]
+    checked = [check_pixels(a.reshape(shape), f"{name}[{i}]") for i, a in enumerate(arrays)]
     if any(image.dtype != np.uint8 for image in checked):
         checked = [scale_pixels(image) for image in checked]
     return np.stack(checked)
@@ -166,26 +222,44 @@ def round_pixels(array: ImageArray) -> UInt8Array:
     return rounded
 
 
-def _wrong_image_shape(shape: tuple[int, ...], name: str, what: str = "images") -> str:
+_CHANNELS_LAST: Final = (
+    " The channels come last: move them, with `np.moveaxis(images, -3, -1)` for arrays or `images.movedim(-3, -1)` for "
+    "tensors of torch."
+)
+
+
+def _expected(image_shape: ImageShape) -> str:
+    forms = _forms(image_shape)
+    one = [str(form) for form in forms]
+    many = [f"(n, {', '.join(map(str, form))})" for form in forms]
+    return "; ".join(
+        f"{what} as {', '.join(each[:-1])} or {each[-1]}" for what, each in (("one image", one), ("many", many))
+    )
+
+
+def _wrong_image_shape(shape: tuple[int, ...], name: str, image_shape: ImageShape, what: str = "images") -> str:
     fix = ""
-    if len(shape) >= 3 and shape[-1] in (3, 4):
+    height, width, channels = image_shape
+    if len(shape) >= 3 and shape[-3:] == (channels, height, width):
+        fix = _CHANNELS_LAST
+    elif len(shape) >= 3 and shape[-1] in (3, 4):
         fix = (
-            " These look like photographs in colour: read each with `fashionclf.load_image(array)`, which finds the "
-            "garment and shows it as the data set does."
+            " These look like photographs in colour: read each with `fashionclf.load_image(array"
+            f"{'' if image_shape == IMAGE_SHAPE else f', image_shape={image_shape}'})`."
         )
-    elif len(shape) >= 3 and shape[-3:] == (1, HEIGHT, WIDTH):
-        fix = " The channel comes last: move it with `np.moveaxis(images, -3, -1)`."
     elif what != "images" and len(shape) >= 3:
         fix = " Pass one array of many images instead of a list of such arrays."
     elif len(shape) >= 2:
         fix = (
             " Read photographs with `fashionclf.load_image(array)`, which finds the garment; resize images that look "
             "like the data set's to 28x28 pixels."
+            if image_shape == IMAGE_SHAPE
+            else f" Resize them to {height}x{width} pixels, or build a model for images of their shape: `image_shape=`."
         )
-    return f"`{name}` has shape {shape}, expected {what}: {_EXPECTED_IMAGES}.{fix}"
+    return f"`{name}` has shape {shape}, expected {what}: {_expected(image_shape)}.{fix}"
 
 
-def _dtype_hint(array: np.ndarray[Any, np.dtype[Any]], given: object) -> str:
+def _dtype_hint(array: NDArray[Any], given: object) -> str:
     if array.dtype.kind == "b":
         return ". Turn a mask into pixels with `mask.astype('uint8') * 255`."
     if array.dtype.kind == "c":

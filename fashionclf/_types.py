@@ -12,6 +12,9 @@ FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int64]
 ImageArray: TypeAlias = UInt8Array | FloatArray
 
+ImageShape: TypeAlias = tuple[int, int, int]
+"""`(height, width, channels)` of an image, with 1 channel or 3."""
+
 
 class SupportsArray(Protocol):
     """An array, a tensor or a number of numpy: anything that numpy can turn into an array."""

@@ -10,9 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images, scale_pixels
+from fashionclf._images import (
+    IMAGE_SHAPE,
+    as_numeric_array,
+    check_image_shape,
+    check_images,
+    check_pixels,
+    scale_pixels,
+)
 from fashionclf._text import shown
-from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray, LabelsLike
+from fashionclf._types import FloatArray, ImageArray, ImageShape, ImagesLike, IntArray, LabelsLike
 from fashionclf._validation import (
     check_count,
     check_flag,
@@ -25,16 +32,19 @@ from fashionclf._validation import (
 from fashionclf._warnings import ignored
 
 
-def prepare_images(images: ImagesLike) -> FloatArray:
-    """Return images in the form that every model takes: `(n, 28, 28, 1)`, float32 in [0, 1].
+def prepare_images(images: ImagesLike, *, image_shape: ImageShape | None = None) -> FloatArray:
+    """Return images in the form that every model takes: `(n, height, width, channels)`, float32 in [0, 1].
 
     Args:
-        images: Integers 0..255 of any integer dtype, or floats in [0, 1]. One image as `(28, 28)`,
-            `(28, 28, 1)` or `(784,)`; many as `(n, 28, 28)`, `(n, 28, 28, 1)`, `(n, 784)`, or a list of
-            single images, which may differ in form.
+        images: Integers 0..255 of any integer dtype, or floats in [0, 1]. One image of `image_shape`, as
+            `(height, width, channels)`, as `(height, width)` in grey, or as one row of all its values; many with `n` in
+            front, or as a list of single images, which may differ in form.
+        image_shape: `(height, width, channels)` with 1 channel (grey) or 3 (red, green, blue). None takes that of the
+            arrays. Of `(28, 28)`, `(784,)` and `(n, 784)` it takes `(28, 28, 1)`; for other rows, or another single
+            image without channels, pass it.
 
     Returns:
-        A float32 array `(n, 28, 28, 1)` in [0, 1]; `n` is 1 for a single image.
+        A float32 array `(n, height, width, channels)` in [0, 1]; `n` is 1 for a single image.
 
     Raises:
         ValueError: If the shape is none of these, the array is empty, holds NaN or infinity, integers
@@ -46,8 +56,10 @@ def prepare_images(images: ImagesLike) -> FloatArray:
         >>> batch = prepare_images(np.full((2, 28, 28), 255, dtype="uint8"))
         >>> batch.shape, str(batch.dtype), float(batch.max())
         ((2, 28, 28, 1), 'float32', 1.0)
+        >>> prepare_images(np.zeros((5, 64), dtype="uint8"), image_shape=(8, 8, 1)).shape
+        (5, 8, 8, 1)
     """
-    return scale_pixels(check_images(images))
+    return scale_pixels(_checked(images, image_shape))
 
 
 def scale(images: ImagesLike) -> FloatArray:
@@ -56,13 +68,13 @@ def scale(images: ImagesLike) -> FloatArray:
     Scaling twice is therefore harmless.
 
     Args:
-        images: Images in any form that `prepare_images` takes.
+        images: Integers 0..255 or floats in [0, 1], of any shape; or a list of single images of one shape.
 
     Returns:
         A float32 array in [0, 1] of the shape that was given.
 
     Raises:
-        ValueError: As `prepare_images`.
+        ValueError: If the array is empty, holds NaN or infinity, integers outside 0..255 or floats outside [0, 1].
         TypeError: As `prepare_images`.
 
     Example:
@@ -70,17 +82,18 @@ def scale(images: ImagesLike) -> FloatArray:
         >>> scale(np.full((28, 28), 51, dtype="uint8"))[0, 0]
         np.float32(0.2)
     """
-    return scale_pixels(check_images(images, keep_shape=True))
+    return scale_pixels(_pixels(images))
 
 
-def flatten(images: ImagesLike) -> ImageArray:
-    """Return images as rows of 784 pixels: `(n, 784)`, for scikit-learn or a model without `Flatten`.
+def flatten(images: ImagesLike, *, image_shape: ImageShape | None = None) -> ImageArray:
+    """Return images as rows of pixels: `(n, height * width * channels)`, for scikit-learn or a model without `Flatten`.
 
     Args:
         images: Images in any form that `prepare_images` takes.
+        image_shape: As `prepare_images`.
 
     Returns:
-        An array `(n, 784)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+        An array `(n, height * width * channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 
     Raises:
         ValueError: As `prepare_images`.
@@ -91,17 +104,19 @@ def flatten(images: ImagesLike) -> ImageArray:
         >>> flatten(np.zeros((3, 28, 28), dtype="uint8")).shape
         (3, 784)
     """
-    return check_images(images).reshape(-1, NUM_PIXELS)
+    checked = _checked(images, image_shape)
+    return checked.reshape(len(checked), -1)
 
 
-def add_channel_axis(images: ImagesLike) -> ImageArray:
-    """Return images as `(n, 28, 28, 1)`, which convolutions need, without scaling them.
+def add_channel_axis(images: ImagesLike, *, image_shape: ImageShape | None = None) -> ImageArray:
+    """Return images as `(n, height, width, channels)`, which convolutions need, without scaling them.
 
     Args:
         images: Images in any form that `prepare_images` takes.
+        image_shape: As `prepare_images`.
 
     Returns:
-        An array `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+        An array `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 
     Raises:
         ValueError: As `prepare_images`.
@@ -112,7 +127,19 @@ def add_channel_axis(images: ImagesLike) -> ImageArray:
         >>> add_channel_axis(np.zeros((3, 28, 28), dtype="uint8")).shape
         (3, 28, 28, 1)
     """
-    return check_images(images)
+    return _checked(images, image_shape)
+
+
+def _pixels(images: ImagesLike) -> ImageArray:
+    """Return pixels as uint8 or float32, of any shape."""
+    array = as_numeric_array(images, "images")
+    if not array.size:
+        raise ValueError(f"`images` is empty: received shape {array.shape}, expected at least one image.")
+    return check_pixels(array, "images")
+
+
+def _checked(images: ImagesLike, image_shape: ImageShape | None) -> ImageArray:
+    return check_images(images, image_shape=None if image_shape is None else check_image_shape(image_shape))
 
 
 def one_hot(labels: LabelsLike, num_classes: int = 10) -> FloatArray:
@@ -185,8 +212,8 @@ def train_validation_split(
         >>> x_fit.shape, x_val.shape, sorted(y_val.tolist())
         ((8, 28, 28), (2, 28, 28), [0, 1])
     """
-    pixels = check_images(images, keep_shape=True)
-    if pixels.ndim == 1 or pixels.shape == (HEIGHT, WIDTH):
+    pixels = _pixels(images)
+    if pixels.ndim == 1 or pixels.shape == IMAGE_SHAPE[:2]:
         raise ValueError(f"`images` is a single image of shape {pixels.shape}; expected many to split.")
     checked = check_labels(labels, num_images=len(pixels))
     fit_index, validation_index = split_indices(
