@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from fashionclf._converter import ImageConverter
 from fashionclf._doubts import Doubts
 from fashionclf.photographs._many import OnError, read_many
 from fashionclf.photographs._reading import is_pil_image
@@ -30,7 +31,7 @@ def read_list(
     """
     places = [i for i, item in enumerate(items) if is_source(item)]
     sources = [items[i] for i in places]
-    results = read_many(sources, [names[i] for i in places], on_error, others=others, part=part)
+    results = read_many(sources, [names[i] for i in places], on_error, ImageConverter(), others=others, part=part)
     read = dict(zip(places, results, strict=True))
     kept = [i for i in range(len(items)) if read.get(i, i) is not None]
     found = [read.get(i) for i in kept]
