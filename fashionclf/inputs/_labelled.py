@@ -262,11 +262,12 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
 
 def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str) -> ImageArray:
     """Return the images, and warn of doubts about photographs or about the set."""
-    read = read_images(x, converter or ImageConverter(shape_or_default(x)), name)
+    converter = converter or ImageConverter(shape_or_default(x))
+    read = read_images(x, converter, name)
     if read.doubts is not None:
         warn_of_doubts([doubts or () for doubts in read.doubts], read.names)
     elif not isinstance(x, Split):  # which was examined when it was made
-        warn_of_doubtful_set(read.images, name)
+        warn_of_doubtful_set(read.images, name, bright_on_black=converter.find_garment)
     return read.images
 
 

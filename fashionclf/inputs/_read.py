@@ -244,15 +244,15 @@ def classify(
     Warns:
         DoubtfulImageWarning: If there are doubts about any of them, once.
     """
-    given = opened(x, converter)
+    given, bright_on_black = opened(x, converter), converter.find_garment
     if isinstance(given, Stream):
         given.check_end(otherwise)
         parts = read_parts(given, converter, batch_size, on_error)
-        found = _joined([_classified(read, compute, threshold) for _, read in parts])
+        found = _joined([_classified(read, compute, threshold, bright_on_black) for _, read in parts])
     elif isinstance(given, Items):
-        found = _classified(_read(given, converter, check_on_error(on_error)), compute, threshold)
+        found = _classified(_read(given, converter, check_on_error(on_error)), compute, threshold, bright_on_black)
     else:
-        found = _classified(Images(given), compute, threshold)
+        found = _classified(Images(given), compute, threshold, bright_on_black)
     if any(found.doubts):
         warn_of_doubts(found.doubts, found.names)
     return found
@@ -274,7 +274,7 @@ def classify_batches(
     """
     warned = False
     for start, given in read_parts(x, converter, batch_size, on_error):
-        found = _classified(given, compute, threshold)
+        found = _classified(given, compute, threshold, converter.find_garment)
         if not warned and any(found.doubts):
             warned = True
             numbers = range(start, start + len(found.doubts))
@@ -282,9 +282,9 @@ def classify_batches(
         yield found
 
 
-def _classified(given: Images, compute: Compute, threshold: float | None) -> Classified:
+def _classified(given: Images, compute: Compute, threshold: float | None, bright_on_black: bool) -> Classified:
     probabilities = compute(given.images)
-    doubts = doubts_of(given.images)
+    doubts = doubts_of(given.images, bright_on_black=bright_on_black)
     if given.doubts is not None:  # a photograph was already examined at its full size
         unfamiliar = normalised_entropy(probabilities) > (1 if threshold is None else threshold)
         doubts = tuple(

@@ -123,7 +123,10 @@ def prepared_images(images: PredictLike | Split | None, converter: ImageConverte
     if images is None:
         return None
     read = read_images(images, converter, "images")
-    warn_of_doubts(doubts_of(read.images), images.files if isinstance(images, Split) else read.names)
+    warn_of_doubts(
+        doubts_of(read.images, bright_on_black=converter.find_garment),
+        images.files if isinstance(images, Split) else read.names,
+    )
     checked: Any = round_pixels(read.images)[: max(_LEAST, min(_MOST, _MEMORY // math.prod(converter.image_shape)))]
     if len(checked) < _LEAST:  # filled up with changed copies
         copies = np.tile(checked, (-(-_LEAST // len(checked)) - 1, 1, 1, 1))
