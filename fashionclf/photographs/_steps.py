@@ -270,7 +270,7 @@ def _contrast(scene: Scene, inverted: bool) -> FloatArray:
 
 def _fit(garment: NDArray[Any], image_shape: ImageShape) -> UInt8Array:
     """Resize the garment to the image, keeping its proportions, and centre it."""
-    return _centred(_resized(garment, image_shape[:2]), image_shape)
+    return _centred(np.rint(_resized(garment, image_shape[:2])), image_shape)
 
 
 def _fit_drawing(drawing: FloatArray, stroke: float, image_shape: ImageShape) -> UInt8Array:
@@ -297,7 +297,7 @@ def _fit_drawing(drawing: FloatArray, stroke: float, image_shape: ImageShape) ->
         int(np.clip(np.rint((edge - 1) / 2 - middle), 0, edge - length))
         for edge, middle, length in zip(image_shape[:2], centre, small.shape, strict=True)
     ]
-    return _placed(small, image_shape, *corner)
+    return _placed(np.rint(small), image_shape, *corner)
 
 
 def _resized(garment: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
@@ -326,7 +326,7 @@ def _placed(small: NDArray[Any], image_shape: ImageShape, top: int, left: int, g
     """Place something in grey or in colour on an image, the rest of which is `ground`."""
     height, width, channels = image_shape
     image = np.full(image_shape if channels == 3 else (height, width), ground, np.uint8)
-    part = np.rint(small) if small.ndim == image.ndim else np.rint(small)[..., np.newaxis]
+    part = small if small.ndim == image.ndim else small[..., np.newaxis]
     image[top : top + small.shape[0], left : left + small.shape[1]] = part
     return image
 
