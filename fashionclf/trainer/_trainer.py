@@ -1,5 +1,6 @@
 """Trainer: fit, evaluate, predict, save and load a classifier of garments."""
 
+import dataclasses
 import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ from fashionclf.inputs import (
     collect_labelled,
     read_labelled,
 )
-from fashionclf.labels import CLASS_NAMES, check_class_names, class_names as class_names_of, match_labels
+from fashionclf.labels import CLASS_NAMES, LabelNames, check_class_names
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
 from fashionclf.presets import get_preset
@@ -169,11 +170,10 @@ class Trainer:
         )
         self._model = model
         self._check_compilation()
-        self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
-        self._names_given = class_names is not None
-        # Earlier names of the classes: those of a Split, or before a renaming.
-        self._renamed_from: tuple[str, ...] | None = None
-        self._knows_classes = False  # whether the weights were trained for these class names
+        self._names = LabelNames(
+            given=None if class_names is None else check_class_names(class_names, self.num_classes),
+            default=CLASS_NAMES if self.num_classes == len(CLASS_NAMES) else None,
+        )
         self._unfamiliarity_threshold: float | None = None
         self._locks = state_of(model)
         self._traced = TracedSteps()
@@ -222,14 +222,11 @@ class Trainer:
             <Trainer cnn_fast: 421,795 parameters, 3 classes>
         """
         preset = get_preset(name)
-        model, names, trained = preset_model(preset, pretrained, class_names, check_seed(seed))
-        trainer = cls(model, class_names=None if class_names is None else names, recipe=preset.recipe)
-        trainer._knows_classes = trained
-        if class_names is None:
-            trainer._class_names = names
-        if trained and preset.pretrained is not None:
+        model, names = preset_model(preset, pretrained, class_names, check_seed(seed))
+        trainer = cls(model, recipe=preset.recipe)
+        trainer._names = names
+        if names.learnt is not None and preset.pretrained is not None:
             trainer._unfamiliarity_threshold = preset.pretrained.unfamiliarity_threshold
-            trainer._renamed_from = None if class_names is None else class_names_of(preset.dataset)
         return trainer
 
     @property
@@ -267,16 +264,11 @@ class Trainer:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """One name per class, in label order; None as long as nothing tells them. Setting it renames the classes."""
-        if self._class_names is None and self.num_classes == len(CLASS_NAMES):
-            return CLASS_NAMES
-        return self._class_names
+        return self._names.shown
 
     @class_names.setter
     def class_names(self, names: ClassNames) -> None:
-        checked = check_class_names(names, self.num_classes)
-        if self._renamed_from is None:
-            self._renamed_from = self._learnt_names
-        self._class_names, self._names_given = checked, True
+        self._names = dataclasses.replace(self._names, given=check_class_names(names, self.num_classes))
 
     @property
     def unfamiliarity_threshold(self) -> float | None:
@@ -293,16 +285,6 @@ class Trainer:
     def unfamiliarity_threshold(self, threshold: float | None) -> None:
         checked = None if threshold is None else check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
         self._unfamiliarity_threshold = checked
-
-    @property
-    def _learnt_names(self) -> tuple[str, ...] | None:
-        """The class names that were given, or those that the weights are assumed to have learnt."""
-        return self.class_names if self._knows_classes else self._class_names
-
-    @property
-    def _known_lists(self) -> list[tuple[str, ...]]:
-        """The lists of class names that mean this Trainer's labels."""
-        return [names for names in (self.class_names, self._renamed_from) if names is not None]
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -413,13 +395,14 @@ class Trainer:
             verbose=verbose,
             steps_per_epoch=steps_per_epoch,
         )
-        names, renamed_from = self._names_after(x)
+        names = self._names.after_fit(x.class_names if isinstance(x, Split) else None, self.num_classes)
         converter = self._converter_after(x)
-        known = [each for each in (renamed_from, names) if each is not None]
-        read = functools.partial(read_labelled, converter=converter, num_classes=self.num_classes, known_names=known)
+        read = functools.partial(
+            read_labelled, converter=converter, num_classes=self.num_classes, known_names=names.known
+        )
         data = read(x, y, sample_weight, batch_size=options.recipe.batch_size)
         training, validation = training_and_validation(data, validation_data, options, read)
-        training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
+        training = training.with_class_weight(class_weight, names.shown, self.num_classes)
         plan = plan_fit(self.model, self._compilation, self._input_shape, training, validation, options, self._write)
         check_agreement(self.model, plan.shared)
         # One check is left, which needs the compiled model. The trainer changes only after it.
@@ -427,7 +410,7 @@ class Trainer:
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
             if plan.state is not None:
                 plan.state.check(self.model)
-            self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
+            self._names = names
             self._unfamiliarity_threshold = None  # it was that of the weights before
             self._image_converter, self._converter_given = converter, True
             with self._compilation.learning_rate_kept():
@@ -438,25 +421,6 @@ class Trainer:
         theirs = x.image_converter if isinstance(x, Split) else None
         undecided = theirs is not None and not self._converter_given and theirs.image_shape == self.image_shape
         return theirs if undecided and theirs is not None else self._image_converter
-
-    def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-        """Return the class names after fitting on `x`, and the earlier names of the same classes.
-
-        Those of a `Split` replace a preset's, but not those given. Given names rename a Split's, label by label, unless
-        they have some in common: those must be the same classes.
-        """
-        theirs = x.class_names if isinstance(x, Split) else None
-        own, renamed_from = self._learnt_names, self._renamed_from
-        if theirs is None:
-            return own, renamed_from
-        in_common = set(theirs) & {name for names in self._known_lists for name in names}
-        if self._names_given and len(theirs) == self.num_classes and not in_common and not self._knows_classes:
-            return own, theirs
-        if own is not None and (
-            self._names_given or (self._knows_classes and _same_classes(theirs, self._known_lists))
-        ):
-            return own, renamed_from
-        return check_class_names(theirs, self.num_classes), None
 
     # -- evaluating and predicting ------------------------------------------------------------------------
 
@@ -496,7 +460,7 @@ class Trainer:
         check_process()
         self._check_compilation()
         batch_size = check_count(batch_size, "batch_size")
-        data = self._read(x, y, sample_weight, batch_size, self._known_lists)
+        data = self._read(x, y, sample_weight, batch_size, self._names.known)
         loss = self._compilation.loss_in_force(data.labels, self.recipe)
         with evaluation_data(data, self._compilation, loss, self._input_shape) as given, self._locks.computing:
             return evaluate_model(self._compilation.evaluated(loss), given, batch_size)
@@ -518,7 +482,7 @@ class Trainer:
     def _labelled(self, x: LabelledLike | Split, y: LabelsLike | None) -> LabelledImages:
         """Check images and labels; a stream of them is read into memory."""
         return collect_labelled(
-            x, y, converter=self._image_converter, num_classes=self.num_classes, known_names=self._known_lists
+            x, y, converter=self._image_converter, num_classes=self.num_classes, known_names=self._names.known
         )
 
     def report(
@@ -549,7 +513,7 @@ class Trainer:
             array([0, 0, 0, 2, 0, 0, 0, 0, 0, 2])
         """
         names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
-        data = self._read(x, y, None, batch_size, self._known_lists)
+        data = self._read(x, y, None, batch_size, self._names.known)
         compute = functools.partial(self._predictor, batch_size=batch_size)
         labels, probabilities = labels_and_probabilities(data, compute)
         return evaluate_predictions(labels, Predictions(probabilities, names))
@@ -882,10 +846,7 @@ class Trainer:
     def _metadata(self) -> dict[str, Any]:
         """Return what a file keeps beside the model, in JSON's types."""
         return {
-            "class_names": self.class_names,
-            "class_names_given": self._names_given,
-            "renamed_from": self._renamed_from,
-            "trained": self._knows_classes,
+            "class_names": self._names.to_dict(),
             "unfamiliarity_threshold": self.unfamiliarity_threshold,
             "image_converter": self._image_converter.to_dict(),
             "image_converter_given": self._converter_given,
@@ -934,7 +895,7 @@ class Trainer:
                     f"{str(path)!r} was written by plain Keras and has no class names: pass `class_names`."
                 )
             trainer = cls(model, class_names=class_names)
-            trainer._knows_classes = True
+            trainer._names = trainer._names.after_fit(None, trainer.num_classes)
             return trainer
         try:
             trainer = cls._restored(model, metadata, custom_objects)
@@ -949,11 +910,9 @@ class Trainer:
         cls, model: keras.Model, metadata: Mapping[str, Any], custom_objects: Mapping[str, Any] | None
     ) -> Self:
         """Return a Trainer of a model that was read, with its metadata."""
-        converter = ImageConverter.from_dict(metadata["image_converter"])
-        trainer = cls(model, class_names=metadata["class_names"], image_converter=converter)
+        trainer = cls(model, image_converter=ImageConverter.from_dict(metadata["image_converter"]))
         trainer._converter_given = bool(metadata["image_converter_given"])
-        trainer._names_given, trainer._knows_classes = bool(metadata["class_names_given"]), bool(metadata["trained"])
-        trainer._renamed_from = metadata["renamed_from"] and tuple(metadata["renamed_from"])
+        trainer._names = LabelNames.from_dict(metadata["class_names"], trainer.num_classes)
         trainer.unfamiliarity_threshold = metadata["unfamiliarity_threshold"]
         trainer._recipe = Recipe.from_dict(metadata["recipe"])
         trainer._compilation = Compilation.restore(
@@ -1011,15 +970,6 @@ def _check_backend() -> None:
             f"A Trainer needs Keras's TensorFlow backend. Keras runs on {keras.backend.backend()!r}: set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
-
-
-def _same_classes(names: Sequence[str], known: Iterable[Sequence[str]]) -> bool:
-    """Tell whether names can be matched with known ones."""
-    try:
-        match_labels(names, known, "x")
-    except ValueError:
-        return False
-    return True
 
 
 def check_trainer(trainer: Any) -> None:
