@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import IMAGE_SHAPE
-from fashionclf._types import FloatArray, ImageArray
+from fashionclf._types import ImageArray
 from fashionclf._warnings import stack_level
 
 Doubts: TypeAlias = tuple[str, ...]
@@ -86,21 +86,23 @@ def warn_of_doubts(doubts: Sequence[Doubts | None], names: Sequence[str] | None)
     warnings.warn(message, DoubtfulImageWarning, stacklevel=stack_level())
 
 
-def doubts_of(images: FloatArray, *, bright_on_black: bool = True) -> tuple[Doubts, ...]:
-    """Return the doubts about each of prepared images, float32 `(n, h, w, c)` in [0, 1].
+def doubts_of(images: ImageArray, *, bright_on_black: bool = True) -> tuple[Doubts, ...]:
+    """Return the doubts about each of checked images `(n, height, width, channels)`.
 
     `bright_on_black` is False if 28x28 images in grey show whole pictures, and not garments as the data set does.
     """
+    top = 255 if images.dtype == np.uint8 else 1
     brightest = images.reshape(len(images), -1).max(axis=1)
-    light = _are_negatives(images, LIGHT / 255, bright_on_black)
-    suspects = np.flatnonzero(light | (brightest < _DARK / 255) | (images[:, 0, 0].max(axis=-1) == brightest))
+    light = _are_negatives(images, LIGHT * top / 255, bright_on_black)
+    dark = brightest < _DARK * top / 255
+    suspects = np.flatnonzero(light | dark | (images[:, 0, 0].max(axis=-1) == brightest))
     doubts: list[Doubts] = [()] * len(images)
     for i in suspects:
         if (images[i] == images[i, 0, 0]).all():
             doubts[i] = (BLANK,)
         elif light[i]:
             doubts[i] = (_NEGATIVE,)
-        elif brightest[i] < _DARK / 255:
+        elif dark[i]:
             doubts[i] = (_NEARLY_BLACK,)
     return tuple(doubts)
 
