@@ -97,7 +97,7 @@ class Split:
                 "Read the photographs with one `ImageConverter`."
             )
         small = _small_labels(labels, len(checked), None if names is None else len(names))
-        bright = image_converter is None or bool(image_converter.find_garment)
+        bright = image_converter is None or image_converter.find_garment
         warn_of_doubtful_set(checked, "images", bright_on_black=bright)
         self._set(
             images=without_channel(checked),
