@@ -11,14 +11,14 @@ import keras
 import tensorflow as tf
 from typing_extensions import Buffer, override
 
-from fashionclf._labelled import LabelledImages
-from fashionclf._labelled_stream import LabelledStream, collect_labelled, read_labelled
+from fashionclf._converter import ImageConverter
 from fashionclf._process import check_process, is_forked
 from fashionclf._text import shown
 from fashionclf._types import (
     ClassNames,
     FloatArray,
-    ImagesLike,
+    ImageArray,
+    ImageShape,
     LabelledLike,
     LabelsLike,
     PathLike,
@@ -38,8 +38,15 @@ from fashionclf._version import __version__
 from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
+from fashionclf.inputs import (
+    LabelledImages,
+    LabelledStream,
+    classify,
+    classify_batches,
+    collect_labelled,
+    read_labelled,
+)
 from fashionclf.labels import CLASS_NAMES, LabelNames, check_class_names
-from fashionclf.photographs._input import classify_batches, classify_input
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
 from fashionclf.presets import get_preset
@@ -47,13 +54,13 @@ from fashionclf.recipe import PRECISIONS, Recipe
 from fashionclf.report import EvaluationReport, evaluate_predictions
 from fashionclf.serving import ExportReport, FrozenPredictor
 from fashionclf.serving._export import (
-    Source,
     check_quantization,
     check_request,
     export_classifier,
     freeze,
     prepared_images,
 )
+from fashionclf.serving._function import Source
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.serving._runtimes import check_threads
@@ -68,7 +75,7 @@ from fashionclf.trainer._file import (
     write_classifier,
 )
 from fashionclf.trainer._fit import run_fit
-from fashionclf.trainer._model_checks import check_model
+from fashionclf.trainer._model_checks import check_model, image_shape_of
 from fashionclf.trainer._model_state import fitting_of, state_of
 from fashionclf.trainer._optimizers import choose_optimizer
 from fashionclf.trainer._options import resolve_options
@@ -102,9 +109,10 @@ class Trainer:
     raises a RuntimeError when it is used.
 
     Args:
-        model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
-            and one output of probabilities: softmax, or one sigmoid unit for two classes. It is called once, which
-            builds it if necessary. A model that is already compiled keeps its compilation.
+        model: Any float32 `keras.Model` with one input of images `(height, width, channels)` with 1 or 3 channels,
+            `(height, width)`, or rows of pixels, in [0, 1]; and one output of probabilities: softmax, or one sigmoid
+            unit for two classes. It is called once, which builds it if necessary. A model that is already compiled
+            keeps its compilation.
         class_names: One name per class. None takes those of the `Split` it is fitted on, else those of
             its preset, else Fashion-MNIST's ten if the model has ten classes. The labels of a `Split` are matched with
             them by name.
@@ -114,9 +122,14 @@ class Trainer:
             cross-entropy.
         metrics: Names or instances of Keras metrics.
         recipe: How to train; see `Recipe`. Arguments of `fit` take precedence.
+        image_converter: How photographs are read; see `fashionclf.photographs.ImageConverter`. None takes that of the
+            `Split` it is fitted on, else the one for the model's image shape. It also tells the image shape where the
+            model does not: if it takes rows of pixels, or has not been built.
 
     Attributes:
         model: The `keras.Model`, always in float32. It cannot be exchanged: build another Trainer.
+        image_shape: `(height, width, channels)` of the images that the model takes.
+        image_converter: How photographs are read.
         num_classes: Number of classes, at least 2.
         recipe: The recipe in use; it can be set.
         class_names: One name per class, or None as long as they are unknown; they can be set.
@@ -142,10 +155,12 @@ class Trainer:
         loss: Any = "auto",
         metrics: Iterable[Any] = ("accuracy",),
         recipe: Recipe | None = None,
+        image_converter: ImageConverter | None = None,
     ) -> None:
         _check_backend()
         check_process()
-        self._image_shape, self._units = check_model(model)
+        self._input_shape, self._units, self._image_converter = _shapes(model, image_converter)
+        self._converter_given = image_converter is not None
         if recipe is not None and not isinstance(recipe, Recipe):
             raise TypeError(f"`recipe` must be a Recipe. Received: {shown(recipe)}")
         self._recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
@@ -162,7 +177,7 @@ class Trainer:
         self._unfamiliarity_threshold: float | None = None
         self._locks = state_of(model)
         self._traced = TracedSteps()
-        self._predictor = CompiledPredictor(model, self._image_shape, self._locks.computing)
+        self._predictor = CompiledPredictor(model, self._input_shape, self._locks.computing)
 
     def _check_compilation(self) -> None:
         if not self._compilation.by_trainer and (self._recipe_given or not self._compilation.is_default):
@@ -218,6 +233,16 @@ class Trainer:
     def model(self) -> keras.Model:
         """The model, always in float32."""
         return self._model
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """`(height, width, channels)` of the images that the model takes, with 1 channel (grey) or 3 (colour)."""
+        return self._image_converter.image_shape
+
+    @property
+    def image_converter(self) -> ImageConverter:
+        """How photographs are read: as those of the `Split` that it was fitted on."""
+        return self._image_converter
 
     @property
     def num_classes(self) -> int:
@@ -371,10 +396,14 @@ class Trainer:
             steps_per_epoch=steps_per_epoch,
         )
         names = self._names.after_fit(x.class_names if isinstance(x, Split) else None, self.num_classes)
-        data = self._read(x, y, sample_weight, options.recipe.batch_size, names.known)
-        training, validation = training_and_validation(data, validation_data, options, self.num_classes, names.known)
+        converter = self._converter_after(x)
+        read = functools.partial(
+            read_labelled, converter=converter, num_classes=self.num_classes, known_names=names.known
+        )
+        data = read(x, y, sample_weight, batch_size=options.recipe.batch_size)
+        training, validation = training_and_validation(data, validation_data, options, read)
         training = training.with_class_weight(class_weight, names.shown, self.num_classes)
-        plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self._write)
+        plan = plan_fit(self.model, self._compilation, self._input_shape, training, validation, options, self._write)
         check_agreement(self.model, plan.shared)
         # One check is left, which needs the compiled model. The trainer changes only after it.
         with fitting_of(self.model):
@@ -383,8 +412,15 @@ class Trainer:
                 plan.state.check(self.model)
             self._names = names
             self._unfamiliarity_threshold = None  # it was that of the weights before
+            self._image_converter, self._converter_given = converter, True
             with self._compilation.learning_rate_kept():
                 return run_fit(self.model, plan, self._traced)
+
+    def _converter_after(self, x: Any) -> ImageConverter:
+        """Return how photographs are read after fitting on `x`: the first `Split` of photographs decides."""
+        theirs = x.image_converter if isinstance(x, Split) else None
+        undecided = theirs is not None and not self._converter_given and theirs.image_shape == self.image_shape
+        return theirs if undecided and theirs is not None else self._image_converter
 
     # -- evaluating and predicting ------------------------------------------------------------------------
 
@@ -426,7 +462,7 @@ class Trainer:
         batch_size = check_count(batch_size, "batch_size")
         data = self._read(x, y, sample_weight, batch_size, self._names.known)
         loss = self._compilation.loss_in_force(data.labels, self.recipe)
-        with evaluation_data(data, self._compilation, loss, self._image_shape) as given, self._locks.computing:
+        with evaluation_data(data, self._compilation, loss, self._input_shape) as given, self._locks.computing:
             return evaluate_model(self._compilation.evaluated(loss), given, batch_size)
 
     def _read(
@@ -434,12 +470,20 @@ class Trainer:
     ) -> LabelledImages | LabelledStream:
         """Check images, labels and weights; the labels of a `Split` are matched with the classes by name."""
         return read_labelled(
-            x, y, sample_weight, num_classes=self.num_classes, batch_size=batch_size, known_names=known
+            x,
+            y,
+            sample_weight,
+            converter=self._image_converter,
+            num_classes=self.num_classes,
+            batch_size=batch_size,
+            known_names=known,
         )
 
     def _labelled(self, x: LabelledLike | Split, y: LabelsLike | None) -> LabelledImages:
         """Check images and labels; a stream of them is read into memory."""
-        return collect_labelled(x, y, num_classes=self.num_classes, known_names=self._names.known)
+        return collect_labelled(
+            x, y, converter=self._image_converter, num_classes=self.num_classes, known_names=self._names.known
+        )
 
     def report(
         self, x: LabelledLike | Split, y: LabelsLike | None = None, *, batch_size: int = EVALUATION_BATCH
@@ -524,9 +568,10 @@ class Trainer:
             <Predictions for 2 images, 10 classes>
         """
         names, compute = self._known_names(), self._computing(batch_size, precision)
-        found = classify_input(
+        found = classify(
             x,
             compute,
+            self._image_converter,
             threshold=self.unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
@@ -577,6 +622,7 @@ class Trainer:
         parts = classify_batches(
             x,
             compute,
+            self._image_converter,
             threshold=self.unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
@@ -605,13 +651,18 @@ class Trainer:
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
         compute = self._computing(batch_size, precision)
-        found = classify_input(
-            x, compute, threshold=self.unfamiliarity_threshold, batch_size=batch_size, otherwise=_BY_BATCHES
+        found = classify(
+            x,
+            compute,
+            self._image_converter,
+            threshold=self.unfamiliarity_threshold,
+            batch_size=batch_size,
+            otherwise=_BY_BATCHES,
         )
         return found.probabilities
 
-    def _computing(self, batch_size: Any, precision: Any) -> Callable[[FloatArray], FloatArray]:
-        """Return what computes the probabilities of prepared images."""
+    def _computing(self, batch_size: Any, precision: Any) -> Callable[[ImageArray], FloatArray]:
+        """Return what computes the probabilities of checked images."""
         return functools.partial(
             self._predictor,
             batch_size=check_count(batch_size, "batch_size"),
@@ -623,7 +674,7 @@ class Trainer:
         *,
         num_threads: int | None = None,
         quantize: Quantization | None = None,
-        images: ImagesLike | Split | None = None,
+        images: PredictLike | Split | None = None,
     ) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
@@ -660,7 +711,7 @@ class Trainer:
         """
         threads = check_threads(num_threads)
         quantization = check_quantization(quantize, images)
-        given = prepared_images(images)
+        given = prepared_images(images, self._image_converter)
         with self._locks.computing:
             return freeze(self._source(), quantization, given, threads)
 
@@ -670,7 +721,7 @@ class Trainer:
         format: ExportFormat = "litert",  # noqa: A002  # Keras's name for it
         *,
         quantize: Quantization | None = None,
-        images: ImagesLike | Split | None = None,
+        images: PredictLike | Split | None = None,
     ) -> ExportReport:
         """Write the classifier for another runtime. `load_exported` reads it, without TensorFlow for the first two.
 
@@ -728,7 +779,7 @@ class Trainer:
             >>> report.equal_labels, report.num_images
             (1.0, 1000)
         """
-        request = check_request(path, format, quantize, images)
+        request = check_request(path, format, quantize, images, self._image_converter)
         with self._locks.computing:
             return export_classifier(self._source(), request)
 
@@ -737,9 +788,10 @@ class Trainer:
         metadata = Metadata(
             class_names=self._known_names(),
             unfamiliarity_threshold=self.unfamiliarity_threshold,
+            image_converter=self._image_converter,
             versions=_versions(),
         )
-        return Source(self.model, self._image_shape, metadata, self._computing(EVALUATION_BATCH, "float32"))
+        return Source(self.model, self._input_shape, metadata, self._computing(EVALUATION_BATCH, "float32"))
 
     def _known_names(self) -> tuple[str, ...]:
         names = self.class_names
@@ -788,7 +840,7 @@ class Trainer:
         own = own_objects(self.model, self._compilation.parts)
         with self._locks.computing, ignored(UserWarning):  # `load` gives them again
             compilation = self._compilation.to_dict()
-            check_readable(self.model, self._image_shape, compilation, own, all_known=all_known)
+            check_readable(self.model, self._input_shape, compilation, own, all_known=all_known)
         return own
 
     def _metadata(self) -> dict[str, Any]:
@@ -796,6 +848,8 @@ class Trainer:
         return {
             "class_names": self._names.to_dict(),
             "unfamiliarity_threshold": self.unfamiliarity_threshold,
+            "image_converter": self._image_converter.to_dict(),
+            "image_converter_given": self._converter_given,
             "recipe": self.recipe.to_dict(),
             "compilation": {**self._compilation.to_dict(), "in_force": self._compilation.is_in_force},
             "versions": _versions(),
@@ -856,7 +910,8 @@ class Trainer:
         cls, model: keras.Model, metadata: Mapping[str, Any], custom_objects: Mapping[str, Any] | None
     ) -> Self:
         """Return a Trainer of a model that was read, with its metadata."""
-        trainer = cls(model)
+        trainer = cls(model, image_converter=ImageConverter.from_dict(metadata["image_converter"]))
+        trainer._converter_given = bool(metadata["image_converter_given"])
         trainer._names = LabelNames.from_dict(metadata["class_names"], trainer.num_classes)
         trainer.unfamiliarity_threshold = metadata["unfamiliarity_threshold"]
         trainer._recipe = Recipe.from_dict(metadata["recipe"])
@@ -891,6 +946,18 @@ class Trainer:
     @override
     def __repr__(self) -> str:
         return f"<Trainer {self.model.name}: {self.model.count_params():,} parameters, {self.num_classes} classes>"
+
+
+def _shapes(model: Any, converter: ImageConverter | None) -> tuple[tuple[int, ...], int, ImageConverter]:
+    """Return the input shape of a model, its number of output units, and how photographs are read for it."""
+    if converter is not None and not isinstance(converter, ImageConverter):
+        raise TypeError(f"`image_converter` must be an ImageConverter. Received: {shown(converter)}")
+    told = None if converter is None else converter.image_shape
+    input_shape, units = check_model(model, told)
+    shape = image_shape_of(input_shape, told)
+    if told not in (None, shape):
+        raise ValueError(f"`image_converter` gives images {told}, but the model takes images {shape}.")
+    return input_shape, units, converter or ImageConverter(shape)
 
 
 def _versions() -> dict[str, str]:
