@@ -64,27 +64,22 @@ from fashionclf.serving._function import Source
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.serving._runtimes import check_threads
-from fashionclf.trainer._compilation import Compilation
+from fashionclf.trainer._batches import EVALUATION_BATCH, evaluate_model, evaluation_data, labels_and_probabilities
+from fashionclf.trainer._compilation import Compilation, choose_optimizer
 from fashionclf.trainer._devices import check_agreement, check_processes
 from fashionclf.trainer._file import (
     SUFFIX,
+    check_readable,
     classifier_content,
     loading_error,
     read_classifier,
     read_content,
     write_classifier,
 )
-from fashionclf.trainer._fit import run_fit
-from fashionclf.trainer._model_checks import check_model, image_shape_of
-from fashionclf.trainer._model_state import fitting_of, state_of
-from fashionclf.trainer._optimizers import choose_optimizer
-from fashionclf.trainer._options import resolve_options
-from fashionclf.trainer._plan import EVALUATION_BATCH, evaluation_data, plan_fit, training_and_validation
+from fashionclf.trainer._fit import check_options, plan_fit, run_fit, training_and_validation
+from fashionclf.trainer._model import check_model, fitting_of, image_shape_of, preset_model, state_of
 from fashionclf.trainer._predictor import CompiledPredictor
-from fashionclf.trainer._preset_model import preset_model
-from fashionclf.trainer._readable import check_readable, own_objects
 from fashionclf.trainer._step import TracedSteps
-from fashionclf.trainer._streams import evaluate_model, labels_and_probabilities
 
 _BY_BATCHES: Final = ", or read it with `predict_batches`"
 
@@ -301,7 +296,6 @@ class Trainer:
         checkpoint: PathLike | None = None,
         callbacks: Iterable[keras.callbacks.Callback] = (),
         augment: Augmentation | bool | None = None,
-        precision: Precision | None = None,
         class_weight: Any = None,
         sample_weight: Any = None,
         steps_per_epoch: int | None = None,
@@ -329,8 +323,6 @@ class Trainer:
             callbacks: Keras callbacks. Those that set the learning rate (`ReduceLROnPlateau`, `LearningRateScheduler`)
                 need a recipe with `schedule="constant"`; the next fit starts at the recipe's rate again.
             augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
-            precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. `"bfloat16"` is mixed precision; the model
-                is float32 again afterwards.
             class_weight: Weight by label or class name, 1 for those left out, or `"balanced"`.
             sample_weight: `(n,)`, one weight of at least 0 per training image.
             steps_per_epoch: Batches per epoch of a stream, which each epoch continues where the last one ended. None
@@ -380,14 +372,14 @@ class Trainer:
             self._check_readable()
         if validation_data is not None and validation_split:
             raise ValueError("Pass `validation_data` or `validation_split`, not both.")
-        options = resolve_options(
+        options = check_options(
             self.recipe,
+            self._write,
             epochs=epochs,
             batch_size=batch_size,
             validation_split=validation_split,
             early_stopping=early_stopping,
             augment=augment,
-            precision=precision,
             checkpoint=checkpoint,
             callbacks=callbacks,
             seed=seed,
@@ -403,11 +395,11 @@ class Trainer:
         data = read(x, y, sample_weight, batch_size=options.recipe.batch_size)
         training, validation = training_and_validation(data, validation_data, options, read)
         training = training.with_class_weight(class_weight, names.shown, self.num_classes)
-        plan = plan_fit(self.model, self._compilation, self._input_shape, training, validation, options, self._write)
+        plan = plan_fit(self._compilation, self._input_shape, training, validation, options)
         check_agreement(self.model, plan.shared)
         # One check is left, which needs the compiled model. The trainer changes only after it.
         with fitting_of(self.model):
-            self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
+            self._compilation.compile(plan.loss, options.recipe, plan.total_steps)
             if plan.state is not None:
                 plan.state.check(self.model)
             self._names = names
@@ -461,7 +453,7 @@ class Trainer:
         self._check_compilation()
         batch_size = check_count(batch_size, "batch_size")
         data = self._read(x, y, sample_weight, batch_size, self._names.known)
-        loss = self._compilation.loss_in_force(data.labels, self.recipe)
+        loss = self._compilation.evaluation_loss(data.labels, self.recipe)
         with evaluation_data(data, self._compilation, loss, self._input_shape) as given, self._locks.computing:
             return evaluate_model(self._compilation.evaluated(loss), given, batch_size)
 
@@ -837,11 +829,8 @@ class Trainer:
 
     def _check_readable(self, *, all_known: bool = False) -> dict[str, Any]:
         """Prove that a file could be read back; return the caller's own classes and functions."""
-        own = own_objects(self.model, self._compilation.parts)
         with self._locks.computing, ignored(UserWarning):  # `load` gives them again
-            compilation = self._compilation.to_dict()
-            check_readable(self.model, self._input_shape, compilation, own, all_known=all_known)
-        return own
+            return check_readable(self.model, self._input_shape, self._compilation, all_known=all_known)
 
     def _metadata(self) -> dict[str, Any]:
         """Return what a file keeps beside the model, in JSON's types."""
@@ -851,7 +840,7 @@ class Trainer:
             "image_converter": self._image_converter.to_dict(),
             "image_converter_given": self._converter_given,
             "recipe": self.recipe.to_dict(),
-            "compilation": {**self._compilation.to_dict(), "in_force": self._compilation.is_in_force},
+            "compilation": {**self._compilation.to_dict(), "current": self._compilation.is_current},
             "versions": _versions(),
         }
 
@@ -918,7 +907,7 @@ class Trainer:
         trainer._compilation = Compilation.restore(
             metadata["compilation"], model, trainer._units, trainer._recipe, custom_objects
         )
-        trainer._optimizer = trainer._compilation.given
+        trainer._optimizer = trainer._compilation.own_optimizer
         trainer._recipe_given = trainer._compilation.by_trainer
         return trainer
 

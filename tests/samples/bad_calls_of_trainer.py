@@ -102,7 +102,6 @@ ROWS_OF_TRAINER = {
         ("resume name", lambda w: fit(w, resume=w.folder / "state"), VALUE, r"must end in '\.npz'"),
         ("callbacks", lambda w: fit(w, callbacks=[print]), TYPE, "Callback"),
         ("augment", lambda w: fit(w, augment="flip"), TYPE, "Augmentation"),
-        ("precision", lambda w: fit(w, precision="float16"), VALUE, "'float32'"),
         ("class_weight type", lambda w: fit(w, class_weight=[1] * 10), TYPE, "dictionary"),
         ("class_weight word", lambda w: fit(w, class_weight="balance"), TYPE, "'balanced'"),
         ("class_weight class", lambda w: fit(w, class_weight={"Boots": 2}), VALUE, "unknown class 'Boots'"),
