@@ -172,8 +172,8 @@ def steps_of(source: PhotographLike, converter: ImageConverter) -> Preprocessing
     scene = scene_of(picture)
     grey = np.rint(scene.photograph).astype(np.uint8)
     original = np.asarray(_on_plain_ground(picture)) if in_colour else grey
-    given = IMAGE_SHAPE[:2] if shape == IMAGE_SHAPE else tuple(getattr(source, "shape", ()))
-    if grey.shape == shape[:2] and is_one_image(given, shape):
+    one_image = shape == IMAGE_SHAPE or is_one_image(tuple(getattr(source, "shape", ())), shape)
+    if one_image and grey.shape == shape[:2]:
         return _image_already(original)
     mask = scene.mask
     if not mask.any():
@@ -184,7 +184,7 @@ def steps_of(source: PhotographLike, converter: ImageConverter) -> Preprocessing
     garment: NDArray[Any] = contrast
     if in_colour and not scene.stroke:  # a drawing is bright on black in any case: black strokes would not be seen
         inverted = False
-        garment = (original * scene.belongs[..., np.newaxis])[top:bottom, left:right]
+        garment = (np.asarray(picture)[..., :3] * scene.belongs[..., np.newaxis])[top:bottom, left:right]
     return PreprocessingSteps(
         original=original,
         mask=mask,
@@ -270,7 +270,7 @@ def _contrast(scene: Scene, inverted: bool) -> FloatArray:
 
 def _fit(garment: NDArray[Any], image_shape: ImageShape) -> UInt8Array:
     """Resize the garment to the image, keeping its proportions, and centre it."""
-    return _centred(_resized(garment, image_shape[:2]), image_shape)
+    return _centred(np.rint(_resized(garment, image_shape[:2])), image_shape)
 
 
 def _fit_drawing(drawing: FloatArray, stroke: float, image_shape: ImageShape) -> UInt8Array:
@@ -297,7 +297,7 @@ def _fit_drawing(drawing: FloatArray, stroke: float, image_shape: ImageShape) ->
         int(np.clip(np.rint((edge - 1) / 2 - middle), 0, edge - length))
         for edge, middle, length in zip(image_shape[:2], centre, small.shape, strict=True)
     ]
-    return _placed(small, image_shape, *corner)
+    return _placed(np.rint(small), image_shape, *corner)
 
 
 def _resized(garment: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
@@ -318,7 +318,7 @@ def _size_within(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, in
 
 def _centred(small: NDArray[Any], image_shape: ImageShape, ground: Any = 0) -> UInt8Array:
     # An odd pixel goes to the left and to the top, as in the data set.
-    top, left = ((edge - length + 1) // 2 for edge, length in zip(image_shape, small.shape, strict=False))
+    top, left = ((edge - length + 1) // 2 for edge, length in zip(image_shape[:2], small.shape, strict=False))
     return _placed(small, image_shape, top, left, ground)
 
 
@@ -326,7 +326,7 @@ def _placed(small: NDArray[Any], image_shape: ImageShape, top: int, left: int, g
     """Place something in grey or in colour on an image, the rest of which is `ground`."""
     height, width, channels = image_shape
     image = np.full(image_shape if channels == 3 else (height, width), ground, np.uint8)
-    part = np.rint(small) if small.ndim == image.ndim else np.rint(small)[..., np.newaxis]
+    part = small if small.ndim == image.ndim else small[..., np.newaxis]
     image[top : top + small.shape[0], left : left + small.shape[1]] = part
     return image
 

@@ -17,7 +17,7 @@ from fashionclf._types import FloatArray, IntArray
 from fashionclf._validation import check_choice, integer_labels
 from fashionclf.preprocessing import one_hot
 from fashionclf.recipe import OPTIMIZERS, Recipe
-from fashionclf.trainer._devices import has_gpu, num_devices
+from fashionclf.trainer._devices import num_devices
 from fashionclf.trainer._model import compilation_of, compiled_by_caller, state_of
 
 _SET_THE_RATE: Final = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
@@ -230,9 +230,7 @@ class Compilation:
             optimizer = self._optimizer_for(recipe, total_steps)
             if self.is_current and optimizer is self.model.optimizer and loss == self.model.loss:
                 return
-            jit_compile = "auto" if has_gpu() else False  # XLA slows convolutions on processors
-            metrics = list(self._metrics) or None
-            self.model.compile(optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=jit_compile)
+            self.model.compile(optimizer=optimizer, loss=loss, metrics=list(self._metrics) or None)
         self._mark_as_current()
 
     def _mark_as_current(self) -> None:
@@ -281,7 +279,7 @@ class Compilation:
                 type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
                 for metric in self._metrics
             ]
-            evaluator.compile(loss=loss, metrics=metrics or None, jit_compile=False)
+            evaluator.compile(loss=loss, metrics=metrics or None)
             self._evaluator = (loss, evaluator)
         return self._evaluator[1]
 

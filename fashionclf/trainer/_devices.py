@@ -16,11 +16,6 @@ from typing_extensions import override
 from fashionclf._keras_internals import built_from_one_part, replaced
 
 
-def has_gpu() -> bool:
-    """Tell whether TensorFlow sees a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
 def num_devices(model: keras.Model) -> int:
     """Return the number of devices that share each batch."""
     return int(model.distribute_strategy.num_replicas_in_sync)

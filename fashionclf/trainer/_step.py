@@ -24,7 +24,6 @@ from fashionclf._keras_internals import (
 )
 from fashionclf.models._fold import replaced_calls
 from fashionclf.models._graph import bfloat16_layers, structure_of
-from fashionclf.trainer._devices import has_gpu
 from fashionclf.trainer._model import compilation_of, state_of
 
 _FAST_FLAGS: Final = frozenset(("avx512_bf16", "amx_bf16"))
@@ -36,7 +35,7 @@ def has_fast_bfloat16() -> bool:
 
     Any GPU counts. On one without such hardware, such as NVIDIA's before Ampere, `precision="float32"` may be faster.
     """
-    if has_gpu():
+    if tf.config.list_physical_devices("GPU"):
         return True
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return False

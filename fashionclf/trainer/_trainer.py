@@ -54,11 +54,9 @@ from fashionclf.recipe import PRECISIONS, Recipe
 from fashionclf.report import EvaluationReport, evaluate_predictions
 from fashionclf.serving import ExportReport, FrozenPredictor
 from fashionclf.serving._export import (
-    check_quantization,
     check_request,
     export_classifier,
     freeze,
-    prepared_images,
 )
 from fashionclf.serving._function import Source
 from fashionclf.serving._metadata import Metadata
@@ -661,38 +659,25 @@ class Trainer:
             precision=check_choice(precision, "precision", PRECISIONS),
         )
 
-    def compile_predictor(
-        self,
-        *,
-        num_threads: int | None = None,
-        quantize: Quantization | None = None,
-        images: PredictLike | Split | None = None,
-    ) -> FrozenPredictor:
+    def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
         For a single image it is several times faster than `predict`. For many images at once `predict` is faster.
-        Needs LiteRT: `pip install 'fashionclf[litert]'`. `export` writes such a predictor to a file.
+        Needs LiteRT: `pip install 'fashionclf[litert]'`. `export` writes such a predictor to a file, also in 8 bits.
 
         Args:
             num_threads: Threads for one image. None uses two, if the processor has two: more are not faster on images
                 this small.
-            quantize: How to store the weights: None for float32; `"float16"`; or `"int8"`, which also computes in 8
-                bits, several times faster, with slightly other probabilities. See `export`.
-            images: For `"int8"`: images on which ranges of values are measured, as in `export`. If they or `quantize`
-                are given, the predictor is compared with the Trainer as there.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
 
         Raises:
             ImportError: If LiteRT is missing.
-            ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, LiteRT lacks an
-                operation of the model, `quantize` is unknown or lacks images, or the predictor differs too much.
+            ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, or LiteRT lacks an
+                operation of the model.
             TypeError: If an argument has the wrong type.
             OSError: If the converter's temporary files cannot be written.
-
-        Warns:
-            DoubtfulImageWarning: If images are blank, nearly black or negatives.
 
         Example:
             >>> import fashionclf as fc
@@ -702,10 +687,8 @@ class Trainer:
             1
         """
         threads = check_threads(num_threads)
-        quantization = check_quantization(quantize, images)
-        given = prepared_images(images, self._image_converter)
         with self._locks.computing:
-            return freeze(self._source(), quantization, given, threads)
+            return freeze(self._source(), threads)
 
     def export(
         self,

@@ -160,8 +160,6 @@ ROWS_OF_TRAINER = {
         ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),
         ("many threads", lambda w: w.trainer.compile_predictor(num_threads=10**12), VALUE, "at most 1,024"),
         ("threads type", lambda w: w.trainer.compile_predictor(num_threads=1.5), TYPE, "`num_threads`"),
-        ("no images", lambda w: w.trainer.compile_predictor(quantize="int8"), VALUE, "pass `images=`"),
-        ("quantize", lambda w: w.trainer.compile_predictor(quantize="int4"), VALUE, "Unknown quantize 'int4'"),
     ],
     "Trainer.export": [
         *with_images(lambda w, x: w.trainer.export(w.folder / "a.tflite", images=x),

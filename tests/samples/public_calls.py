@@ -182,7 +182,7 @@ CALLS = {
         w.trainer.predict_proba, {"x": IMAGES, "batch_size": 2, "precision": "float32"}
     ),
     "Trainer.compile_predictor": lambda w: (
-        w.trainer.compile_predictor, {"num_threads": 1, "quantize": "float16", "images": IMAGES}
+        w.trainer.compile_predictor, {"num_threads": 1}
     ),
     "Trainer.export": lambda w: (
         w.trainer.export,

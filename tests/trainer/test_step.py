@@ -81,12 +81,9 @@ class TestPrecision:
             weights.append(trainer.model.get_weights()[0])
         assert (weights[0] != weights[1]).any()
 
-    def test_with_a_gpu(self, monkeypatch, small_trainer):
+    def test_any_gpu_counts_as_fast(self, monkeypatch):
         monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
         assert _step.has_fast_bfloat16.__wrapped__()
-        trainer = small_trainer()
-        trainer._compilation.compile("sparse_categorical_crossentropy", trainer.recipe, 1)
-        assert trainer.model.jit_compile is True  # what Keras chooses for this model
 
     def test_a_checkpoint_made_while_training_in_bfloat16_is_float32(self, garments, tmp_path):
         trainer = fc.Trainer(fc.cnn_model((8,), units=(), seed=0), recipe=BFLOAT16)
