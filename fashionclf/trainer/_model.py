@@ -61,8 +61,9 @@ def _input_shape(model: keras.Model, image_shape: ImageShape | None) -> tuple[in
         inputs = None
     if inputs is None:
         built = (model.get_build_config() or {}).get("input_shape") if image_shape is None else None
-        is_known = isinstance(built, tuple | list) and None not in built[1:]
-        return tuple(built[1:]) if is_known else image_shape or IMAGE_SHAPE
+        if isinstance(built, tuple | list) and None not in built[1:]:
+            return tuple(built[1:])
+        return image_shape or IMAGE_SHAPE
     given = inputs[0].shape if len(inputs) == 1 else inputs
     shape = _known_shape(given[1:], image_shape or IMAGE_SHAPE) if len(inputs) == 1 else None
     if shape is None:
