@@ -500,7 +500,7 @@ class Trainer:
             batch_size: Images computed at a time; bounds the memory used.
             precision: `"float32"`; `"bfloat16"` computes many images about twice as fast on processors with hardware
                 for it, and gives probabilities that differ in the second or third digit; `"auto"` is bfloat16 on such
-                processors, else float32. Layers and models of your own always compute in float32.
+                processors and on GPUs, else float32. Layers and models of your own always compute in float32.
             on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
                 them out, with one warning: `Predictions.sources` names those that were read.
 
