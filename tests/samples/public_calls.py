@@ -93,7 +93,7 @@ RECIPE_OPTIONS = {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.5, "we
 CHANGES = {"horizontal_flip": True, "max_shift": 1, "erasing": 0.1, "noise": 0.1, "rotation": 1, "zoom": 0.1,
            "shear": 0.1, "contrast": 0.1, "brightness": 0.1, "blur": 0.1}  # fmt: skip
 FIT = {"epochs": 1, "batch_size": 2, "validation_data": None, "validation_split": None, "early_stopping": None,
-       "checkpoint": None, "callbacks": (), "augment": None, "precision": "float32", "class_weight": None,
+       "checkpoint": None, "callbacks": (), "augment": None, "class_weight": None,
        "sample_weight": None, "steps_per_epoch": None, "seed": 0, "resume": None, "verbose": 0}  # fmt: skip
 XY = {"x": IMAGES, "y": LABELS}
 PHOTOGRAPHS = {"image_shape": (28, 28, 1), "find_garment": None, "crop_to_aspect_ratio": False}
@@ -185,7 +185,7 @@ CALLS = {
         w.trainer.predict_proba, {"x": IMAGES, "batch_size": 2, "precision": "float32"}
     ),
     "Trainer.compile_predictor": lambda w: (
-        w.trainer.compile_predictor, {"num_threads": 1, "quantize": "float16", "images": IMAGES}
+        w.trainer.compile_predictor, {"num_threads": 1}
     ),
     "Trainer.export": lambda w: (
         w.trainer.export,
