@@ -40,16 +40,17 @@ class Images(NamedTuple):
 class Items(NamedTuple):
     """Single images, some of them photographs to be read.
 
-    `names` says what to call them, None for one that has no name. `others` is the number of files beside them that are
-    no images.
+    `names` says what to call them; it is None for one that has no name. `others` is the number of files beside them
+    that are no images.
     """
 
     items: Sequence[Any]
     names: Sequence[str] | None
     others: int = 0
 
-    def __getitem__(self, part: Any) -> "Items":  # type: ignore[override]  # a part of the images, not a field
-        return Items(self.items[part], self.names and self.names[part])
+    def part(self, start: int, stop: int) -> "Items":
+        """Return some of them."""
+        return Items(self.items[start:stop], self.names and self.names[start:stop])
 
 
 def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | Items | Stream:
@@ -143,7 +144,7 @@ def _read(given: Items, converter: ImageConverter, on_error: OnError, *, part: b
     images = [given.items[i] if each is None else each.image for i, each in zip(kept, found, strict=True)]
     return Images(
         _stacked(images, "x", shape) if images else np.zeros((0, *shape), np.uint8),
-        given.names and tuple(names[i] for i in kept),
+        tuple(names[i] for i in kept) if given.names else None,
         tuple(None if each is None else each.doubts for each in found),
     )
 
@@ -175,7 +176,9 @@ def read_parts(
 
 def _sliced(given: ImageArray | Items, batch_size: int) -> Iterator[ImageArray | Items]:
     total = len(given.items) if isinstance(given, Items) else len(given)
-    return (given[start : start + batch_size] for start in range(0, total, batch_size))
+    for start in range(0, total, batch_size):
+        stop = start + batch_size
+        yield given.part(start, stop) if isinstance(given, Items) else given[start:stop]
 
 
 def _of_stream(stream: Stream, shape: ImageShape, batch_size: int) -> Iterator[ImageArray | Items]:
