@@ -200,7 +200,7 @@ def test_few_images_are_filled_up(garments):
 
 def test_what_ranges_are_measured_on_is_not_compared(garments):
     given = np.arange(1000, dtype=np.uint8)[:, None, None, None] * np.ones((1, 28, 28, 1), np.uint8)
-    given[:, 0, 0], given[:, 0, 1] = np.divmod(np.arange(1000), 256)  # each has its own number
+    given[:, 0, 0, 0], given[:, 0, 1, 0] = np.divmod(np.arange(1000), 256)  # each has its own number
     measured, [(_, synthetic, loose), (_, own, strict)] = _export.divided(given, "int8", IMAGE_SHAPE)
     as_sets = [set(map(bytes, images)) for images in (measured, own, synthetic)]
     assert [len(each) for each in as_sets] == [300, 700, 1000]
