@@ -59,7 +59,8 @@ def weights(trainer):
 @pytest.fixture(scope="module")
 def trained():
     """A function that trains the same model from its beginning. It is traced once; SGD has no state."""
-    trainer = fc.Trainer(fc.dense_model((), seed=0), optimizer=keras.optimizers.SGD(0.1))
+    recipe = fc.Recipe(precision="float32")
+    trainer = fc.Trainer(fc.dense_model((), seed=0), optimizer=keras.optimizers.SGD(0.1), recipe=recipe)
     untrained = trainer.model.get_weights()
 
     def train(x, **options):
