@@ -173,6 +173,20 @@ class Predictions(Sequence[Prediction]):
             given = check_each(doubts, "doubts", len(array), "predictions")
             self.doubts = tuple(map(tuple, given))
 
+    @classmethod
+    def _of_model(
+        cls,
+        probabilities: FloatArray,
+        class_names: tuple[str, ...],
+        sources: tuple[str, ...] | None,
+        doubts: tuple[tuple[str, ...], ...],
+    ) -> "Predictions":
+        """Return what a model of ours gave: nothing has to be checked, which would take as long as a small network."""
+        predictions = cls.__new__(cls)
+        predictions.probabilities, predictions.class_names = probabilities, class_names
+        predictions.sources, predictions.doubts = sources, doubts
+        return predictions
+
     @property
     def labels(self) -> IntArray:
         """The most probable label of each image, int64 `(n,)`."""
@@ -318,7 +332,7 @@ def probabilities_of(outputs: FloatArray) -> FloatArray:
             "The model gives NaN instead of probabilities: its training has diverged. Train a new model with a "
             "lower learning rate."
         )
-    return with_both_classes(outputs)
+    return outputs if outputs.shape[1] > 1 else with_both_classes(outputs)
 
 
 def with_both_classes(outputs: FloatArray) -> FloatArray:

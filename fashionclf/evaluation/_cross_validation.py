@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._doubts import without_doubts
+from fashionclf._images import without_doubts
 from fashionclf._images import scale_pixels
 from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike, PresetName

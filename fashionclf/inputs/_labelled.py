@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fashionclf._arrays import as_array
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import warn_of_doubtful_set, warn_of_doubts
+from fashionclf._images import warn_of_doubtful_set, warn_of_doubts
 from fashionclf._images import IMAGE_SHAPE, check_images, is_one_image, shape_of, shape_or_default
 from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, ImageArray, ImageShape, IntArray

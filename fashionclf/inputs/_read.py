@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import UNFAMILIAR, Doubts, doubts_of, warn_of_doubts
+from fashionclf._images import UNFAMILIAR, Doubts, doubts_of, warn_of_doubts
 from fashionclf._images import check_images, has_shape, is_one_image, shape_of
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PredictLike
 from fashionclf._validation import check_path

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import BLANK, LIGHT, Doubts, warn_of_doubts
+from fashionclf._images import BLANK, LIGHT, Doubts, warn_of_doubts
 from fashionclf._images import IMAGE_SHAPE, is_one_image
 from fashionclf._types import FloatArray, ImageShape, PhotographLike, UInt8Array
 from fashionclf.photographs._foreground import FAINT, Scene, border_of, ground_of, scene_of

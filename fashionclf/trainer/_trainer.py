@@ -534,12 +534,12 @@ class Trainer:
             x,
             compute,
             self._image_converter,
-            threshold=self.unfamiliarity_threshold,
+            threshold=self._unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
             otherwise=_BY_BATCHES,
         )
-        return Predictions(found.probabilities, names, sources=found.names, doubts=found.doubts)
+        return Predictions._of_model(found.probabilities, names, found.names, found.doubts)
 
     def predict_batches(
         self,
@@ -585,11 +585,11 @@ class Trainer:
             x,
             compute,
             self._image_converter,
-            threshold=self.unfamiliarity_threshold,
+            threshold=self._unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
         )
-        return (Predictions(part.probabilities, names, sources=part.names, doubts=part.doubts) for part in parts)
+        return (Predictions._of_model(part.probabilities, names, part.names, part.doubts) for part in parts)
 
     def predict_proba(
         self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH, precision: Precision = "float32"
@@ -617,7 +617,7 @@ class Trainer:
             x,
             compute,
             self._image_converter,
-            threshold=self.unfamiliarity_threshold,
+            threshold=self._unfamiliarity_threshold,
             batch_size=batch_size,
             otherwise=_BY_BATCHES,
         )
@@ -734,7 +734,7 @@ class Trainer:
         """Return what is exported."""
         metadata = Metadata(
             class_names=self._known_names(),
-            unfamiliarity_threshold=self.unfamiliarity_threshold,
+            unfamiliarity_threshold=self._unfamiliarity_threshold,
             image_converter=self._image_converter,
             versions=_versions(),
         )
