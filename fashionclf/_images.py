@@ -19,9 +19,9 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._arrays import as_array, is_tensor_of_torch
 from fashionclf._text import cut, shown
 from fashionclf._types import FloatArray, ImageArray, ImageShape, ImagesLike, UInt8Array
+from fashionclf._validation import as_array, is_tensor_of_torch
 from fashionclf._warnings import stack_level
 
 IMAGE_SHAPE: Final[ImageShape] = (28, 28, 1)
@@ -66,12 +66,12 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 def is_one_image(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
     """Tell whether an array of this shape is a single image of `image_shape`."""
-    return shape in _forms(image_shape)
+    return shape in forms_of(image_shape)
 
 
 def has_shape(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
     """Tell whether an array of this shape is one image of `image_shape` or many."""
-    forms = _forms(image_shape)
+    forms = forms_of(image_shape)
     return shape in forms or shape[1:] in forms
 
 
@@ -83,7 +83,8 @@ def check_images(images: ImagesLike, name: str = "images", *, image_shape: Image
     is_ready = type(images) is np.ndarray and images.dtype == np.uint8
     array: NDArray[Any] = images if is_ready else as_numeric_array(images, name, image_shape)  # type: ignore[assignment]
     shape = image_shape or _inferred(array.shape, name)
-    if not has_shape(array.shape, shape):
+    forms = forms_of(shape)
+    if array.shape not in forms and array.shape[1:] not in forms:
         raise ValueError(_wrong_image_shape(array.shape, name, shape))
     if not array.size:
         raise ValueError(f"`{name}` is empty: received shape {array.shape}, expected at least one image.")
@@ -109,15 +110,15 @@ def without_channel(images: NDArray[Any]) -> NDArray[Any]:
 
 
 @functools.lru_cache(maxsize=8)
-def _forms(image_shape: ImageShape) -> tuple[tuple[int, ...], ...]:
-    """Return the shapes that an array of one image may have."""
+def forms_of(image_shape: ImageShape) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes that an array of one image may have; many have one axis before these."""
     rows = (math.prod(image_shape),)
     return (image_shape[:2], image_shape, rows) if image_shape[2] == 1 else (image_shape, rows)
 
 
 def _inferred(shape: tuple[int, ...], name: str) -> ImageShape:
     """Return the shape of one image in an array of this shape."""
-    standard = _forms(IMAGE_SHAPE)
+    standard = forms_of(IMAGE_SHAPE)
     if shape in standard or (len(shape) > 1 and shape[1:] in standard):
         return IMAGE_SHAPE
     channels = shape[-1] if shape else 0
@@ -231,7 +232,7 @@ def _stack(images: list[Any] | tuple[Any, ...], name: str, image_shape: ImageSha
     arrays = [as_numeric_array(image, f"{name}[{i}]", image_shape) for i, image in enumerate(images)]
     shape = image_shape or _inferred((1, *arrays[0].shape), f"{name}[0]")
     for i, array in enumerate(arrays):
-        if array.shape not in _forms(shape):
+        if array.shape not in forms_of(shape):
             raise ValueError(_wrong_image_shape(array.shape, f"{name}[{i}]", shape, "one image in a list"))
     if len({(array.shape, array.dtype) for array in arrays}) == 1:
         return np.stack(arrays)
@@ -261,7 +262,7 @@ _CHANNELS_LAST: Final = " The channels come last: move them with `np.moveaxis(im
 
 
 def _expected(image_shape: ImageShape) -> str:
-    forms = _forms(image_shape)
+    forms = forms_of(image_shape)
     one = [str(form) for form in forms]
     many = [f"(n, {', '.join(map(str, form))})" for form in forms]
     return "; ".join(

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf._arrays import as_array
 from fashionclf._images import shape_of
 from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, IntArray
-from fashionclf._validation import check_count, check_each, check_rows
+from fashionclf._validation import as_array, check_count, check_each, check_rows
 from fashionclf.labels import CLASS_NAMES, check_class_names
 
 

@@ -7,17 +7,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._arrays import as_array
 from fashionclf._converter import ImageConverter
-from fashionclf._images import warn_of_doubtful_set, warn_of_doubts
-from fashionclf._images import IMAGE_SHAPE, check_images, is_one_image, shape_of, shape_or_default
+from fashionclf._images import (
+    IMAGE_SHAPE,
+    check_images,
+    is_one_image,
+    shape_of,
+    shape_or_default,
+    warn_of_doubtful_set,
+    warn_of_doubts,
+)
 from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, ImageArray, ImageShape, IntArray
-from fashionclf._validation import check_labels, check_number, integer_labels
+from fashionclf._validation import as_array, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.inputs._read import read_images
-from fashionclf.inputs._rows import columns_of, is_row, is_rows
-from fashionclf.inputs._streams import Stream, parts_of, stream_kind
+from fashionclf.inputs._streams import Stream, columns_of, is_row, is_rows, parts_of, stream_kind
 from fashionclf.labels import match_labels
 
 _COLLECTED: Final = 1024  # images of a stream of single ones that are checked at a time

@@ -8,13 +8,21 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from fashionclf._converter import ImageConverter
-from fashionclf._images import UNFAMILIAR, Doubts, doubts_of, warn_of_doubts
-from fashionclf._images import check_images, has_shape, is_one_image, shape_of
+from fashionclf._images import (
+    UNFAMILIAR,
+    Doubts,
+    check_images,
+    doubts_of,
+    forms_of,
+    has_shape,
+    is_one_image,
+    shape_of,
+    warn_of_doubts,
+)
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PredictLike
 from fashionclf._validation import check_path
 from fashionclf.datasets import Split
-from fashionclf.inputs._rows import columns_of, is_row, is_rows
-from fashionclf.inputs._streams import Stream, parts_of, stream_kind
+from fashionclf.inputs._streams import Stream, columns_of, is_row, is_rows, parts_of, stream_kind
 from fashionclf.photographs._folder import photographs_in
 from fashionclf.photographs._many import OnError, check_on_error, read_many
 from fashionclf.photographs._reading import file_name, is_folder, is_pil_image
@@ -61,7 +69,8 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
         TypeError: If it cannot be images.
     """
     shape = converter.image_shape
-    if type(x) is np.ndarray and has_shape(x.shape, shape):  # the usual case, without a look at the others
+    forms = forms_of(shape)
+    if type(x) is np.ndarray and (x.shape in forms or x.shape[1:] in forms):  # the usual case
         return check_images(x, name, image_shape=shape)
     if isinstance(x, str | os.PathLike) and is_folder(folder := check_path(x, name)):
         paths, others = photographs_in(folder)

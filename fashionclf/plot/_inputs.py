@@ -6,10 +6,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._arrays import as_array
 from fashionclf._images import IMAGE_SHAPE, check_one_image, has_shape, shape_of, without_channel
 from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, ImageArray, ImagesLike
+from fashionclf._validation import as_array
 from fashionclf.datasets import Dataset
 from fashionclf.labels import CLASS_NAMES, check_class_names
 

@@ -529,7 +529,7 @@ class Trainer:
             >>> trainer.predict(images[:2])
             <Predictions for 2 images, 10 classes>
         """
-        names, compute = self._known_names(), self._computing(batch_size, precision)
+        names, compute = self._label_names.shown or self._known_names(), self._computing(batch_size, precision)
         found = classify(
             x,
             compute,
@@ -625,11 +625,11 @@ class Trainer:
 
     def _computing(self, batch_size: Any, precision: Any) -> Callable[[ImageArray], FloatArray]:
         """Return what computes the probabilities of checked images."""
-        return functools.partial(
-            self._predictor,
-            batch_size=check_count(batch_size, "batch_size"),
-            precision=check_choice(precision, "precision", PRECISIONS),
-        )
+        if type(batch_size) is not int or batch_size < 1:
+            batch_size = check_count(batch_size, "batch_size")
+        if precision != "float32":
+            check_choice(precision, "precision", PRECISIONS)
+        return functools.partial(self._predictor, batch_size=batch_size, precision=precision)
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
