@@ -119,8 +119,9 @@ class LabelledStream:
         name = f"{self.name}, batch {number}"
         parts = parts_of(element, self.name, self._image_shape)
         if len(parts) not in (2, 3):
+            count = len(element) if isinstance(element, tuple) else 1
             raise ValueError(
-                f"`{self.name}` gives {len(parts)} {'array' if len(parts) == 1 else 'arrays'}; expected tuples "
+                f"`{self.name}` gives {count} {'array' if count == 1 else 'arrays'}; expected tuples "
                 "(images, labels) or (images, labels, weights)."
             )
         images = check_images(parts[0], name, image_shape=self._image_shape)
@@ -259,8 +260,8 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
     x, y, sample_weight = (*own, *(x, y, sample_weight)[len(own) :])
     if y is None:
         raise ValueError(
-            f"Labels are missing: pass `y`, or a `Split` (such as `dataset.train`) or a tuple (images, labels) as "
-            f"`{name}`."
+            f"Labels are missing: pass {'`y`, or ' if name == 'x' else ''}a `Split` (such as `dataset.train`) or a "
+            f"tuple (images, labels) as `{name}`."
         )
     return x, y, sample_weight
 

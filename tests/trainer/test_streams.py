@@ -267,7 +267,7 @@ MISTAKES = {
     "wrong size": (lambda s: s.map(lambda x, y: (x[:, :27], y)), {}, ValueError, r"\(32, 27, 28\), expected"),
     "images alone": (lambda s: s.map(lambda x, y: x), {}, ValueError, "1 array; expected tuples"),
     "four parts": (lambda s: s.map(lambda x, y: (x, y, y, y)), {}, ValueError, "4 arrays; expected tuples"),
-    "dictionary": (lambda s: s.map(lambda x, y: {"image": x}), {}, TypeError, "'image'.*each\\['label'\\]"),
+    "dictionary": (lambda s: s.map(lambda x, y: {"image": x}), {}, ValueError, "1 array; expected tuples"),
     "empty": (lambda s: s.take(0), {}, ValueError, "empty tf.data.Dataset"),
     "labels": (lambda s: s.map(lambda x, y: (x, y + 5)), {}, ValueError, r"labels of x, batch 0.*0\.\.9"),
     "weights": (lambda s: s.map(lambda x, y: (x, y, -tf.ones(32))), {}, ValueError, "not negative"),
