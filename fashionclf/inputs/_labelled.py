@@ -69,7 +69,7 @@ class LabelledStream:
     Args:
         source: A `tf.data.Dataset`, a `PyDataset` or a `DataLoader` of tuples `(images, labels)` or `(images, labels,
             weights)`.
-        image_shape: The shape of one image.
+        image_shape: The shape of one image; None takes that of the first batch.
         num_classes: Number of classes; None if it is not known.
         batch_size: Images per batch, where the data set has single images.
         name: Of the argument, for error messages.
@@ -85,7 +85,7 @@ class LabelledStream:
     """
 
     def __init__(
-        self, source: Any, *, image_shape: ImageShape, num_classes: int | None, batch_size: int, name: str = "x"
+        self, source: Any, *, image_shape: ImageShape | None, num_classes: int | None, batch_size: int, name: str = "x"
     ) -> None:
         if stream_kind(source) == "iterator":
             raise ValueError(
@@ -94,13 +94,14 @@ class LabelledStream:
                 "`tf.data.Dataset.from_generator(function, output_signature=...)`, from a function that starts the "
                 "iterator."
             )
-        self.name, self._num_classes, self._image_shape = name, num_classes, image_shape
+        self.name, self._num_classes = name, num_classes
         self._class_weight: FloatArray | None = None
         self._form: tuple[int, bool] | None = None
         self.stream = Stream(source, name)
         element = self.stream.first()
-        images = parts_of(element, name, image_shape)[0]
-        self.is_batched = not is_one_image(shape_of(images), image_shape)
+        images = parts_of(element, name, image_shape or IMAGE_SHAPE)[0]
+        self._image_shape = image_shape or shape_or_default(images)
+        self.is_batched = not is_one_image(shape_of(images), self._image_shape)
         if not self.is_batched:
             if self.stream.kind != "tf.data.Dataset":
                 raise ValueError(f"`{name}` is a {self.stream.kind} of single images; expected batches of them.")
@@ -220,7 +221,7 @@ def read_labelled(
                 f"`{'sample_weight' if y is None else 'y'}` goes with arrays, but `{name}` is a {kind}. Let it give "
                 "tuples (images, labels) or (images, labels, weights)."
             )
-        shape = IMAGE_SHAPE if converter is None else converter.image_shape
+        shape = None if converter is None else converter.image_shape
         return LabelledStream(x, image_shape=shape, num_classes=num_classes, batch_size=batch_size, name=name)
     x, y, sample_weight = _unpacked(x, y, sample_weight, name)
     images = _read_unlabelled(x, converter, name)
