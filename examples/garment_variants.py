@@ -48,12 +48,12 @@ def variant(garment: Garment, rng: np.random.Generator) -> Any:
     pixels, inside = _with_part_changed(*_outlined(_seen_from_elsewhere(garment, rng), rng), rng)
     pixels = _relit(pixels, inside, rng)
     if not inside.any():
-        return fitted(pixels)
+        return fitted(pixels, (28, 28, 1))
     left, top, right, bottom = np.array(bounding_box(inside))
     if rng.random() < 0.5:  # cut out a little too wide or too narrow
         top, bottom, left, right = np.array([top, bottom, left, right]) + rng.integers(-2, 3, 4)
     part = pixels[max(0, top) : max(top + 1, bottom), max(0, left) : max(left + 1, right)]
-    image = fitted(part if part.size else pixels)
+    image = fitted(part if part.size else pixels, (28, 28, 1))
     return image[:, ::-1] if rng.random() < 0.5 else image
 
 

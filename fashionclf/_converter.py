@@ -32,7 +32,7 @@ class ImageConverter:
     """
 
     image_shape: ImageShape = IMAGE_SHAPE
-    find_garment: bool | None = None
+    find_garment: bool = None  # type: ignore[assignment]  # never None after `__post_init__`
     crop_to_aspect_ratio: bool = False
 
     def __post_init__(self) -> None:

@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH
-from fashionclf._types import FloatArray, ImageArray
+from fashionclf._images import IMAGE_SHAPE
+from fashionclf._types import ImageArray
 from fashionclf._warnings import stack_level
 
 Doubts: TypeAlias = tuple[str, ...]
@@ -31,20 +31,14 @@ _DARK: Final = 30
 
 _EXAMINED: Final = 1000  # images of a set
 
-_BLANK: Final = "it is blank"
-
+BLANK: Final = "it is blank"
 _NEARLY_BLACK: Final = "it is nearly black: of a mask of zeros and ones pass `mask * 255`"
-
 _NEGATIVE: Final = "its background is light, as in a negative: pass `255 - image` (`1 - image` of floats)"
-
 UNFAMILIAR: Final = "it is unlike all classes"
 
-_FRAME: Final = np.ones((HEIGHT, WIDTH), bool)
-
+_FRAME: Final = np.ones(IMAGE_SHAPE[:2], bool)
 _FRAME[1:-1, 1:-1] = False
-
 _BORDER: Final = np.flatnonzero(_FRAME)
-
 
 _SILENT: Final = contextvars.ContextVar("fashionclf_without_doubts", default=False)
 
@@ -92,36 +86,40 @@ def warn_of_doubts(doubts: Sequence[Doubts | None], names: Sequence[str] | None)
     warnings.warn(message, DoubtfulImageWarning, stacklevel=stack_level())
 
 
-def doubts_of(images: FloatArray) -> tuple[Doubts, ...]:
-    """Return the doubts about each of prepared images, float32 `(n, 28, 28, 1)` in [0, 1]."""
-    rows = images.reshape(-1, NUM_PIXELS)
-    brightest = rows.max(axis=1)
-    light = _are_negatives(rows, LIGHT / 255)
-    suspects = np.flatnonzero(light | (brightest < _DARK / 255) | (rows[:, 0] == brightest))
-    doubts: list[Doubts] = [()] * len(rows)
+def doubts_of(images: ImageArray, *, bright_on_black: bool = True) -> tuple[Doubts, ...]:
+    """Return the doubts about each of checked images `(n, height, width, channels)`.
+
+    `bright_on_black` is False if 28x28 images in grey show whole pictures, and not garments as the data set does.
+    """
+    top = 255 if images.dtype == np.uint8 else 1
+    brightest = images.reshape(len(images), -1).max(axis=1)
+    light = _are_negatives(images, LIGHT * top / 255, bright_on_black)
+    dark = brightest < _DARK * top / 255
+    suspects = np.flatnonzero(light | dark | (images[:, 0, 0].max(axis=-1) == brightest))
+    doubts: list[Doubts] = [()] * len(images)
     for i in suspects:
-        if rows[i].min() == brightest[i]:
-            doubts[i] = (_BLANK,)
+        if (images[i] == images[i, 0, 0]).all():
+            doubts[i] = (BLANK,)
         elif light[i]:
             doubts[i] = (_NEGATIVE,)
-        elif brightest[i] < _DARK / 255:
+        elif dark[i]:
             doubts[i] = (_NEARLY_BLACK,)
     return tuple(doubts)
 
 
-def warn_of_doubtful_set(images: ImageArray, name: str) -> None:
+def warn_of_doubtful_set(images: ImageArray, name: str, *, bright_on_black: bool = True) -> None:
     """Warn, at the caller's line, if checked images are nearly black as a whole, or most of them look like negatives.
 
-    Images of one value each, as in tests and examples, are not a mistake of scale.
+    Images of one value each, as in tests and examples, are not a mistake of scale. `bright_on_black` is as in
+    `doubts_of`.
     """
     if _SILENT.get():
         return
     top = 255 if images.dtype == np.uint8 else 1
     dark = _DARK * top / 255
-    rows = images.reshape(-1, NUM_PIXELS)
-    sample = rows[:: -(-len(rows) // _EXAMINED)]
+    sample = images[:: -(-len(images) // _EXAMINED)]
     # All images are read only if the sample has no bright pixel.
-    if sample.max() < dark and (sample != sample[:, :1]).any() and (brightest := rows.max()) < dark:
+    if sample.max() < dark and (sample != sample[:, :1, :1]).any() and (brightest := images.max()) < dark:
         cause = (
             "`images * 255` if they are masks of zeros and ones, or rescaled to 0..255"
             if top == 255
@@ -129,7 +127,7 @@ def warn_of_doubtful_set(images: ImageArray, name: str) -> None:
         )
         what = f"All images of `{name}` are nearly black: the brightest pixel is {brightest:.3g} of {top}"
         problem = f"{what}. Pass {cause}."
-    elif _are_negatives(sample, LIGHT * top / 255).mean() > 0.5:
+    elif _are_negatives(sample, LIGHT * top / 255, bright_on_black).mean() > 0.5:
         problem = (
             f"Most images of `{name}` look like negatives, with a light background. Expected a bright garment on "
             "black, as in the data set. Pass `255 - images`, or `1 - images` for floats."
@@ -139,5 +137,9 @@ def warn_of_doubtful_set(images: ImageArray, name: str) -> None:
     warnings.warn(problem, DoubtfulImageWarning, stacklevel=stack_level())
 
 
-def _are_negatives(rows: ImageArray, light: float) -> NDArray[np.bool_]:
+def _are_negatives(images: ImageArray, light: float, bright_on_black: bool) -> NDArray[np.bool_]:
+    """Tell which images have a light border; none of those where that is no mistake."""
+    if images.shape[1:] != IMAGE_SHAPE or not bright_on_black:
+        return np.zeros(len(images), bool)
+    rows = images.reshape(len(images), -1)
     return np.asarray(np.count_nonzero(rows.take(_BORDER, axis=1) > light, axis=1) > len(_BORDER) // 2)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._arrays import as_array
+from fashionclf._arrays import as_array, is_tensor_of_torch
 from fashionclf._text import cut, shown
 from fashionclf._types import FloatArray, ImageArray, ImageShape, ImagesLike, UInt8Array
 
@@ -63,6 +63,12 @@ def is_one_image(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
     return shape in _forms(image_shape)
 
 
+def has_shape(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
+    """Tell whether an array of this shape is one image of `image_shape` or many."""
+    forms = _forms(image_shape)
+    return shape in forms or shape[1:] in forms
+
+
 def check_images(images: ImagesLike, name: str = "images", *, image_shape: ImageShape | None = None) -> ImageArray:
     """Return images as `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 
@@ -70,8 +76,7 @@ def check_images(images: ImagesLike, name: str = "images", *, image_shape: Image
     """
     array = as_numeric_array(images, name, image_shape)
     shape = image_shape or _inferred(array.shape, name)
-    forms = _forms(shape)
-    if array.shape not in forms and (array.ndim < 2 or array.shape[1:] not in forms):
+    if not has_shape(array.shape, shape):
         raise ValueError(_wrong_image_shape(array.shape, name, shape))
     if not array.size:
         raise ValueError(f"`{name}` is empty: received shape {array.shape}, expected at least one image.")
@@ -84,6 +89,11 @@ def check_one_image(image: ImagesLike, name: str, *, image_shape: ImageShape | N
     if len(checked) != 1:
         raise ValueError(f"`{name}` holds {len(checked)} images, expected one. Pass one of them, such as `{name}[0]`.")
     return checked
+
+
+def pixel_shape(image_shape: ImageShape) -> tuple[int, ...]:
+    """Return the shape that an image has in a `Split` and in an exported model: `(height, width)` in grey."""
+    return image_shape[:2] if image_shape[2] == 1 else image_shape
 
 
 def without_channel(images: NDArray[Any]) -> NDArray[Any]:
@@ -121,17 +131,35 @@ def _inferred(shape: tuple[int, ...], name: str) -> ImageShape:
     raise ValueError(f"`{name}` has shape {shape}, expected {_ANY_SHAPE}.{fix}")
 
 
+def shape_or_default(images: Any) -> ImageShape:
+    """Return the image shape of arrays; Fashion-MNIST's where nothing tells it."""
+    own = getattr(images, "image_shape", None)  # of a `Split`
+    try:
+        return own or _inferred(shape_of(images), "images")
+    except ValueError:
+        return IMAGE_SHAPE
+
+
 def as_numeric_array(images: ImagesLike, name: str, image_shape: ImageShape | None = None) -> NDArray[Any]:
     """Return images as an array of real numbers, a list of single images stacked."""
     if isinstance(images, list | tuple):
         return _stack(images, name, image_shape)
     array = as_array(images, name)
+    if is_tensor_of_torch(images):
+        array = _channels_last(array, image_shape)
     if array.dtype.kind not in "uif":
         raise TypeError(
             f"`{name}` must hold integers 0..255 or floats in [0, 1]. Received dtype {cut(str(array.dtype))}"
             f"{_dtype_hint(array, images)}"
         )
     return array
+
+
+def _channels_last(array: NDArray[Any], image_shape: ImageShape | None) -> NDArray[Any]:
+    """Move the channels of torch's images behind their rows and columns."""
+    *_, channels, height, width = (0, 0, 0, *array.shape)
+    first = (height, width, channels) == image_shape if image_shape else channels in CHANNELS and width not in CHANNELS
+    return np.moveaxis(array, -3, -1) if first and array.ndim > 2 else array
 
 
 def check_pixels(array: NDArray[Any], name: str) -> ImageArray:
@@ -193,7 +221,7 @@ def _stack(images: list[Any] | tuple[Any, ...], name: str, image_shape: ImageSha
             expected = _ANY_SHAPE if image_shape is None else _expected(image_shape)
             raise ValueError(f"`{name}` is a ragged nested list; expected {expected}.") from error
         return as_numeric_array(nested, name)
-    arrays = [as_numeric_array(image, f"{name}[{i}]") for i, image in enumerate(images)]
+    arrays = [as_numeric_array(image, f"{name}[{i}]", image_shape) for i, image in enumerate(images)]
     shape = image_shape or _inferred((1, *arrays[0].shape), f"{name}[0]")
     for i, array in enumerate(arrays):
         if array.shape not in _forms(shape):
@@ -222,10 +250,7 @@ def round_pixels(array: ImageArray) -> UInt8Array:
     return rounded
 
 
-_CHANNELS_LAST: Final = (
-    " The channels come last: move them, with `np.moveaxis(images, -3, -1)` for arrays or `images.movedim(-3, -1)` for "
-    "tensors of torch."
-)
+_CHANNELS_LAST: Final = " The channels come last: move them with `np.moveaxis(images, -3, -1)`."
 
 
 def _expected(image_shape: ImageShape) -> str:

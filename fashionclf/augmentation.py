@@ -4,14 +4,14 @@
 # pyright: reportAssignmentType=false, reportArgumentType=false
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._images import HEIGHT, NUM_PIXELS, WIDTH, check_images
-from fashionclf._text import shown
+from fashionclf._images import check_images
 from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray
 from fashionclf._validation import check_count, check_flag, check_number, check_seed
 
@@ -32,16 +32,17 @@ class Augmentation:
     """Random changes to training images that keep their class.
 
     Call it for a changed copy of images. `Trainer.fit(augment=...)` applies it to every batch, with new random numbers
-    each time.
+    each time. The channels of an image in colour change together.
 
     Args:
         horizontal_flip: Flip left and right, with probability 1/2. Not for digits.
-        max_shift: Move by up to this many pixels in each direction, 0 to 27; zeros move in.
+        max_shift: Move by up to this many pixels in each direction, fewer than an edge of the images has; zeros move
+            in.
         erasing: Probability, from 0 to 1, of overwriting one random rectangle (2 to 33 % of the area, sides
             in a ratio of 0.3 to 3.3) with random pixels: Zhong et al., "Random Erasing Data Augmentation",
             arXiv:1708.04896.
-        noise: Largest standard deviation, from 0 to 1, of Gaussian noise on pixels in [0, 1]. Each image gets its own,
-            drawn uniformly from 0 to this; pixels are clipped to [0, 1].
+        noise: Largest standard deviation, from 0 to 1, of Gaussian noise on pixels in [0, 1]. Each image gets its own
+            deviation, drawn uniformly from 0 to this, and each value its own noise; pixels are clipped to [0, 1].
         rotation: Rotate by up to this many degrees either way, 0 to 180; zeros fill the corners.
         zoom: Enlarge or shrink by up to this share of the size, 0 up to 1, each axis by its own factor.
         shear: Slant by up to this share of the height either way, 0 to 1: the tangent of the largest angle.
@@ -76,8 +77,6 @@ class Augmentation:
         keep = functools.partial(object.__setattr__, self)  # plain Python values, which JSON takes
         keep("horizontal_flip", check_flag(self.horizontal_flip, "horizontal_flip"))
         keep("max_shift", check_count(self.max_shift, "max_shift", minimum=0))
-        if self.max_shift >= WIDTH:
-            raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {shown(self.max_shift)}")
         for name, high in _LARGEST.items():
             value = check_number(getattr(self, name), name, low=0, high=high, open_high=name == "zoom")
             keep(name, value)
@@ -90,16 +89,22 @@ class Augmentation:
             seed: From 0 to 2**32 - 1; the same seed gives the same changes. None draws fresh entropy.
 
         Returns:
-            An array `(n, 28, 28, 1)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+            An array `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 
         Raises:
-            ValueError: As `prepare_images`.
+            ValueError: As `prepare_images`, or if `max_shift` is as large as an edge of the images.
             TypeError: As `prepare_images`.
         """
         return self.apply(check_images(images).copy(), np.random.default_rng(check_seed(seed)))
 
     def apply(self, images: ImageArray, rng: np.random.Generator) -> ImageArray:
-        """Change checked images `(n, 28, 28, 1)`, partly in place: the training loop's form of a call."""
+        """Change checked images `(n, height, width, channels)`, partly in place, as the training loop does."""
+        height, width = images.shape[1:3]
+        if self.max_shift >= min(height, width):
+            raise ValueError(
+                f"`max_shift` must be below the shorter edge of the images, which are {height}x{width} pixels. "
+                f"Received: {self.max_shift}"
+            )
         if self.horizontal_flip:
             flipped = rng.random(len(images)) < 0.5
             images[flipped] = images[flipped, :, ::-1]
@@ -118,11 +123,11 @@ class Augmentation:
 
 
 def move(images: ImageArray, down: IntArray, right: IntArray) -> ImageArray:
-    """Move each checked image `(n, 28, 28, 1)` by its own number of pixels, negative for up or left; zeros move in."""
+    """Move each checked image by its own number of pixels, negative for up or left; zeros move in."""
     reach = int(max(np.abs(down).max(), np.abs(right).max()))
     padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded[..., 0], (HEIGHT, WIDTH), axis=(1, 2))
-    moved: ImageArray = windows[np.arange(len(images)), reach - down, reach - right][..., np.newaxis]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:], axis=(1, 2, 3))
+    moved: ImageArray = windows[np.arange(len(images)), reach - down, reach - right, 0]
     return moved
 
 
@@ -134,7 +139,7 @@ def cut_and_mix(
     probability: float,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, ...]:
-    """Paste boxes of other images into checked images `(n, 28, 28, 1)`, in place, and mix their targets (CutMix).
+    """Paste boxes of other images into checked images, in place, and mix their targets (CutMix).
 
     A box has any share of the area with equal probability. Returns the targets and, where given, the weights. The
     loss of a mixed image is that of its two labels, each by its area and by the weight of the image it came with.
@@ -142,10 +147,11 @@ def cut_and_mix(
     chosen = np.flatnonzero(rng.random(len(images)) < probability)
     other = rng.permutation(len(images))[chosen]
     side = np.sqrt(rng.random(len(chosen)))
-    height, width = (np.rint(side * size).astype(np.int64) for size in (HEIGHT, WIDTH))
-    box = _boxes(height, width, rng)
-    images[chosen] = np.where(box[..., np.newaxis], images[other], images[chosen])
-    share = box.mean(axis=(1, 2), dtype=np.float32)
+    size = images.shape[1:3]
+    height, width = (np.rint(side * edge).astype(np.int64) for edge in size)
+    box = _boxes(height, width, size, rng)
+    images[chosen] = np.where(box, images[other], images[chosen])
+    share = box.mean(axis=(1, 2, 3), dtype=np.float32)
     before = np.ones(len(images), dtype=np.float32) if weights is None else weights
     parts = np.stack([(1 - share) * before[chosen], share * before[other]])
     mixed = targets.copy()
@@ -161,80 +167,94 @@ def cut_and_mix(
 
 
 def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> None:
+    size = images.shape[1:3]
     chosen = np.flatnonzero(rng.random(len(images)) < probability)
-    area = rng.uniform(0.02, 0.33, len(chosen)) * NUM_PIXELS
+    area = rng.uniform(0.02, 0.33, len(chosen)) * math.prod(size)
     ratio = np.exp(rng.uniform(np.log(0.3), np.log(3.3), len(chosen)))
-    height = np.clip(np.rint(np.sqrt(area * ratio)), 1, HEIGHT).astype(np.int64)
-    width = np.clip(np.rint(np.sqrt(area / ratio)), 1, WIDTH).astype(np.int64)
-    mask = _boxes(height, width, rng)
-    part = images[chosen, :, :, 0]
+    height = np.clip(np.rint(np.sqrt(area * ratio)), 1, size[0]).astype(np.int64)
+    width = np.clip(np.rint(np.sqrt(area / ratio)), 1, size[1]).astype(np.int64)
+    box = _boxes(height, width, size, rng)
+    part = images[chosen]
     noise: ImageArray = (
         rng.integers(0, 256, part.shape, dtype=np.uint8)
         if part.dtype == np.uint8
         else rng.random(part.shape, dtype=np.float32)
     )
-    np.copyto(part, noise, where=mask)
-    images[chosen, :, :, 0] = part
+    images[chosen] = np.where(box, noise, part)
 
 
 def _transformed(images: ImageArray, degrees: float, zoom: float, shear: float, rng: np.random.Generator) -> ImageArray:
     """Slant, rotate and resize each image about its centre, with bilinear interpolation."""
+    height, width, channels = images.shape[1:]
     angle = np.deg2rad(rng.uniform(-degrees, degrees, len(images))).astype(np.float32)[:, np.newaxis, np.newaxis]
     size = rng.uniform(1 - zoom, 1 + zoom, (2, len(images), 1, 1)).astype(np.float32)
-    down, right = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32) - np.float32((HEIGHT - 1) / 2)
+    down, right = np.mgrid[:height, :width].astype(np.float32)
+    down, right = down - np.float32((height - 1) / 2), right - np.float32((width - 1) / 2)
     if shear:  # no random number is drawn without it: older recipes stay repeatable
         right = right + rng.uniform(-shear, shear, (len(images), 1, 1)).astype(np.float32) * down
     # Where each pixel of the changed image comes from.
-    rows = (np.cos(angle) * down + np.sin(angle) * right) / size[0] + (HEIGHT - 1) / 2
-    columns = (np.cos(angle) * right - np.sin(angle) * down) / size[1] + (WIDTH - 1) / 2
-    padded = np.pad(images[..., 0], ((0, 0), (1, 1), (1, 1)))  # zeros around, where all outside is read
-    rows, columns = rows.clip(-1, HEIGHT - 0.001) + 1, columns.clip(-1, WIDTH - 0.001) + 1
+    rows = (np.cos(angle) * down + np.sin(angle) * right) / size[0] + (height - 1) / 2
+    columns = (np.cos(angle) * right - np.sin(angle) * down) / size[1] + (width - 1) / 2
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros around, where all outside is read
+    rows, columns = rows.clip(-1, height - 0.001) + 1, columns.clip(-1, width - 0.001) + 1
     top, left = rows.astype(np.int64), columns.astype(np.int64)
     lower, later = rows - top, columns - left
     n = np.arange(len(images))[:, np.newaxis, np.newaxis]
-    upper_row = padded[n, top, left] * (1 - later) + padded[n, top, left + 1] * later
-    lower_row = padded[n, top + 1, left] * (1 - later) + padded[n, top + 1, left + 1] * later
-    return _as_before(upper_row * (1 - lower) + lower_row * lower, images)
+
+    def read(pixels: ImageArray) -> FloatArray:
+        upper_row = pixels[n, top, left] * (1 - later) + pixels[n, top, left + 1] * later
+        lower_row = pixels[n, top + 1, left] * (1 - later) + pixels[n, top + 1, left + 1] * later
+        return upper_row * (1 - lower) + lower_row * lower
+
+    return _as_before(np.stack([read(padded[..., channel]) for channel in range(channels)], axis=-1), images)
 
 
 def _blurred(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:
     """Blur each image along both axes, by a matrix that holds the Gaussian around each pixel."""
-    deviation = rng.uniform(0, largest, (len(images), 1, 1)).astype(np.float32)
-    distance = np.subtract.outer(np.arange(HEIGHT), np.arange(HEIGHT)).astype(np.float32)
-    weights = np.exp(-0.5 * (distance / np.maximum(deviation, 0.1)) ** 2)
-    kernel = weights / weights[:, HEIGHT // 2].sum(axis=1)[:, np.newaxis, np.newaxis]  # beyond the border are zeros
-    return _as_before(kernel @ images[..., 0].astype(np.float32) @ kernel, images)
+    deviation = np.maximum(rng.uniform(0, largest, (len(images), 1, 1)).astype(np.float32), 0.1)
+
+    def gaussian(distance: IntArray) -> FloatArray:
+        return np.exp(-0.5 * (distance.astype(np.float32) / deviation) ** 2)
+
+    def kernel(size: int) -> FloatArray:
+        place = np.arange(size)
+        return gaussian(np.subtract.outer(place, place)) / total  # beyond the border are zeros
+
+    total = gaussian(np.arange(-14, 14)[np.newaxis]).sum(axis=2, keepdims=True)  # further away there is next to nothing
+    pixels = np.moveaxis(images, -1, 0).astype(np.float32)
+    blurred = kernel(images.shape[1]) @ pixels @ kernel(images.shape[2])
+    return _as_before(np.moveaxis(blurred, 0, -1), images)
 
 
 def _relit(images: ImageArray, contrast: float, brightness: float, rng: np.random.Generator) -> ImageArray:
     """Change the contrast about each image's mean, then the brightness."""
-    factor = rng.uniform(1 - contrast, 1 + contrast, (len(images), 1, 1)).astype(np.float32)
-    added = rng.uniform(-brightness, brightness, (len(images), 1, 1)).astype(np.float32)
+    factor = rng.uniform(1 - contrast, 1 + contrast, (len(images), 1, 1, 1)).astype(np.float32)
+    added = rng.uniform(-brightness, brightness, (len(images), 1, 1, 1)).astype(np.float32)
     top = np.float32(255 if images.dtype == np.uint8 else 1)
-    pixels = images[..., 0].astype(np.float32)
-    mean = pixels.mean(axis=(1, 2), keepdims=True)
+    pixels = images.astype(np.float32)
+    mean = pixels.mean(axis=(1, 2, 3), keepdims=True)
     return _as_before((pixels - mean) * factor + mean + added * top, images)
 
 
 def _noisy(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:
-    deviation = rng.uniform(0, largest, (len(images), 1, 1)).astype(np.float32)
+    deviation = rng.uniform(0, largest, (len(images), 1, 1, 1)).astype(np.float32)
     top = np.float32(255 if images.dtype == np.uint8 else 1)
-    noise = deviation * rng.standard_normal(images.shape[:3], dtype=np.float32)
-    return _as_before(images[..., 0] + top * noise, images)
+    noise = deviation * rng.standard_normal(images.shape, dtype=np.float32)
+    return _as_before(images + top * noise, images)
 
 
 def _as_before(pixels: FloatArray, images: ImageArray) -> ImageArray:
-    """Return changed pixels `(n, 28, 28)` as checked images of the same type, clipped to their range."""
+    """Return changed pixels in the type of the images, clipped to its range."""
     if images.dtype == np.uint8:
-        changed: ImageArray = np.rint(pixels.clip(0, 255)).astype(np.uint8)
-    else:
-        changed = pixels.clip(0, 1).astype(np.float32)
-    return changed[..., np.newaxis]
+        rounded: ImageArray = np.rint(pixels.clip(0, 255)).astype(np.uint8)
+        return rounded
+    return pixels.clip(0, 1).astype(np.float32)
 
 
-def _boxes(height: IntArray, width: IntArray, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Mark a box of each size at a random place of an image: `(n, 28, 28)`."""
-    return _spans(height, HEIGHT, rng)[:, :, np.newaxis] & _spans(width, WIDTH, rng)[:, np.newaxis, :]
+def _boxes(height: IntArray, width: IntArray, size: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Mark a box of each height and width at a random place of an image of this size: `(n, *size, 1)`."""
+    rows, columns = _spans(height, size[0], rng), _spans(width, size[1], rng)
+    return rows[:, :, np.newaxis, np.newaxis] & columns[:, np.newaxis, :, np.newaxis]
 
 
 def _spans(lengths: IntArray, size: int, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -1,9 +1,10 @@
-"""Class names, per data set and language."""
+"""Class names: per data set and language, and those of a Trainer."""
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -151,3 +152,64 @@ def match_labels(names: Sequence[str], known: Iterable[Sequence[str]], what: str
         "Trainer's classes. If they are the same under other names, set `trainer.class_names` to those, or pass images "
         "and labels without names."
     )
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """What the labels of a Trainer are called.
+
+    Attributes:
+        given: The names that the caller chose.
+        learnt: The names of the same labels in the data that the weights were trained on. None if they are untrained,
+            or if nothing told the names.
+        default: The names while there are no others, such as those of a preset's data set.
+    """
+
+    given: tuple[str, ...] | None = None
+    learnt: tuple[str, ...] | None = None
+    default: tuple[str, ...] | None = None
+
+    @property
+    def shown(self) -> tuple[str, ...] | None:
+        """The names that predictions have, None if they are unknown."""
+        return self.given or self.learnt or self.default
+
+    @property
+    def known(self) -> list[tuple[str, ...]]:
+        """The lists of names by which data can be matched with these labels."""
+        return [names for names in (self.given, self.learnt) if names] or [self.default] * (self.default is not None)
+
+    def matches(self, names: Sequence[str]) -> bool:
+        """Tell whether the names of some data can be matched with these."""
+        try:
+            match_labels(names, self.known, "x")
+        except ValueError:
+            return False
+        return True
+
+    def after_fit(self, names: Sequence[str] | None, num_classes: int) -> Self:
+        """Return what the labels are called after a fit on data with these names, or without any.
+
+        1. What the data calls by a name that was given or learnt is matched with it. Nothing changes.
+        2. Otherwise names that were given to untrained weights rename the classes of the data, label by label. They
+           must be as many, and none may be among the names of the data.
+        3. Without given names, those of the data are taken, even if the weights have learnt others.
+
+        In all other cases, the data has other classes: `match_labels` refuses it.
+        """
+        if names is None or ((self.given or self.learnt) and self.matches(names)):
+            return replace(self, learnt=self.learnt or self.shown)
+        if self.given is None:
+            return replace(self, learnt=check_class_names(names, num_classes))
+        if self.learnt is None and len(names) == num_classes and not set(names) & set(self.given):
+            return replace(self, learnt=tuple(names))
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the three lists in JSON's types."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], num_classes: int) -> Self:
+        """Return what `to_dict` described, checked."""
+        return cls(**{name: names and check_class_names(names, num_classes) for name, names in values.items()})

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from fashionclf._images import NUM_PIXELS, ROUNDING, check_images, fix_of_range
-from fashionclf._labelled import check_weights
 from fashionclf._text import shown
 from fashionclf._types import FloatArray, ImageArray, PresetName
 from fashionclf._validation import check_choice
 from fashionclf.augmentation import Augmentation
+from fashionclf.inputs._labelled import check_weights
 from fashionclf.labels import check_class_names, class_names
 from fashionclf.presets import get_preset, list_presets
 from fashionclf.recipe import Recipe

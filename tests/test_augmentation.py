@@ -145,6 +145,18 @@ def test_blur_keeps_the_mean_and_takes_edges():
     assert blurred[:, 10, 14].min() < 120
 
 
+def test_the_channels_of_an_image_change_together(garments):
+    """For images higher than wide: what a change does to grey images, it does to each channel of colour."""
+    grey = garments[0][:20, :, 4:20, np.newaxis]
+    colour = np.repeat(grey, 3, axis=-1)
+    augment = fc.Augmentation(max_shift=15, **CHANGES)
+    np.testing.assert_array_equal(augment(colour, seed=0), np.repeat(augment(grey, seed=0), 3, axis=-1))
+    erased = fc.Augmentation(horizontal_flip=False, max_shift=0, erasing=1.0)(np.zeros_like(colour), seed=0)
+    red, _, blue = (erased != 0).transpose(3, 0, 1, 2)
+    assert (red == blue).mean() > 0.99  # one box; of its random values one in 256 is 0
+    assert (erased[..., 0] != erased[..., 2]).mean() > 0.1
+
+
 def test_everything_at_once_stays_in_range(garments):
     augment = fc.Augmentation(max_shift=3, erasing=1.0, noise=0.3, **CHANGES)
     whole = augment(garments[0][:100], seed=0)

@@ -47,7 +47,8 @@ TABLE = {
         ("seed", lambda w: fc.Augmentation()(IMAGES, seed=-1), VALUE, "`seed` must be an integer of at least 0"),
     ],
     "Augmentation": [
-        ("shift", lambda w: fc.Augmentation(max_shift=28), VALUE, "below 28"),
+        ("shift", lambda w: fc.Augmentation(max_shift=28)(IMAGES), VALUE,
+         "shorter edge of the images, which are 28x28"),
         ("shift type", lambda w: fc.Augmentation(max_shift=1.5), TYPE, "integer"),
         ("flip", lambda w: fc.Augmentation(horizontal_flip="yes"), TYPE, "True or False"),
         ("erasing", lambda w: fc.Augmentation(erasing=1.5), VALUE, r"\[0, 1\]"),
@@ -111,10 +112,10 @@ TABLE = {
         ("name", lambda w: fc.dense_model(name=""), VALUE, "empty name"),
     ],
     "cnn_model": [
-        ("filters", lambda w: fc.cnn_model(()), VALUE, "1 to 4 blocks"),
-        ("too deep", lambda w: fc.cnn_model((1,) * 5), VALUE, "halves the 28 pixels"),
+        ("filters", lambda w: fc.cnn_model(()), VALUE, "at least 1 and at most 4"),
+        ("too deep", lambda w: fc.cnn_model((1,) * 5), VALUE, "at most 4: each block halves the 28x28 pixels"),
         ("kernel", lambda w: fc.cnn_model(kernel_size=(3, 3, 3)), VALUE, "one or two sizes"),
-        ("kernel size", lambda w: fc.cnn_model(kernel_size=29), VALUE, "1 to 28"),
+        ("kernel size", lambda w: fc.cnn_model(kernel_size=29), VALUE, "up to the 28x28 pixels"),
         ("pooling", lambda w: fc.cnn_model(pooling="mean"), VALUE, "'max', 'average'"),
         ("pooling type", lambda w: fc.cnn_model(pooling=None), TYPE, "string"),
         ("dropout", lambda w: fc.cnn_model(dropout=-0.1), VALUE, r"\[0, 1\)"),

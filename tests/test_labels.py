@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
-from fashionclf.labels import match_labels, meaning_of
+from fashionclf.labels import LabelNames, match_labels, meaning_of
 
 
 def test_names_are_the_data_sets_own():
@@ -61,3 +61,25 @@ def test_labels_that_a_trainer_lacks_are_refused(names, known):
     own, other = (", ".join(map(repr, each)) for each in (names, known))
     with pytest.raises(ValueError, match=f"`x` has the classes {own}; the Trainer has {other}"):
         match_labels(names, [known], "x")
+
+
+@pytest.mark.parametrize(
+    ("before", "data", "shown", "learnt"),
+    [
+        ({"default": "AB"}, None, "AB", "AB"),
+        ({"default": "AB"}, "BA", "BA", "BA"),
+        ({"learnt": "AB"}, "BA", "AB", "AB"),
+        ({"learnt": "AB"}, "xy", "xy", "xy"),
+        ({"given": "AB"}, "BA", "AB", "AB"),
+        ({"given": "AB"}, "xy", "AB", "xy"),
+        ({"given": "AB"}, "xB", "AB", None),  # refused when the data is read
+        ({"given": "AB", "learnt": "xy"}, "yx", "AB", "xy"),
+        ({"given": ("가방", "코트")}, ("Coat", "Bag"), ("가방", "코트"), ("가방", "코트")),
+    ],
+)
+def test_what_labels_are_called_after_a_fit(before, data, shown, learnt):
+    names = LabelNames(**{kind: tuple(each) for kind, each in before.items()}).after_fit(data and tuple(data), 2)
+    assert names.shown == tuple(shown)
+    assert names.learnt == (learnt and tuple(learnt))
+    assert names.matches(data or shown) == (learnt is not None)
+    assert LabelNames.from_dict(names.to_dict(), 2) == names

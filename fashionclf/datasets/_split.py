@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._converter import ImageConverter
 from fashionclf._doubts import warn_of_doubtful_set
-from fashionclf._images import HEIGHT, WIDTH, check_images
+from fashionclf._images import check_image_shape, check_images, without_channel
 from fashionclf._text import shown
-from fashionclf._types import ClassNames, ImageArray, ImagesLike, LabelsLike
+from fashionclf._types import ClassNames, ImageArray, ImageShape, ImagesLike, LabelsLike
 from fashionclf._validation import check_each, check_groups, check_labels, check_rows, check_text
 from fashionclf.datasets._sources import ABOUT
 from fashionclf.labels import check_class_names
@@ -27,23 +28,29 @@ class Split:
     or an array of positions gives the part: `split[:1000]`. A slice shares the memory of the arrays.
 
     Args:
-        images: Integers 0..255 or floats in [0, 1], `(n, 28, 28)`, `(n, 28, 28, 1)` or `(n, 784)`, or a list of single
-            images.
+        images: Integers 0..255 or floats in [0, 1], `(n, height, width)` or `(n, height, width, channels)`, rows of
+            pixels, or a list of single images: as `prepare_images` takes them.
         labels: One integer per image, `(n,)`, from 0 to the number of classes less one.
         class_names: One name per class, in label order; None if they are unknown.
         files: The file of each image, or None.
         groups: The group of each image (such as the person who took it), or None. Images of one group are never split
             between training and validation.
+        image_shape: `(height, width, channels)` of the images. None takes that of the arrays; rows of other images than
+            28x28 need it.
+        image_converter: How photographs became these images, or None. `load_folder` gives it.
 
     Attributes:
-        images: uint8 0..255 (float32 in [0, 1] if floats were given), `(n, 28, 28)`.
+        images: uint8 0..255 (float32 in [0, 1] if floats were given), `(n, height, width)` in grey, `(n, height, width,
+            3)` in colour.
         labels: uint8 `(n,)` (int64 if there are more than 256 classes).
         class_names: A tuple of strings, or None.
         files: A tuple of strings, or None.
         groups: An array `(n,)` of integers or strings, or None.
+        image_converter: An `ImageConverter`, or None.
 
     Raises:
-        ValueError: If shapes, lengths, pixels, labels or names are not as described.
+        ValueError: If shapes, lengths, pixels, labels or names are not as described, or the images have another shape
+            than their converter gives.
         TypeError: If something is not an array of numbers, or a name is not a string.
 
     Warns:
@@ -67,6 +74,7 @@ class Split:
     class_names: tuple[str, ...] | None
     files: tuple[str, ...] | None
     groups: NDArray[Any] | None
+    image_converter: ImageConverter | None
 
     def __init__(
         self,
@@ -76,22 +84,37 @@ class Split:
         class_names: ClassNames | None = None,
         files: Sequence[str] | None = None,
         groups: Any = None,
+        image_shape: ImageShape | None = None,
+        image_converter: ImageConverter | None = None,
     ) -> None:
         names = None if class_names is None else check_class_names(class_names)
-        checked = check_images(images)
+        checked = check_images(images, image_shape=None if image_shape is None else check_image_shape(image_shape))
+        if image_converter is not None and checked.shape[1:] != image_converter.image_shape:
+            raise ValueError(
+                f"The images have shape {checked.shape[1:]}, but their converter gives {image_converter.image_shape}. "
+                "Read the photographs with one `ImageConverter`."
+            )
         small = _small_labels(labels, len(checked), None if names is None else len(names))
-        warn_of_doubtful_set(checked, "images")
+        bright = image_converter is None or bool(image_converter.find_garment)
+        warn_of_doubtful_set(checked, "images", bright_on_black=bright)
         self._set(
-            images=checked.reshape(-1, HEIGHT, WIDTH),
+            images=without_channel(checked),
             labels=small,
             class_names=names,
             files=None if files is None else tuple(map(str, check_each(files, "files", len(checked)))),
             groups=check_groups(groups, len(checked)),
+            image_converter=image_converter,
         )
 
     def _set(self, **fields: Any) -> None:
         for name, value in fields.items():
             object.__setattr__(self, name, value)  # the way into a frozen dataclass
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """`(height, width, channels)` of the images."""
+        height, width = self.images.shape[1:3]
+        return height, width, 1 if self.images.ndim == 3 else 3
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return iter((self.images, self.labels))
@@ -122,6 +145,7 @@ class Split:
             class_names=self.class_names,
             files=None if self.files is None else tuple(np.array(self.files, dtype=object)[rows]),
             groups=None if self.groups is None else self.groups[rows],
+            image_converter=self.image_converter,
         )
         return rest
 

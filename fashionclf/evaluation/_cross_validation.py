@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from fashionclf._doubts import without_doubts
 from fashionclf._images import NUM_PIXELS, scale_pixels
-from fashionclf._labelled import LabelledImages
-from fashionclf._labelled_stream import collect_labelled
 from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike, PresetName
 from fashionclf._validation import check_choice, check_count, check_groups, check_seed, integer_labels
 from fashionclf.datasets import Split
+from fashionclf.inputs import LabelledImages, collect_labelled
 from fashionclf.presets import list_presets
 from fashionclf.trainer._trainer import Trainer
 
@@ -89,7 +88,7 @@ def cross_validate(
     seed = check_seed(seed)
     _scorer(model)  # checks it
     n_jobs = _check_n_jobs(n_jobs)
-    data = collect_labelled(x, y, num_classes=None)
+    data = collect_labelled(x, y, converter=None, num_classes=None)
     labels = integer_labels(data.labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
     if rarest < folds:

@@ -1,4 +1,4 @@
-"""Builders of classifiers: uncompiled `keras.Model`s for `(28, 28, 1)` images in [0, 1].
+"""Builders of classifiers: uncompiled `keras.Model`s for images of any shape, float32 in [0, 1].
 
 They are made of Keras's own backend-neutral layers. Every layer that draws random numbers has its own seed, so the
 global random states of Python, numpy and TensorFlow do not change.

@@ -8,18 +8,18 @@ import numpy as np
 
 from fashionclf._images import IMAGE_SHAPE
 from fashionclf._text import shown
+from fashionclf._types import ImageShape
 from fashionclf._validation import check_choice, check_count, check_flag, check_number, check_seed, check_text
 
 ACTIVATIONS: Final = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "linear")
 """Names that `activation` takes; `"linear"` is none at all."""
 
-
 CHANNELS_LAST: Final = "channels_last"  # the images' form, also if Keras's global setting differs
 
 
-def sequential(layers: Sequence[keras.Layer], name: str) -> keras.Model:
-    """Stack layers on an input of `(28, 28, 1)` images."""
-    return keras.Sequential([keras.Input(IMAGE_SHAPE, name="image"), *layers], name=check_name(name))
+def sequential(layers: Sequence[keras.Layer], name: str, image_shape: ImageShape = IMAGE_SHAPE) -> keras.Model:
+    """Stack layers on an input of images."""
+    return keras.Sequential([keras.Input(image_shape, name="image"), *layers], name=check_name(name))
 
 
 def hidden_layers(

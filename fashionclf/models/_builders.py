@@ -5,8 +5,9 @@ from typing import Final, Literal
 
 import keras
 
-from fashionclf._images import IMAGE_SHAPE
+from fashionclf._images import IMAGE_SHAPE, check_image_shape
 from fashionclf._text import shown
+from fashionclf._types import ImageShape
 from fashionclf._validation import check_choice, check_sizes
 from fashionclf.models._blocks import (
     CHANNELS_LAST,
@@ -22,9 +23,6 @@ from fashionclf.models._blocks import (
 _POOLING: Final = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
 
 
-_MAX_BLOCKS: Final = 4  # every block halves 28 pixels: 14, 7, 3, 1
-
-
 def dense_model(
     units: int | Sequence[int] = (128,),
     *,
@@ -32,6 +30,7 @@ def dense_model(
     activation: str = "relu",
     dropout: float = 0.0,
     batch_norm: bool = False,
+    image_shape: ImageShape = IMAGE_SHAPE,
     num_classes: int = 10,
     seed: int | None = None,
     name: str = "dense_model",
@@ -40,18 +39,19 @@ def dense_model(
 
     Args:
         units: Units of each hidden layer. `()` is softmax regression.
-        flatten: `"before"` joins the rows to one vector of 784 pixels first; `"after"` applies the hidden layers to
-            each row of 28 pixels and joins the results.
+        flatten: `"before"` joins all rows of an image to one vector first; `"after"` applies the hidden layers to each
+            row of pixels and joins the results.
         activation: Of the hidden layers, one of `ACTIVATIONS`.
         dropout: Dropout rate after each hidden layer, from 0 up to but not including 1.
         batch_norm: Normalise between each hidden layer and its activation (Ioffe and Szegedy,
             arXiv:1502.03167).
+        image_shape: `(height, width, channels)` of the images, with 1 channel (grey) or 3 (red, green, blue).
         num_classes: Number of classes. 1 gives one sigmoid unit, for two classes.
         seed: Of initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
         name: Of the model.
 
     Returns:
-        An uncompiled model from `(n, 28, 28, 1)` float32 in [0, 1] to probabilities `(n, num_classes)`.
+        An uncompiled model from `(n, height, width, channels)` float32 in [0, 1] to probabilities `(n, num_classes)`.
 
     Raises:
         ValueError: If a size, share or name is out of range.
@@ -60,7 +60,10 @@ def dense_model(
     Example:
         >>> dense_model(units=(200, 100), seed=0).count_params()
         178110
+        >>> dense_model(image_shape=(32, 32, 3), seed=0).input_shape
+        (None, 32, 32, 3)
     """
+    height, width, channels = image_shape = check_image_shape(image_shape)
     seeds = layer_seeds(seed)
     hidden = hidden_layers(
         check_sizes(units, "units"),
@@ -73,8 +76,8 @@ def dense_model(
     if check_choice(flatten, "flatten", ("before", "after")) == "before":
         body = [join, *hidden]
     else:
-        body = [keras.layers.Reshape(IMAGE_SHAPE[:2], name="rows"), *hidden, join]
-    return sequential([*body, output_layer(num_classes, seeds)], name)
+        body = [keras.layers.Reshape((height, width * channels), name="rows"), *hidden, join]
+    return sequential([*body, output_layer(num_classes, seeds)], name, image_shape)
 
 
 def cnn_model(
@@ -86,6 +89,7 @@ def cnn_model(
     activation: str = "relu",
     dropout: float = 0.4,
     batch_norm: bool = False,
+    image_shape: ImageShape = IMAGE_SHAPE,
     num_classes: int = 10,
     seed: int | None = None,
     name: str = "cnn_model",
@@ -93,20 +97,21 @@ def cnn_model(
     """Build a convolutional classifier: blocks of convolution and pooling, then dense layers.
 
     Args:
-        filters: Filters of each block, at most four blocks: each halves the image.
-        kernel_size: Side of the square kernels in pixels, or (height, width). The image is padded, so
-            only pooling makes it smaller.
+        filters: Filters of each block. Each block halves the image, so 28x28 pixels take up to four blocks.
+        kernel_size: Side of the square kernels in pixels, or (height, width), up to those of the image. The image is
+            padded, so only pooling makes it smaller.
         pooling: `"max"` or `"average"`, over 2x2 pixels.
         units: Units of each hidden dense layer after the blocks. `()` leaves them out.
         activation: Of convolutions and hidden layers, one of `ACTIVATIONS`.
         dropout: Dropout rate before the last layer, from 0 up to but not including 1.
         batch_norm: Normalise between each layer and its activation (Ioffe and Szegedy, arXiv:1502.03167).
+        image_shape: `(height, width, channels)` of the images, with 1 channel (grey) or 3 (red, green, blue).
         num_classes: Number of classes. 1 gives one sigmoid unit, for two classes.
         seed: Of initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
         name: Of the model.
 
     Returns:
-        An uncompiled model from `(n, 28, 28, 1)` float32 in [0, 1] to probabilities `(n, num_classes)`.
+        An uncompiled model from `(n, height, width, channels)` float32 in [0, 1] to probabilities `(n, num_classes)`.
 
     Raises:
         ValueError: If a size, share or name is out of range.
@@ -115,14 +120,12 @@ def cnn_model(
     Example:
         >>> cnn_model(filters=(32, 64), units=(100,), seed=0).count_params()
         333526
+        >>> cnn_model(image_shape=(64, 48, 3), num_classes=4, seed=0).output_shape
+        (None, 4)
     """
-    filters = check_sizes(filters, "filters")
-    if not 1 <= len(filters) <= _MAX_BLOCKS:
-        raise ValueError(
-            f"`filters` must name 1 to {_MAX_BLOCKS} blocks, because each halves the 28 pixels. Received: "
-            f"{shown(filters)}"
-        )
-    kernel = _check_kernel(kernel_size)
+    image_shape = check_image_shape(image_shape)
+    filters = _check_blocks(check_sizes(filters, "filters"), image_shape)
+    kernel = _check_kernel(kernel_size, image_shape)
     pool = _POOLING[check_choice(pooling, "pooling", tuple(_POOLING))]
     units = check_sizes(units, "units")
     seeds = layer_seeds(seed)
@@ -142,11 +145,24 @@ def cnn_model(
     body.append(keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten"))
     body += hidden_layers(units, activation=activation, dropout=0.0, batch_norm=batch_norm, seeds=seeds)
     body += dropout_layers(dropout, seeds, "dropout")
-    return sequential([*body, output_layer(num_classes, seeds)], name)
+    return sequential([*body, output_layer(num_classes, seeds)], name, image_shape)
 
 
-def _check_kernel(kernel_size: int | Sequence[int]) -> tuple[int, int]:
+def _check_blocks(filters: tuple[int, ...], image_shape: ImageShape) -> tuple[int, ...]:
+    most = min(image_shape[:2]).bit_length() - 1  # how often the shorter edge can be halved
+    if 1 <= len(filters) <= most:
+        return filters
+    raise ValueError(
+        f"`filters` names {len(filters)} blocks, expected at least 1 and at most {most}: each block halves the "
+        f"{image_shape[0]}x{image_shape[1]} pixels of an image. Received: {shown(filters)}"
+    )
+
+
+def _check_kernel(kernel_size: int | Sequence[int], image_shape: ImageShape) -> tuple[int, int]:
     sizes = check_sizes(kernel_size, "kernel_size")
-    if len(sizes) > 2 or not sizes or max(sizes) > IMAGE_SHAPE[0]:
-        raise ValueError(f"`kernel_size` must be one or two sizes from 1 to 28. Received: {shown(kernel_size)}")
-    return sizes[0], sizes[-1]
+    if len(sizes) in (1, 2) and sizes[0] <= image_shape[0] and sizes[-1] <= image_shape[1]:
+        return sizes[0], sizes[-1]
+    raise ValueError(
+        "`kernel_size` must be one or two sizes, up to the "
+        f"{image_shape[0]}x{image_shape[1]} pixels of an image. Received: {shown(kernel_size)}"
+    )

@@ -2,7 +2,7 @@
 
 import keras
 
-from fashionclf._images import IMAGE_SHAPE
+from fashionclf._images import check_image_shape
 from fashionclf._keras_internals import flips_left_and_right
 from fashionclf._text import shown
 from fashionclf.models._blocks import check_name
@@ -17,7 +17,7 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
     be trained further, at twice the cost.
 
     Args:
-        model: A model of images `(28, 28, 1)` or `(28, 28)`, built, with one output.
+        model: A model of images `(height, width, channels)` or `(height, width)`, built, with one output.
         name: Name of the new model. None takes that of `model`.
 
     Returns:
@@ -36,11 +36,13 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: {shown(model)}")
     shape = getattr(model, "input_shape", None) if model.built else None
-    if not isinstance(shape, tuple) or tuple(shape[1:3]) != IMAGE_SHAPE[:2]:
+    try:
+        check_image_shape(shape[1:] if len(shape) == 4 else (*shape[1:], 1))
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"`model` must be built for images (None, 28, 28, 1) or (None, 28, 28). Its input is {shape}; begin it "
-            f"with `keras.Input({IMAGE_SHAPE})`."
-        )
+            "`model` must be built for images (None, height, width, channels) or (None, height, width). Its input is "
+            f"{shape}; begin it with `keras.Input(image_shape)`, such as `keras.Input((28, 28, 1))`."
+        ) from error
     image = keras.Input(shape[1:], name="image")
     predicted = [model(image), model(keras.ops.flip(image, axis=2))]
     return keras.Model(image, keras.layers.Average(name="mean")(predicted), name=check_name(name or model.name))

@@ -1,12 +1,12 @@
-"""From an image that pillow has opened to a working copy: upright and small, with colours and opacity."""
+"""From an image that pillow has opened to a working copy: upright and small, in RGB or RGBA."""
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from fashionclf._types import FloatArray
+from fashionclf._converter import ImageConverter
 from fashionclf._warnings import ignored
 
 if TYPE_CHECKING:
@@ -25,22 +25,19 @@ SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
 }
 _EXPECTED: Final = f"an image ({', '.join(SUFFIXES)})"
 
-# A garment as long as a twentieth of the frame still has the 28 pixels it needs, and every step takes milliseconds.
-WORKING_SIZE: Final = 512
+# Pixels of a working copy's longest edge. At 512, a garment as long as a twentieth of the frame still has the 28 pixels
+# that it needs, and every step takes milliseconds. At the most, a copy in colour takes 48 MiB.
+_LEAST, _MOST = 512, 4096
 
 _BAND: Final = 2**20  # pixels of a large image that are converted at a time
 
 _ORIENTATION: Final = 0x0112  # in EXIF
 
 
-class RawImage(NamedTuple):
-    """A working copy of an image, its longest edge at most `WORKING_SIZE` pixels.
-
-    `colours` is float32 `(h, w, 3)` from 0 to 255; `opacity` is float32 `(h, w)` in [0, 1], or None if all is opaque.
-    """
-
-    colours: FloatArray
-    opacity: FloatArray | None
+def working_size(converter: ImageConverter) -> int:
+    """Return the pixels that the longest edge of a working copy needs, the shortest if it is cropped."""
+    longest = max(converter.image_shape[:2])
+    return max(_LEAST, longest, min(2 * longest, _MOST))
 
 
 def unreadable(error: OSError, name: str) -> OSError:
@@ -70,35 +67,37 @@ def clear_errors(name: str) -> Iterator[None]:
         raise ValueError(f"{name} is damaged or truncated, expected {_EXPECTED}: {error}") from error
 
 
-def decode(image: "Image.Image", name: str) -> RawImage:
-    """Turn an image that pillow has opened, or the caller's own, into a working copy."""
+def decode(image: "Image.Image", name: str, converter: ImageConverter) -> "Image.Image":
+    """Turn an image that pillow has opened, or the caller's own, into a working copy in RGB or RGBA."""
     from PIL import Image, ImageOps
 
     if not (image.width and image.height):
         raise ValueError(f"{name} has {image.width} x {image.height} pixels, expected at least 1 x 1.")
+    size = working_size(converter)
+    if converter.crop_to_aspect_ratio:
+        size = max(size, min(size * max(image.size) // min(image.size), _MOST))
     with clear_errors(name):
         image.load()
         with ignored(Warning, module=r"PIL\."):  # of EXIF data that are damaged
             orientation = image.getexif().get(_ORIENTATION)
     top = _top_of(image, name) if image.mode in ("F", "I") or image.mode.startswith("I;16") else None
     with clear_errors(name):
-        working = _shrunk(image, top)
+        working = _shrunk(image, top, size)
         working.info.clear()
         working.getexif()[_ORIENTATION] = orientation
         ImageOps.exif_transpose(working, in_place=True)
-        working.thumbnail((WORKING_SIZE, WORKING_SIZE), Image.Resampling.BOX)
-    pixels = np.asarray(working, np.float32)
-    if working.mode == "RGB" or pixels[..., 3].min() == 255:
-        return RawImage(pixels[..., :3], None)
-    return RawImage(pixels[..., :3], pixels[..., 3] / np.float32(255))
+        working.thumbnail((size, size), Image.Resampling.BOX)
+    if working.mode == "RGBA" and working.getchannel("A").getextrema() == (255, 255):
+        return working.convert("RGB")
+    return working
 
 
-def _shrunk(image: "Image.Image", top: int | None) -> "Image.Image":
+def _shrunk(image: "Image.Image", top: int | None, size: int) -> "Image.Image":
     """Return an image in colours. A large one is reduced in bands, so that memory holds it only once."""
     from PIL import Image
 
     longest = max(image.size)
-    factor = longest // (2 * WORKING_SIZE)  # as far as `thumbnail` reduces before it resizes
+    factor = longest // (2 * size)  # as far as `thumbnail` reduces before it resizes
     if factor < 2:
         return _to_colours(image, top)
     reduced = [_to_colours(band, top).reduce(factor) for band in _bands(image, factor)]
@@ -107,7 +106,7 @@ def _shrunk(image: "Image.Image", top: int | None) -> "Image.Image":
     for band in reduced:
         whole.paste(band, (0, row))
         row += band.height
-    width, height = (max(1, round(edge * WORKING_SIZE / longest)) for edge in image.size)
+    width, height = (max(1, round(edge * size / longest)) for edge in image.size)
     box = (0, 0, image.width / factor, image.height / factor)  # the last pixels may stand for less than `factor`
     return whole.resize((width, height), Image.Resampling.BOX, box)
 

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from fashionclf._converter import ImageConverter
 from fashionclf._doubts import warn_of_doubts
-from fashionclf._types import ClassNames, PathLike
+from fashionclf._images import IMAGE_SHAPE
+from fashionclf._types import ClassNames, ImageShape, PathLike
 from fashionclf._validation import check_choice, check_path
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
@@ -39,6 +41,9 @@ def load_folder(
     class_names: ClassNames | Mapping[str, str] | None = None,
     groups: Callable[[str], Any] | Mapping[str, Any] | None = None,
     on_error: OnError = "raise",
+    image_shape: ImageShape = IMAGE_SHAPE,
+    find_garment: bool | None = None,
+    crop_to_aspect_ratio: bool = False,
 ) -> Split:
     """Read the photographs of a folder with one sub-folder per class, as `load_image` does, on all cores.
 
@@ -58,10 +63,14 @@ def load_folder(
             (`"Shirt/photo1.jpg"`), or a mapping from it. They become `Split.groups`.
         on_error: `"raise"` reads all files and then raises one error that names the files and folders that cannot be
             read; `"skip"` leaves them out, with a warning that names them.
+        image_shape: As `load_image`.
+        find_garment: As `load_image`.
+        crop_to_aspect_ratio: As `load_image`.
 
     Returns:
-        A `Split` with `images` (uint8 `(n, 28, 28)`), `labels`, `class_names`, `files` (names in `directory`) and
-        `groups`. Its order is stable: by class, then by file name, photo2 before photo10.
+        A `Split` with `images` (uint8, `(n, h, w)` or, in colour, `(n, h, w, 3)`), `labels`, `class_names`, `files`
+        (names in `directory`), `groups` and `image_converter`. Its order is stable: by class, then by file name, photo2
+        before photo10.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -69,7 +78,7 @@ def load_folder(
             not classes, a file has no group, or files cannot be read.
         OSError: If the system cannot read a file or a folder: a `PermissionError` if it may not.
         TypeError: If an argument has the wrong type.
-        ImportError: If pillow, OpenCV or a file of this package is missing.
+        ImportError: As `load_image`.
 
     Warns:
         DoubtfulImageWarning: If photographs may be misread, once for all of them.
@@ -92,6 +101,7 @@ def load_folder(
     if not is_folder(folder):
         raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
     on_error = check_on_error(on_error)
+    converter = ImageConverter(image_shape, find_garment, crop_to_aspect_ratio)
     names, class_of = _classes(folder, class_names)
     paths: list[tuple[Path, int]] = []
     failed: dict[Path, OSError] = {}
@@ -109,7 +119,7 @@ def load_folder(
     files = [path.relative_to(folder).as_posix() for path, _ in paths]
     grouped = None if groups is None else _groups_of(groups, files)
     sources = [failed.get(path, path) for path, _ in paths]
-    read = read_many(sources, [str(path) for path, _ in paths], on_error, others=others)
+    read = read_many(sources, [str(path) for path, _ in paths], on_error, converter, others=others)
     kept = [i for i, each in enumerate(read) if each is not None]
     results = [each for each in read if each is not None]
     warn_of_doubts([each.doubts for each in results], [files[i] for i in kept])
@@ -119,6 +129,7 @@ def load_folder(
         class_names=names,
         files=[files[i] for i in kept],
         groups=None if grouped is None else grouped[kept],
+        image_converter=converter,
     )
 
 

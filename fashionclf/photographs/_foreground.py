@@ -1,15 +1,17 @@
 """Separate a garment from its background."""
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._images import HEIGHT
+from fashionclf._images import IMAGE_SHAPE
 from fashionclf._types import FloatArray
-from fashionclf.photographs._decoding import RawImage
 from fashionclf.photographs._garment import find_garment
 from fashionclf.photographs._masks import bounding_box, main_parts, stroke_width, without_lines
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # By how many levels of 255 a pixel must differ from its background to belong to the garment: on a perfect background,
 # and at most, however noisy that is.
@@ -32,6 +34,9 @@ _PLAIN: Final = 4.5
 _COLOURED: Final = 0.5
 
 
+# An image that is no longer than those of the data set shows a garment already, and holds too few pixels to find one.
+_SMALL: Final = max(IMAGE_SHAPE)
+
 # A drawing has strokes narrower than the first share of its length, and one colour in the second share of its pixels.
 # None of 612 photographs of garments has such strokes; most of MNIST's digits have.
 _NARROW: Final = 0.2
@@ -44,55 +49,66 @@ _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in p
 
 
 class Scene(NamedTuple):
-    """An image taken apart: all in levels 0..255, float32 `(h, w)`, but for the bool `mask`.
+    """An image taken apart: float32 `(h, w)` in levels 0..255, but for `belongs`.
 
     `photograph` is the whole image in grey. In `grey`, what surrounds a garment that was cut out is `background`.
-    `clear` is False if the garment could hardly be told from a background that is not plain. `stroke` is the width in
-    pixels of the lines of a drawing, 0 of anything else.
+    `belongs` tells in [0, 1] how far a pixel belongs to the garment. `clear` is False if the garment could hardly be
+    told from a background that is not plain. `stroke` is the width in pixels of the lines of a drawing, 0 of anything
+    else.
     """
 
     photograph: FloatArray
     grey: FloatArray
     background: FloatArray
-    mask: NDArray[np.bool_]
+    belongs: FloatArray | NDArray[np.bool_]
     clear: bool = True
     stroke: float = 0
 
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        return self.belongs > 0.5
 
-def scene_of(image: RawImage) -> Scene:
-    """Separate the garment from its background.
+
+def scene_of(picture: "Image.Image") -> Scene:
+    """Separate the garment of a picture in RGB or RGBA from its background.
 
     By transparency if there is any; by the difference from the background's colours where that is plain; else by a
     network and models of both colours.
     """
-    grey = image.colours @ _LUMA
-    if image.opacity is not None:
-        mask = image.opacity > 0.5
-        white = mask.any() and grey[mask].mean() > 255 - FAINT
-        placed = _placed(grey, image.opacity, mask, level=0 if white else 255)
-        return placed._replace(photograph=placed.grey, stroke=_stroke(image.colours, mask))
-    factors, noise = _fit_background(image.colours)
-    # not for what is as small as the images of the data sets: they are garments already, and hold too few pixels
-    small = max(grey.shape) <= HEIGHT
-    if noise > _PLAIN and not small and (scene := _found(image.colours, grey)) is not None:
+    pixels = np.asarray(picture, np.float32)
+    colours = pixels[..., :3]
+    grey = colours @ _LUMA
+    if picture.mode == "RGBA":
+        opacity = pixels[..., 3] / np.float32(255)
+        mask = opacity > 0.5
+        placed = _placed(grey, opacity, ground_of(grey, mask))
+        return placed._replace(photograph=placed.grey, stroke=_stroke(colours, mask))
+    factors, noise = _fit_background(colours)
+    small = max(grey.shape) <= _SMALL
+    if noise > _PLAIN and not small and (scene := _found(colours, grey)) is not None:
         return scene
     background = _extrapolated(factors, grey.shape)
     # Colours, not greys: a red shirt on blue paper may have the paper's grey.
-    difference = np.abs(image.colours - background).max(axis=2)
-    if noise < 1 and (stroke := _stroke(image.colours, drawn := difference > _VISIBLE)):
-        return _cut_out(grey, drawn, drawn)._replace(stroke=stroke)
+    difference = np.abs(colours - background).max(axis=2)
+    if noise < 1 and (stroke := _stroke(colours, drawn := difference > _VISIBLE)):
+        return _cut_out(grey, drawn)._replace(stroke=stroke)
     mask = without_lines(difference > np.clip(5 * noise, _VISIBLE, _CLEAR))
-    if _is_cluttered(mask) and not small and (scene := _found(image.colours, grey)) is not None:
+    if _is_cluttered(mask) and not small and (scene := _found(colours, grey)) is not None:
         return scene
     level = background @ _LUMA
     if mask.any() and np.median(np.abs(grey - level)[mask]) < _COLOURED * np.median(difference[mask]):
-        return _cut_out(grey, mask, mask)  # in grey it would hardly be seen on its background
+        return _cut_out(grey, mask)  # in grey it would hardly be seen on its background
     return Scene(grey, grey, level, mask)
+
+
+def ground_of(grey: NDArray[Any], mask: NDArray[np.bool_]) -> int:
+    """Return the level of the ground to show what is opaque on: white, or black for what would not be seen on it."""
+    return 0 if mask.any() and grey[mask].mean() > 255 - FAINT else 255
 
 
 def _stroke(colours: FloatArray, mask: NDArray[np.bool_]) -> float:
     """Return the stroke width of a drawing, such as a digit from a canvas; 0 if it is not a drawing."""
-    if max(mask.shape) <= HEIGHT or not mask.any():
+    if max(mask.shape) <= _SMALL or not mask.any():
         return 0
     left, top, right, bottom = bounding_box(mask)
     width = stroke_width(mask)
@@ -105,20 +121,20 @@ def _stroke(colours: FloatArray, mask: NDArray[np.bool_]) -> float:
 def _found(colours: FloatArray, grey: FloatArray) -> Scene | None:
     """Find a garment on ground that is not plain; None if there is none."""
     belongs, clear = find_garment(colours)
-    mask = belongs > 0.5
-    return _cut_out(grey, belongs, mask)._replace(clear=clear) if mask.any() else None
+    return _cut_out(grey, belongs)._replace(clear=clear) if (belongs > 0.5).any() else None
 
 
-def _cut_out(grey: FloatArray, opacity: FloatArray | NDArray[np.bool_], mask: NDArray[np.bool_]) -> Scene:
+def _cut_out(grey: FloatArray, belongs: FloatArray | NDArray[np.bool_]) -> Scene:
     """Cut a garment out along its outline, and place it on the ground that keeps its contrast."""
+    mask = belongs > 0.5
     lighter = not mask.all() and grey[mask].mean() >= grey[~mask].mean()
-    return _placed(grey, opacity, mask, level=0 if lighter else 255)
+    return _placed(grey, belongs, level=0 if lighter else 255)
 
 
-def _placed(grey: FloatArray, opacity: FloatArray | NDArray[np.bool_], mask: NDArray[np.bool_], level: int) -> Scene:
+def _placed(grey: FloatArray, belongs: FloatArray | NDArray[np.bool_], level: int) -> Scene:
     """Place a garment on white, as the data set's photographs were, or on black if it would not be seen there."""
-    placed = np.asarray(grey * opacity + level * (1 - opacity), np.float32)
-    return Scene(grey, placed, np.full_like(grey, level), mask)
+    placed = np.asarray(grey * belongs + level * (1 - belongs), np.float32)
+    return Scene(grey, placed, np.full_like(grey, level), belongs)
 
 
 def _fit_background(colours: FloatArray) -> tuple[FloatArray, float]:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from fashionclf._converter import ImageConverter
 from fashionclf._doubts import Doubts
 from fashionclf._types import UInt8Array
 from fashionclf._validation import check_choice
 from fashionclf._warnings import stack_level
 from fashionclf.photographs._reading import import_packages
-from fashionclf.photographs._steps import preprocessing_steps
+from fashionclf.photographs._steps import steps_of
 
 OnError: TypeAlias = Literal["raise", "skip"]
 
@@ -39,7 +40,7 @@ class UnreadableImageWarning(UserWarning):
 
 
 class Read(NamedTuple):
-    """One photograph as a model sees it, uint8 `(28, 28)`, with the doubts about it."""
+    """One photograph as a model sees it, uint8 `(h, w)` or `(h, w, 3)`, with the doubts about it."""
 
     image: UInt8Array
     doubts: Doubts
@@ -52,9 +53,15 @@ def check_on_error(on_error: Any) -> OnError:
 
 
 def read_many(
-    sources: Sequence[Any], names: Sequence[str], on_error: OnError, *, others: int = 0, part: bool = False
+    sources: Sequence[Any],
+    names: Sequence[str],
+    on_error: OnError,
+    converter: ImageConverter,
+    *,
+    others: int = 0,
+    part: bool = False,
 ) -> list[Read | None]:
-    """Read photographs on all cores, in order; None stands for one that is skipped.
+    """Read photographs as a converter says, on all cores, in order; None stands for one that is skipped.
 
     Only what a model sees is kept, so memory does not grow with the number of photographs. A source may be the
     error of an unreadable folder. `others` is the number of files beside them that are no images: messages and
@@ -65,11 +72,13 @@ def read_many(
             names them all.
         ValueError: If none can be read, unless these are only a part.
     """
-    import_packages()
+    import_packages(converter)
     # One thread at a time may read from a file object, so one that is given twice is read once.
     different = {id(source): source for source in sources}
     with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, len(different)))) as pool:
-        found = _with_progress(pool.map(_try_to_read, different.values()), len(different), others)
+        found = _with_progress(
+            pool.map(lambda source: _try_to_read(source, converter), different.values()), len(different), others
+        )
         read = dict(zip(different, found, strict=True))
     results = [read[id(source)] for source in sources]
     errors = {name: each for name, each in zip(names, results, strict=True) if isinstance(each, Exception)}
@@ -81,11 +90,11 @@ def read_many(
     return [None if isinstance(each, Exception) else each for each in results]
 
 
-def _try_to_read(source: Any) -> Read | Exception:
+def _try_to_read(source: Any, converter: ImageConverter) -> Read | Exception:
     if isinstance(source, Exception):
         return source
     try:
-        steps = preprocessing_steps(source)
+        steps = steps_of(source, converter)
     except ImportError:  # pillow, OpenCV or a file of the package is missing: not for one photograph only
         raise
     except (OSError, TypeError, ValueError) as error:

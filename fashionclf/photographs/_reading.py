@@ -1,4 +1,4 @@
-"""Reading photographs: from a file, a PIL image or an array to colours and opacity."""
+"""Reading photographs: from a file, a PIL image or an array to a working copy."""
 
 import contextlib
 import io
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
 
+from fashionclf._converter import ImageConverter
 from fashionclf._images import as_numeric_array, check_pixels
 from fashionclf._types import PhotographLike
 from fashionclf._validation import check_path, check_regular_file
 from fashionclf._warnings import ignored
-from fashionclf.photographs._decoding import SUFFIXES, WORKING_SIZE, RawImage, clear_errors, decode, unreadable
+from fashionclf.photographs._decoding import SUFFIXES, clear_errors, decode, unreadable, working_size
 from fashionclf.photographs._memory import BUDGET, LARGE, LIMIT, memory_of
 
 if TYPE_CHECKING:
@@ -35,36 +36,30 @@ _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h
 _IMPORTING = threading.Lock()
 
 
-def read_photograph(source: PhotographLike) -> RawImage:
-    """Read one image of any size and colour mode, upright, made smaller if it is large.
+def read_photograph(source: PhotographLike, converter: ImageConverter) -> "Image.Image":
+    """Read one image of any size and colour mode, upright, in RGB or RGBA, made smaller if it is large.
 
-    The source is left as it is: files that were opened here are closed, a file object is read from its start.
-
-    Raises:
-        ValueError: If it is not an image, is damaged, empty or too large, or its values are out of range.
-        TypeError: If it is none of the things that can hold an image.
-        FileNotFoundError: If there is no such file.
-        OSError: If the system cannot read the file: a `PermissionError` if it may not.
-        ImportError: If pillow or OpenCV is missing.
+    The source is left as it is: files that were opened here are closed, a file object is read from its start. The
+    errors are those of `load_image`.
     """
-    import_packages()
+    import_packages(converter)
     if is_pil_image(source):
-        return decode(source, name_of(source))
+        return decode(source, name_of(source), converter)
     if isinstance(source, bytes | bytearray | memoryview):
         raise TypeError("Received bytes, expected a path or a file object. Wrap them: `io.BytesIO(content)`.")
     if isinstance(source, str | os.PathLike):
-        return _read_path(check_path(source, "source"))
+        return _read_path(check_path(source, "source"), converter)
     if hasattr(source, "read"):
-        return _read_file(source, name_of(source))
+        return _read_file(source, name_of(source), converter)
     if hasattr(source, "__array__"):
-        return decode(_image_of_array(source), name_of(source))
+        return decode(_image_of_array(source), name_of(source), converter)
     raise TypeError(
         f"Expected one image: a path, a binary file object, a PIL image or an array. Received: {type(source).__name__}."
     )
 
 
-def import_packages() -> None:
-    """Import pillow and OpenCV before threads need them, one thread at a time: no thread sees a partial module.
+def import_packages(converter: ImageConverter) -> None:
+    """Import pillow, and OpenCV to find garments, before threads need them: no thread sees a partial module.
 
     Raises:
         ImportError: If one of them is missing.
@@ -76,7 +71,8 @@ def import_packages() -> None:
         except ModuleNotFoundError:
             missing.append("pillow")
         try:
-            import cv2  # noqa: F401
+            if converter.find_garment:
+                import cv2  # noqa: F401
         except ModuleNotFoundError:
             missing.append("OpenCV")
     if missing:
@@ -113,7 +109,7 @@ def is_folder(path: Path) -> bool:
     return False
 
 
-def _read_path(path: Path) -> RawImage:
+def _read_path(path: Path, converter: ImageConverter) -> "Image.Image":
     name = repr(str(path))
     try:
         check_regular_file(path, "one image")
@@ -123,10 +119,10 @@ def _read_path(path: Path) -> RawImage:
     except OSError as error:
         raise unreadable(error, name) from error
     with file:
-        return _read_file(file, name)
+        return _read_file(file, name, converter)
 
 
-def _read_file(file: Any, name: str) -> RawImage:
+def _read_file(file: Any, name: str, converter: ImageConverter) -> "Image.Image":
     from PIL import Image
 
     if isinstance(file, io.TextIOBase):
@@ -142,7 +138,7 @@ def _read_file(file: Any, name: str) -> RawImage:
             image = Image.open(file, formats=formats)
         size = image.size
         # Lets a JPEG decoder skip most of the work on a large photograph; other formats ignore it.
-        image.draft(None, (WORKING_SIZE, WORKING_SIZE))
+        image.draft(None, (working_size(converter),) * 2)
         needed = memory_of(image, size[0] * size[1], file_size)
     # Pillow's bound, 89 million unless the caller has changed it. A JPEG counts by the size to which it is decoded.
     pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
@@ -158,10 +154,10 @@ def _read_file(file: Any, name: str) -> RawImage:
         )
     with BUDGET.reserved(needed):
         if needed < LARGE:
-            return decode(image, name)
+            return decode(image, name, converter)
         # The C library keeps what a thread has freed for that thread; one that ends leaves it to the next.
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(decode, image, name).result()
+            return pool.submit(decode, image, name, converter).result()
 
 
 def _formats_of(file: Any, name: str) -> tuple[list[str], int]:

@@ -1,44 +1,46 @@
-"""The steps from a photograph to an image as the data set has them; see `fashionclf.photographs`."""
+"""The steps from a photograph to an image of the shape that a model takes; see `fashionclf.photographs`."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._doubts import LIGHT, Doubts, warn_of_doubts
-from fashionclf._images import HEIGHT, WIDTH
-from fashionclf._types import FloatArray, PhotographLike, UInt8Array
-from fashionclf.photographs._foreground import FAINT, Scene, border_of, scene_of
+from fashionclf._converter import ImageConverter
+from fashionclf._doubts import BLANK, LIGHT, Doubts, warn_of_doubts
+from fashionclf._images import IMAGE_SHAPE, is_one_image
+from fashionclf._types import FloatArray, ImageShape, PhotographLike, UInt8Array
+from fashionclf.photographs._foreground import FAINT, Scene, border_of, ground_of, scene_of
 from fashionclf.photographs._masks import Box, bounding_box
 from fashionclf.photographs._reading import name_of, read_photograph
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # The brightest pixel of every image of the data set is 254 or 255.
 _PEAK: Final = 254
 
-
 # Share of an image above which a garment leaves no background; the fullest image of the data set has 0.92.
 _FULL: Final = 0.95
 
-
-# Pixels of a digit's longest edge in MNIST, and the width of its thinnest strokes as a share of that.
-_DIGIT: Final = 20
-
-
+# The longest edge of a digit in MNIST as a share of the image, and the width of its thinnest strokes as a share of it.
+_DIGIT: Final = 20 / 28
 _PEN: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class PreprocessingSteps:
-    """The preprocessing steps of one photograph.
+    """The preprocessing steps of one photograph, in grey `(h, w)` or in colour `(h, w, 3)` as the model's images are.
 
     Attributes:
-        original: The photograph in grey, uint8 `(h, w)`, upright, with at most 512 pixels on its longest edge.
-        mask: Where the garment was found, bool `(h, w)`; its border is the outline in the plot.
+        original: The photograph, uint8, upright, made smaller: 512 pixels on its longest edge for a model of images up
+            to 256 pixels.
+        mask: Where the garment was found, bool `(h, w)`; its border is the outline in the plot. None if it was not
+            looked for.
         box: The part of `original` that was cut out: `(left, top, right, bottom)`, the last two exclusive.
         inverted: Whether light and dark were inverted.
-        garment: The part that was cut out, uint8, the garment bright on black.
-        image: What the model sees, uint8 `(28, 28)`.
+        garment: The part that was cut out, uint8: the garment on black, bright in grey, or the picture itself.
+        image: What the model sees, uint8.
         doubts: Why the image may be misread; empty if there is no doubt.
 
     Example:
@@ -51,7 +53,7 @@ class PreprocessingSteps:
     """
 
     original: UInt8Array
-    mask: NDArray[np.bool_]
+    mask: NDArray[np.bool_] | None
     box: Box
     inverted: bool
     garment: UInt8Array
@@ -59,35 +61,51 @@ class PreprocessingSteps:
     doubts: Doubts = ()
 
 
-def load_image(source: PhotographLike) -> UInt8Array:
-    """Read a photograph of one garment as an image of 28x28 pixels.
+def load_image(
+    source: PhotographLike,
+    *,
+    image_shape: ImageShape = IMAGE_SHAPE,
+    find_garment: bool | None = None,
+    crop_to_aspect_ratio: bool = False,
+) -> UInt8Array:
+    """Read a photograph as an image of the shape that a model takes.
 
-    The garment is found, cut out, resized to 28 pixels and centred; the background becomes black. On a very plain
-    background it is whatever differs from the border's colours; on others (a wall, wood, carpet, a patterned sheet)
-    a small network and OpenCV's GrabCut find it. An image that is already 28x28 with a dark background is returned
-    unchanged. A drawing, narrow strokes of one colour as from a canvas, is framed as MNIST's digits are: 20 pixels
-    long, its centre of mass in the middle.
+    An image of 28x28 pixels in grey shows one garment as Fashion-MNIST does: it is found, cut out, resized to 28 pixels
+    and centred; the background becomes black. On a very plain background it is whatever differs from the border's
+    colours; on others (a wall, wood, carpet, a patterned sheet) a small network and OpenCV's GrabCut find it. An image
+    that is already 28x28 with a dark background is returned unchanged. A drawing, narrow strokes of one colour as from
+    a canvas, is framed as MNIST's digits are: 20 pixels long, its centre of mass in the middle.
 
-    Needs pillow and OpenCV: `pip install 'fashionclf[images]'`.
+    An image of another shape is the picture itself, upright, its proportions kept. An array of that shape already is
+    returned unchanged. `find_garment` chooses otherwise.
+
+    Needs pillow, and OpenCV to find garments: `pip install 'fashionclf[images]'`.
 
     Args:
         source: A path, a binary file object, a PIL image, or an array `(h, w)`, `(h, w, 1)`, `(h, w, 3)` or
-            `(h, w, 4)` of integers 0..255 or floats in [0, 1]. Any size and colour mode; transparent pixels are
-            background, of an animation the first frame counts. No URL, pipe or device.
+            `(h, w, 4)` of integers 0..255 or floats in [0, 1]. Any size and colour mode; of an animation the first
+            frame counts. Transparent pixels are background: white, or black behind what is white itself. No URL, pipe
+            or device.
+        image_shape: `(height, width, channels)` of the image, with 1 channel (grey) or 3 (red, green, blue).
+        find_garment: Whether the garment is found and cut out, on black: bright in grey, in its own colours otherwise.
+            None is True for `(28, 28, 1)`.
+        crop_to_aspect_ratio: Whether a picture of other proportions is cut to those of the image, about its middle.
+            Otherwise it is padded with the colour of its edges.
 
     Returns:
-        A uint8 array `(28, 28)`, 0..255, the garment bright on black.
+        A uint8 array 0..255: `(height, width)` in grey, `(height, width, 3)` in colour.
 
     Raises:
         ValueError: If it is not an image, is damaged or empty, takes more than 512 MiB to decode, or its values are out
-            of range.
+            of range; or as `ImageConverter`.
         TypeError: If it is of another type.
         FileNotFoundError: If there is no such file.
         OSError: If the system cannot read it: a `PermissionError` if it may not.
-        ImportError: If pillow, OpenCV or a file of this package is missing.
+        ImportError: If pillow, or OpenCV or a file of this package to find garments, is missing.
 
     Warns:
-        DoubtfulImageWarning: If no garment can be separated from the background.
+        DoubtfulImageWarning: If no garment can be separated from the background, or the picture is blank or smaller
+            than the image.
 
     Source:
         Ronneberger, Fischer and Brox, "U-Net", arXiv:1505.04597. Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH
@@ -95,22 +113,33 @@ def load_image(source: PhotographLike) -> UInt8Array:
 
     Example:
         >>> import numpy as np
-        >>> image = np.full((300, 200, 3), 240, dtype="uint8")  # light paper
-        >>> image[50:250, 60:120] = 40
-        >>> image = load_image(image)
+        >>> photograph = np.full((300, 200, 3), 240, dtype="uint8")  # light paper
+        >>> photograph[50:250, 60:120] = 40
+        >>> image = load_image(photograph)
         >>> image.shape, image[14].tolist()[8:20]
         ((28, 28), [0, 0, 254, 254, 254, 254, 254, 254, 254, 254, 0, 0])
+        >>> load_image(photograph, image_shape=(64, 64, 3)).shape
+        (64, 64, 3)
     """
-    steps = preprocessing_steps(source)
+    steps = steps_of(source, ImageConverter(image_shape, find_garment, crop_to_aspect_ratio))
     warn_of_doubts([steps.doubts], [name_of(source)])
     return steps.image
 
 
-def preprocessing_steps(source: PhotographLike) -> PreprocessingSteps:
+def preprocessing_steps(
+    source: PhotographLike,
+    *,
+    image_shape: ImageShape = IMAGE_SHAPE,
+    find_garment: bool | None = None,
+    crop_to_aspect_ratio: bool = False,
+) -> PreprocessingSteps:
     """Do the same as `load_image` and return every step. Doubts are returned; there is no warning.
 
     Args:
         source: As `load_image`.
+        image_shape: As `load_image`.
+        find_garment: As `load_image`.
+        crop_to_aspect_ratio: As `load_image`.
 
     Returns:
         `PreprocessingSteps`; its `image` is what `load_image` returns.
@@ -130,47 +159,100 @@ def preprocessing_steps(source: PhotographLike) -> PreprocessingSteps:
         >>> steps.box, steps.inverted, steps.garment.shape, steps.doubts
         ((60, 50, 120, 250), True, (200, 60), ())
     """
-    scene = scene_of(read_photograph(source))
+    return steps_of(source, ImageConverter(image_shape, find_garment, crop_to_aspect_ratio))
+
+
+def steps_of(source: PhotographLike, converter: ImageConverter) -> PreprocessingSteps:
+    """Read a photograph as the converter says, and return every step."""
+    picture = read_photograph(source, converter)
+    if not converter.find_garment:
+        return _whole_picture(picture, converter)
+    shape = converter.image_shape
+    in_colour = shape[2] == 3
+    scene = scene_of(picture)
     grey = np.rint(scene.photograph).astype(np.uint8)
-    if grey.shape == (HEIGHT, WIDTH):
-        return _small_already(grey)
+    original = np.asarray(_on_plain_ground(picture)) if in_colour else grey
+    one_image = shape == IMAGE_SHAPE or is_one_image(tuple(getattr(source, "shape", ())), shape)
+    if one_image and grey.shape == shape[:2]:
+        return _image_already(original)
     mask = scene.mask
     if not mask.any():
-        return _nothing_found(grey)
+        return _nothing_found(original, shape)
+    left, top, right, bottom = box = bounding_box(mask)
     inverted = bool(scene.grey[mask].mean() < scene.background[mask].mean())
-    box = bounding_box(mask)
-    garment = _contrast(scene, inverted)[box[1] : box[3], box[0] : box[2]]
+    contrast = _contrast(scene, inverted)[top:bottom, left:right]
+    garment: NDArray[Any] = contrast
+    if in_colour and not scene.stroke:  # a drawing is bright on black in any case: black strokes would not be seen
+        inverted = False
+        garment = (np.asarray(picture)[..., :3] * scene.belongs[..., np.newaxis])[top:bottom, left:right]
     return PreprocessingSteps(
-        original=grey,
+        original=original,
         mask=mask,
         box=box,
         inverted=inverted,
         garment=np.rint(garment).astype(np.uint8),
-        image=_fit_drawing(garment, scene.stroke) if scene.stroke else _fit(garment),
-        doubts=_doubts(scene, garment),
+        image=_fit_drawing(garment, scene.stroke, shape) if scene.stroke else _fit(garment, shape),
+        doubts=_doubts(scene, contrast, shape),
     )
 
 
-def _small_already(grey: UInt8Array) -> PreprocessingSteps:
-    """Treat a 28x28 image as one of the data set: nothing is cut off, and only a light background is inverted."""
-    border = border_of(grey)
-    inverted = bool(np.median(border) > LIGHT)
-    image = grey
-    if inverted:
-        # A garment that fills the frame leaves little background, but in the data set never less than this tenth.
-        level = np.percentile(border, 90)
-        image = np.rint(255 * (1 - grey / level).clip(0)).astype(np.uint8)
-    doubts = ("it is blank",) if grey.min() == grey.max() else ()
-    return PreprocessingSteps(grey, image > 0, (0, 0, WIDTH, HEIGHT), inverted, image, image, doubts)
+def _whole_picture(picture: "Image.Image", converter: ImageConverter) -> PreprocessingSteps:
+    """Return the steps of a picture without looking for a garment: cropped, or padded with the colour of its edges."""
+    from PIL import Image
+
+    height, width, channels = converter.image_shape
+    picture = _on_plain_ground(picture).convert("L" if channels == 1 else "RGB")
+    columns, rows = picture.size
+    left = top = 0
+    size = _size_within((rows, columns), (height, width))
+    if converter.crop_to_aspect_ratio:
+        size = width, height
+        scale = max(height / rows, width / columns)
+        left, top = int(max(0, columns - width / scale) / 2), int(max(0, rows - height / scale) / 2)
+    box = left, top, columns - left, rows - top
+    small = np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box))
+    image = _centred(small, converter.image_shape, np.rint(np.median(border_of(small), axis=0)))
+    original = np.asarray(picture)
+    part = original[top : rows - top, left : columns - left]
+    doubt = BLANK if (image == image[0, 0]).all() else _small("it", part.shape[:2], converter.image_shape)
+    return PreprocessingSteps(original, None, box, False, part, image, (doubt,) if doubt else ())
 
 
-def _nothing_found(grey: UInt8Array) -> PreprocessingSteps:
+def _on_plain_ground(picture: "Image.Image") -> "Image.Image":
+    """Return a picture in RGB, its transparent pixels shown as plain ground."""
+    from PIL import Image
+
+    if picture.mode == "RGB":
+        return picture
+    opaque = np.asarray(picture.getchannel("A")) > 127
+    level = ground_of(np.asarray(picture.convert("L")), opaque)
+    ground = Image.new("RGBA", picture.size, (level, level, level, 255))
+    return Image.alpha_composite(ground, picture).convert("RGB")
+
+
+def _image_already(original: UInt8Array) -> PreprocessingSteps:
+    """Treat an image of the model's own shape as one: nothing is cut off, and only light ground in grey is inverted."""
+    image, inverted = original, False
+    if original.ndim == 2:
+        border = border_of(original)
+        if inverted := bool(np.median(border) > LIGHT):
+            # A garment that fills the frame leaves little background, but in the data set never less than this tenth.
+            level = np.percentile(border, 90)
+            image = np.rint(255 * (1 - original / level).clip(0)).astype(np.uint8)
+    doubts = (BLANK,) if (original == original[0, 0]).all() else ()
+    rows, columns = image.shape[:2]
+    mask = image.reshape(rows, columns, -1).max(axis=2) > 0
+    return PreprocessingSteps(original, mask, (0, 0, columns, rows), inverted, image, image, doubts)
+
+
+def _nothing_found(original: UInt8Array, image_shape: ImageShape) -> PreprocessingSteps:
     """Return the steps of an image without a garment: a black image."""
-    height, width = grey.shape
-    black = np.zeros((HEIGHT, WIDTH), np.uint8)
+    rows, columns = original.shape[:2]
+    black = np.zeros_like(original)
+    image = _centred(black[:1, :1], image_shape)
     doubts = ("nothing stands out from its background",)
     return PreprocessingSteps(
-        grey, np.zeros(grey.shape, bool), (0, 0, width, height), False, np.zeros_like(grey), black, doubts
+        original, np.zeros((rows, columns), bool), (0, 0, columns, rows), False, black, image, doubts
     )
 
 
@@ -186,18 +268,15 @@ def _contrast(scene: Scene, inverted: bool) -> FloatArray:
     return np.asarray(255 * share.clip(0, 1), np.float32)
 
 
-def _fit(garment: FloatArray) -> UInt8Array:
-    """Resize the garment to 28 pixels, keeping its proportions, centre it, and use the whole range of grey."""
-    small = _resized(garment, HEIGHT)
-    rows, columns = small.shape
-    # An odd pixel goes to the left and to the top, as in the data set.
-    return _framed(small, (HEIGHT - rows + 1) // 2, (WIDTH - columns + 1) // 2)
+def _fit(garment: NDArray[Any], image_shape: ImageShape) -> UInt8Array:
+    """Resize the garment to the image, keeping its proportions, and centre it."""
+    return _centred(np.rint(_resized(garment, image_shape[:2])), image_shape)
 
 
-def _fit_drawing(drawing: FloatArray, stroke: float) -> UInt8Array:
-    """Frame a drawing as MNIST's digits are: 20 pixels long, its centre of mass in the middle of the image.
+def _fit_drawing(drawing: FloatArray, stroke: float, image_shape: ImageShape) -> UInt8Array:
+    """Frame a drawing as MNIST's digits are: 20 of 28 pixels long, its centre of mass in the middle of the image.
 
-    Thin strokes are widened to MNIST's thinnest. In 20 pixels they would nearly vanish.
+    Thin strokes are widened to MNIST's thinnest. In so few pixels they would nearly vanish.
 
     Source:
         LeCun et al., "Gradient-based learning applied to document recognition", 1998; the MNIST database.
@@ -210,39 +289,60 @@ def _fit_drawing(drawing: FloatArray, stroke: float) -> UInt8Array:
         drawing = np.asarray(cv2.dilate(np.pad(drawing, more), pen), np.float32)
         left, top, right, bottom = bounding_box(drawing > 0)
         drawing = drawing[top:bottom, left:right]
-    small = _resized(drawing, _DIGIT)
+    longest = max(1, round(_DIGIT * min(image_shape[:2])))
+    small = _resized(drawing, (longest, longest))
     mass = small / small.sum()
     centre = mass.sum(axis=1) @ np.arange(small.shape[0]), mass.sum(axis=0) @ np.arange(small.shape[1])
     corner = [
-        int(np.clip(np.rint((HEIGHT - 1) / 2 - middle), 0, HEIGHT - length))
-        for middle, length in zip(centre, small.shape, strict=True)
+        int(np.clip(np.rint((edge - 1) / 2 - middle), 0, edge - length))
+        for edge, middle, length in zip(image_shape[:2], centre, small.shape, strict=True)
     ]
-    return _framed(small, *corner)
+    return _placed(np.rint(small), image_shape, *corner)
 
 
-def _resized(garment: FloatArray, longest: int) -> FloatArray:
+def _resized(garment: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Make a garment as large as fits into `(height, width)`; in grey use the whole range."""
     from PIL import Image
 
-    rows, columns = garment.shape
-    scale = longest / max(rows, columns)
-    size = max(1, round(columns * scale)), max(1, round(rows * scale))
+    image = Image.fromarray(garment if garment.ndim == 2 else np.rint(garment).astype(np.uint8))
     # Measured on enlarged test images: as accurate as Lanczos, more so than the other filters or with sharpening.
-    small = np.asarray(Image.fromarray(garment).resize(size, Image.Resampling.BOX))
-    return small * max(1, _PEAK / small.max()) if small.max() > 0 else small
+    small = np.asarray(image.resize(_size_within(garment.shape, size), Image.Resampling.BOX))
+    return small * max(1, _PEAK / small.max()) if small.ndim == 2 and small.max() > 0 else small
 
 
-def _framed(small: FloatArray, top: int, left: int) -> UInt8Array:
-    image = np.zeros((HEIGHT, WIDTH), np.uint8)
-    image[top : top + small.shape[0], left : left + small.shape[1]] = np.rint(small)
+def _size_within(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height at which an array of this shape touches the edges of `(height, width)`."""
+    scale = min(size[0] / shape[0], size[1] / shape[1])
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+
+
+def _centred(small: NDArray[Any], image_shape: ImageShape, ground: Any = 0) -> UInt8Array:
+    # An odd pixel goes to the left and to the top, as in the data set.
+    top, left = ((edge - length + 1) // 2 for edge, length in zip(image_shape[:2], small.shape, strict=False))
+    return _placed(small, image_shape, top, left, ground)
+
+
+def _placed(small: NDArray[Any], image_shape: ImageShape, top: int, left: int, ground: Any = 0) -> UInt8Array:
+    """Place something in grey or in colour on an image, the rest of which is `ground`."""
+    height, width, channels = image_shape
+    image = np.full(image_shape if channels == 3 else (height, width), ground, np.uint8)
+    part = small if small.ndim == image.ndim else small[..., np.newaxis]
+    image[top : top + small.shape[0], left : left + small.shape[1]] = part
     return image
 
 
-def _doubts(scene: Scene, garment: FloatArray) -> tuple[str, ...]:
-    longest = max(garment.shape)
+def _doubts(scene: Scene, contrast: FloatArray, image_shape: ImageShape) -> Doubts:
+    small = _small("the garment", contrast.shape, image_shape)
     found = {
         "the garment cannot be told from its background clearly": not scene.clear,
         "the garment fills nearly all of it": scene.mask.mean() > _FULL,
-        f"the garment is only {longest} pixels long, of the {HEIGHT} that a model sees": longest < HEIGHT,
-        "the garment hardly differs from its background": np.percentile(garment, 99) < FAINT,
+        small: small != "",
+        "the garment hardly differs from its background": np.percentile(contrast, 99) < FAINT,
     }
     return tuple(doubt for doubt, holds in found.items() if holds)
+
+
+def _small(what: str, shape: tuple[int, ...], image_shape: ImageShape) -> str:
+    """Return the doubt about what must be enlarged, or nothing."""
+    wanted, length = min(zip(image_shape[:2], shape, strict=True), key=lambda pair: pair[0] / pair[1])
+    return f"{what} is only {length} pixels long, of the {wanted} that a model sees" if length < wanted else ""

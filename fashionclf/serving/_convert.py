@@ -12,25 +12,24 @@ import tensorflow as tf
 from fashionclf._text import first_line
 from fashionclf._types import UInt8Array
 from fashionclf._warnings import ignored
-from fashionclf.serving._function import serving_function, signature_of
+from fashionclf.serving._function import Source, serving_function
 from fashionclf.serving._report import Quantization
 
 # Probabilities in 8 bits would be multiples of 1/256, and a mean of such numbers often a tie.
 _KEPT_IN_FLOAT: Final = ("SOFTMAX", "MEAN")
 
 
-def write_saved_model(model: keras.Model, image_shape: tuple[int, ...], folder: Path, dtype: Any = tf.uint8) -> None:
+def write_saved_model(source: Source, folder: Path, dtype: Any = tf.uint8) -> None:
     """Write a model to a folder in TensorFlow's own format."""
     archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint("serve", serving_function(model, image_shape), input_signature=signature_of(dtype))
+    archive.track(source.model)
+    archive.add_endpoint("serve", serving_function(source), input_signature=source.signature(dtype))
     with root_logger_as_it_is():
         archive.write_out(str(folder), verbose=False)
 
 
 def convert_to_litert(
-    model: keras.Model,
-    image_shape: tuple[int, ...],
+    source: Source,
     quantize: Quantization | None,
     images: UInt8Array | None,
     work: Path,
@@ -40,15 +39,14 @@ def convert_to_litert(
     """Return a model in LiteRT's format, with its weights as constants.
 
     Args:
-        model: The model.
-        image_shape: Shape of one image, as the model takes it.
+        source: The classifier.
         quantize: How to store the weights.
-        images: To measure the ranges of values on, uint8 `(n, 28, 28)`, for `"int8"`.
+        images: To measure the ranges of values on, uint8, for `"int8"`.
         work: A folder for temporary files.
         dtype: What images are made of, uint8 or float32.
     """
     folder = work / "model"
-    write_saved_model(model, image_shape, folder, dtype)
+    write_saved_model(source, folder, dtype)
     with root_logger_as_it_is():
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
         if quantize is not None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +12,7 @@ from fashionclf._types import UInt8Array
 from fashionclf._warnings import ignored
 from fashionclf.serving._checksum import PLACE, with_checksum
 from fashionclf.serving._convert import root_logger_as_it_is
-from fashionclf.serving._function import INPUT, serving_function, signature_of
+from fashionclf.serving._function import INPUT, Source, serving_function
 from fashionclf.serving._report import Quantization
 
 _OPSET: Final = 15  # old enough for every runtime of today, and it has all operations that are needed
@@ -25,8 +24,7 @@ _BATCH: Final = 50  # images at once when ranges of values are measured
 
 
 def convert_to_onnx(
-    model: keras.Model,
-    image_shape: tuple[int, ...],
+    source: Source,
     quantize: Quantization | None,
     images: UInt8Array | None,
     files: Mapping[str, str],
@@ -35,18 +33,17 @@ def convert_to_onnx(
     """Return a model in the ONNX format, with its weights as constants.
 
     Args:
-        model: The model.
-        image_shape: Shape of one image, as the model takes it.
+        source: The classifier.
         quantize: How to store the weights.
-        images: To measure the ranges of values on, uint8 `(n, 28, 28)`, for `"int8"`.
+        images: To measure the ranges of values on, uint8, for `"int8"`.
         files: Metadata by their keys.
         work: A folder for temporary files.
     """
     converter, checker = _tf2onnx()
-    function = tf.function(serving_function(model, image_shape), autograph=False)
+    function = tf.function(serving_function(source), autograph=False)
     with root_logger_as_it_is(), ignored(FutureWarning), ignored(DeprecationWarning):
         try:
-            converted, _ = converter.from_function(function, signature_of(tf.uint8), opset=_OPSET)
+            converted, _ = converter.from_function(function, source.signature(tf.uint8), opset=_OPSET)
             checker.check_model(converted)  # an operation that ONNX lacks is passed through
         except Exception as error:  # it raises whatever its handlers of operations raise
             raise ValueError(f"This model cannot be written in the ONNX format: {first_line(error)}") from error

@@ -1,31 +1,33 @@
 """What `Trainer.export` does: convert, write, run what was written, compare, and only then put it in place."""
 
+import math
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import keras
 import numpy as np
 
+from fashionclf._converter import ImageConverter
 from fashionclf._doubts import doubts_of, warn_of_doubts
 from fashionclf._files import disk_errors_of, replacing, temporary_folder
-from fashionclf._images import HEIGHT, WIDTH, check_images, round_pixels, scale_pixels
-from fashionclf._types import FloatArray, ImagesLike, PathLike, UInt8Array
+from fashionclf._images import round_pixels, without_channel
+from fashionclf._types import FloatArray, ImageShape, PathLike, PredictLike, UInt8Array
 from fashionclf._validation import check_choice, check_new_file, check_path
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
 from fashionclf.datasets._synthetic import draw_garments
+from fashionclf.inputs import read_images
 from fashionclf.serving._checksum import SUMS, sums_of
 from fashionclf.serving._convert import convert_to_litert, write_saved_model
 from fashionclf.serving._convert_onnx import convert_to_onnx
+from fashionclf.serving._function import Source
 from fashionclf.serving._litert import LiteRTModel, litert, with_files
 from fashionclf.serving._load import load_exported
-from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._predictor import FrozenPredictor
 from fashionclf.serving._report import ExportFormat, ExportReport, Quantization
 from fashionclf.serving._runtimes import SUFFIXES, default_threads
@@ -34,6 +36,7 @@ from fashionclf.serving._saved_model import FOLDER
 _LEAST: Final = 1000  # images to compare, of the synthetic ones and of the caller's each
 _MOST: Final = 10_000
 _CALIBRATION: Final = 300  # images that ranges of values are measured on, for int8
+_MEMORY: Final = 2**28  # bytes of these images
 _PATIENCE: Final = 1.0  # seconds in which the time for one image is measured
 
 
@@ -55,15 +58,6 @@ TOLERANCES: Final[Mapping[str | None, Tolerance]] = {
 SYNTHETIC_IN_INT8: Final = Tolerance(0.9, 0.05, on_average=True)
 
 
-class Source(NamedTuple):
-    """A classifier to be exported: its model, the shape of its images, its metadata, what gives its probabilities."""
-
-    model: keras.Model
-    image_shape: tuple[int, ...]
-    metadata: Metadata
-    predict: Callable[[FloatArray], FloatArray]
-
-
 class Request(NamedTuple):
     """A checked request to export."""
 
@@ -74,7 +68,11 @@ class Request(NamedTuple):
 
 
 def check_request(
-    path: PathLike, name: ExportFormat, quantize: Quantization | None, images: ImagesLike | Split | None
+    path: PathLike,
+    name: ExportFormat,
+    quantize: Quantization | None,
+    images: PredictLike | Split | None,
+    converter: ImageConverter,
 ) -> Request:
     """Check the arguments of `Trainer.export`."""
     formats: tuple[ExportFormat, ...] = ("litert", "onnx", "saved_model")
@@ -85,7 +83,7 @@ def check_request(
             f"A SavedModel holds float32 only: received `quantize={quantize!r}`. Export to 'litert' or 'onnx', or "
             "leave `quantize` out."
         )
-    return Request(_check_target(path, checked), checked, quantization, prepared_images(images))
+    return Request(_check_target(path, checked), checked, quantization, prepared_images(images, converter))
 
 
 def check_quantization(quantize: Any, images: Any) -> Quantization | None:
@@ -120,19 +118,21 @@ def _check_target(path: PathLike, name: ExportFormat) -> Path:
     return check_new_file(folder, "path", folder.suffix)
 
 
-def prepared_images(images: ImagesLike | Split | None) -> UInt8Array | None:
-    """Return 1,000 to 10,000 of the caller's images, uint8 `(n, 28, 28)`, and warn of doubtful ones."""
+def prepared_images(images: PredictLike | Split | None, converter: ImageConverter) -> UInt8Array | None:
+    """Return 1,000 to 10,000 of the caller's images, uint8, and warn of doubtful ones."""
     if images is None:
         return None
-    checked: Any = check_images(images.images if isinstance(images, Split) else images, "images")[:_MOST]
-    warn_of_doubts(doubts_of(scale_pixels(checked)), images.files if isinstance(images, Split) else None)
-    checked = round_pixels(checked)
+    read = read_images(images, converter, "images")
+    warn_of_doubts(
+        doubts_of(read.images, bright_on_black=converter.find_garment),
+        images.files if isinstance(images, Split) else read.names,
+    )
+    checked: Any = round_pixels(read.images)[: max(_LEAST, min(_MOST, _MEMORY // math.prod(converter.image_shape)))]
     if len(checked) < _LEAST:  # filled up with changed copies
         copies = np.tile(checked, (-(-_LEAST // len(checked)) - 1, 1, 1, 1))
         changed = Augmentation(max_shift=2, horizontal_flip=True)(copies, seed=0)
         checked = np.concatenate([checked, changed])[:_LEAST]
-    pixels: UInt8Array = checked.reshape(-1, HEIGHT, WIDTH)
-    return pixels
+    return checked  # type: ignore[no-any-return]
 
 
 class Images(NamedTuple):
@@ -142,23 +142,33 @@ class Images(NamedTuple):
     compared: list[tuple[str, UInt8Array, Tolerance]]
 
 
-def divided(images: UInt8Array | None, quantize: Quantization | None) -> Images:
+def divided(images: UInt8Array | None, quantize: Quantization | None, image_shape: ImageShape) -> Images:
     """Divide prepared images. 1,000 synthetic ones, which no data set contains, are always compared."""
-    synthetic = draw_garments(_LEAST, stream=2)[0]
+    synthetic = _synthetic(image_shape)
     tolerance = TOLERANCES[quantize]
     measured = None
     if images is not None and quantize == "int8":
         chosen = np.linspace(0, len(images) - 1, _CALIBRATION).astype(np.int64)  # they may be sorted by class
-        measured, images = images[chosen], np.delete(images, chosen, axis=0)
+        measured, images = without_channel(images[chosen]), np.delete(images, chosen, axis=0)
     compared = [("synthetic images", synthetic, tolerance if measured is None else SYNTHETIC_IN_INT8)]
     if images is not None:
         compared.append(("images", images, tolerance))
     return Images(measured, compared)
 
 
+def _synthetic(image_shape: ImageShape) -> UInt8Array:
+    """Return images of drawn garments in this shape, in colour each of its own tint."""
+    drawn = draw_garments(_LEAST, stream=2)[0][..., np.newaxis]
+    height, width, channels = image_shape
+    rows, columns = (np.arange(size) * drawn.shape[1] // size for size in (height, width))
+    resized = drawn[:, rows[:, np.newaxis], columns]
+    tint = np.random.default_rng(0).uniform(0.3, 1, (_LEAST, 1, 1, channels)) if channels > 1 else 1
+    return (resized * tint).astype(np.uint8)
+
+
 def export_classifier(source: Source, request: Request) -> ExportReport:
     """Write a classifier in another format, if what was written agrees with the Trainer."""
-    images = divided(request.images, request.quantize)
+    images = divided(request.images, request.quantize, source.metadata.image_converter.image_shape)
     with replacing(request.path, "The exported model") as part:
         _write(source, request, images.measured, part)
         predictor = load_exported(part)
@@ -178,17 +188,17 @@ def export_classifier(source: Source, request: Request) -> ExportReport:
 
 
 def _write(source: Source, request: Request, images: UInt8Array | None, path: Path) -> None:
-    model, shape = source.model, source.image_shape
-    files = replace(source.metadata, quantize=request.quantize).files()
+    source = source._replace(metadata=replace(source.metadata, quantize=request.quantize))
+    files = source.metadata.files()
     work = path.parent / "conversion"  # on the same disk, so that its errors are about the target
     work.mkdir()
     if request.format == "litert":
         litert()  # before the work of translating
-        path.write_bytes(with_files(convert_to_litert(model, shape, request.quantize, images, work), files))
+        path.write_bytes(with_files(convert_to_litert(source, request.quantize, images, work), files))
     elif request.format == "onnx":
-        path.write_bytes(convert_to_onnx(model, shape, request.quantize, images, files, work))
+        path.write_bytes(convert_to_onnx(source, request.quantize, images, files, work))
     else:
-        write_saved_model(model, shape, path)
+        write_saved_model(source, path)
         extra = path / FOLDER
         extra.mkdir()
         for name, text in files.items():
@@ -201,20 +211,23 @@ def freeze(
 ) -> FrozenPredictor:
     """Return a predictor in memory: what `Trainer.compile_predictor` does. It takes floats as they are."""
     litert()  # before the work of translating
-    divided_images = divided(images, quantize)
+    divided_images = divided(images, quantize, source.metadata.image_converter.image_shape)
     place = Path(tempfile.gettempdir())
     with disk_errors_of(place / "predictor", "The temporary file"), temporary_folder(place) as work:
-        content = convert_to_litert(
-            source.model, source.image_shape, quantize, divided_images.measured, work, dtype="float32"
-        )
+        content = convert_to_litert(source, quantize, divided_images.measured, work, dtype="float32")
     metadata = source.metadata
     predictor = FrozenPredictor(
-        LiteRTModel(content, num_threads or default_threads()), metadata.class_names, metadata.unfamiliarity_threshold
+        LiteRTModel(content, num_threads or default_threads()),
+        metadata.class_names,
+        metadata.image_converter,
+        metadata.unfamiliarity_threshold,
     )
     if quantize is not None or images is not None:
         compare(predictor, source, divided_images)
     else:
-        predictor._probabilities(np.zeros((1, HEIGHT, WIDTH, 1), np.float32))  # raises an error if it gives NaN
+        predictor._probabilities(
+            np.zeros((1, *metadata.image_converter.image_shape), np.uint8)
+        )  # raises an error if it gives NaN
     return predictor
 
 
@@ -229,14 +242,13 @@ class Agreement(NamedTuple):
 
 def compare(predictor: FrozenPredictor, source: Source, images: Images) -> Agreement:
     """Raise an error if the probabilities of an exported model differ too much from the Trainer's."""
-    predictor._probabilities(scale_pixels(images.compared[0][1][:100]))  # the first images take longer
+    predictor._probabilities(images.compared[0][1][:100])  # the first images take longer
     seconds, differences, equal = 0.0, [], []
     for name, part, tolerance in images.compared:
-        pixels = scale_pixels(part)
         started = time.perf_counter()
-        found = predictor._probabilities(pixels)
+        found = predictor._probabilities(part)
         seconds += time.perf_counter() - started
-        expected = source.predict(pixels)
+        expected = source.predict(part)
         check_tolerance(found, expected, tolerance, name)
         differences.append(float(np.abs(found - expected).max()))
         equal.append(found.argmax(axis=1) == expected.argmax(axis=1))
@@ -267,7 +279,7 @@ def _latency(predictor: FrozenPredictor, images: UInt8Array) -> float:
     times: list[float] = []
     begun = time.perf_counter()
     while len(times) < 20 or (len(times) < 300 and time.perf_counter() - begun < _PATIENCE):
-        image = images[len(times)][np.newaxis]
+        image = without_channel(images[len(times)][np.newaxis])
         started = time.perf_counter()
         predictor._model(image)
         times.append(time.perf_counter() - started)

@@ -1,31 +1,55 @@
 """The function that is exported: pixels in, probabilities out."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from fashionclf._images import HEIGHT, WIDTH
+from fashionclf._images import pixel_shape
+from fashionclf._types import FloatArray, ImageArray
 from fashionclf.models._flip import averaged_over_flips
 from fashionclf.models._fold import calling, folded_calls, normalised_convolutions
+from fashionclf.serving._metadata import Metadata
 
 INPUT: Final = "images"
 OUTPUT: Final = "probabilities"
 
 
-def serving_function(model: keras.Model, image_shape: tuple[int, ...]) -> Callable[[Any], dict[str, Any]]:
-    """Return the function of images `(n, 28, 28)`, uint8 or float32 in [0, 1], that gives `(n, num_classes)`.
+class Source(NamedTuple):
+    """A classifier to be exported.
+
+    Attributes:
+        model: The model.
+        input_shape: Of one image, as the model takes it.
+        metadata: What the exported model says of itself.
+        predict: Gives the Trainer's probabilities of checked images.
+    """
+
+    model: keras.Model
+    input_shape: tuple[int, ...]
+    metadata: Metadata
+    predict: Callable[[ImageArray], FloatArray]
+
+    def signature(self, dtype: Any) -> list[Any]:
+        """Return the signature of the exported function: images `(n, height, width)`, with 3 channels if in colour."""
+        shape = pixel_shape(self.metadata.image_converter.image_shape)
+        return [tf.TensorSpec((None, *shape), dtype, name=INPUT)]
+
+
+def serving_function(source: Source) -> Callable[[Any], dict[str, Any]]:
+    """Return the function of images, uint8 or float32 in [0, 1], that gives probabilities `(n, num_classes)`.
 
     A model with test-time augmentation computes an image and the flipped image in one batch, not one after the other.
     Batch normalisation is folded into the convolutions before it.
     """
+    model, input_shape = source.model, source.input_shape
     averaged = averaged_over_flips(model)
-    pairs = normalised_convolutions(model, image_shape)
+    pairs = normalised_convolutions(model, input_shape)
 
     def probabilities(images: Any) -> dict[str, Any]:
         scaled = tf.cast(images, tf.float32) / 255 if images.dtype == tf.uint8 else images
-        pixels = tf.reshape(scaled, (-1, *image_shape))
+        pixels = tf.reshape(scaled, (-1, *input_shape))
         with calling(folded_calls(pairs)):
             if averaged is None:
                 outputs = model(pixels, training=False)
@@ -37,8 +61,3 @@ def serving_function(model: keras.Model, image_shape: tuple[int, ...]) -> Callab
         return {OUTPUT: tf.cast(outputs, tf.float32)}
 
     return probabilities
-
-
-def signature_of(dtype: Any) -> list[Any]:
-    """Return the signature of that function."""
-    return [tf.TensorSpec((None, HEIGHT, WIDTH), dtype, name=INPUT)]

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._files import read_member, zip_archive
-from fashionclf._images import HEIGHT, WIDTH
 from fashionclf._types import FloatArray
 from fashionclf.serving._checksum import PLACE, check_checksum, with_checksum
 from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
@@ -45,7 +44,7 @@ class LiteRTModel:
         return len(self._content)
 
     def __call__(self, images: NDArray[Any]) -> FloatArray:
-        """Return the probabilities `(n, num_classes)` of images `(n, 28, 28)` of type `dtype`."""
+        """Return the probabilities `(n, num_classes)` of images of type `dtype`."""
         if len(images) == 1:
             return self._run(images)
         whole = len(images) - len(images) % _BATCH
@@ -70,7 +69,7 @@ class LiteRTModel:
         if batch_size not in self._local.made:
             interpreter = litert().Interpreter(model_content=self._content, num_threads=self._num_threads)
             (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-            interpreter.resize_tensor_input(source["index"], (batch_size, HEIGHT, WIDTH))
+            interpreter.resize_tensor_input(source["index"], (batch_size, *source["shape"][1:]))
             interpreter.allocate_tensors()
             self._local.made[batch_size] = (interpreter, source["index"], target["index"])
         return self._local.made[batch_size]

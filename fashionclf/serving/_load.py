@@ -49,4 +49,4 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
     if not file.is_dir():
         check_regular_file(file, "an exported classifier")
     model, metadata = read_model(file, threads)
-    return FrozenPredictor(model, metadata.class_names, metadata.unfamiliarity_threshold)
+    return FrozenPredictor(model, metadata.class_names, metadata.image_converter, metadata.unfamiliarity_threshold)

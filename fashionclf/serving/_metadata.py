@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from fashionclf._converter import ImageConverter
 from fashionclf._files import read_json
 from fashionclf._validation import check_number
 from fashionclf.labels import check_class_names
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 MEMBER: Final = "fashionclf.json"  # a file, or a key in ONNX's metadata
 LABELS: Final = "labels.txt"  # the class names for other programs, one a line
@@ -25,19 +26,28 @@ class Metadata:
     Attributes:
         class_names: One name per class.
         unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful, or None.
+        image_converter: How photographs are read, and the shape of the images.
         quantize: How its weights are stored, or None.
         versions: Of the packages that made it.
     """
 
     class_names: tuple[str, ...]
     unfamiliarity_threshold: float | None
+    image_converter: ImageConverter
     quantize: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def files(self) -> dict[str, str]:
         """Return the contents of the two files by their names."""
         labels = "".join(f"{name}\n" for name in self.class_names)
-        return {MEMBER: json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, indent=1), LABELS: labels}
+        return {
+            MEMBER: json.dumps(
+                {"format": FORMAT, **asdict(self), "image_converter": self.image_converter.to_dict()},
+                ensure_ascii=False,
+                indent=1,
+            ),
+            LABELS: labels,
+        }
 
     @classmethod
     def read(cls, text: str | bytes | None, path: Path) -> Self:
@@ -67,4 +77,5 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     if threshold is not None:
         threshold = check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
     names = check_class_names(values["class_names"])
-    return {**values, "class_names": names, "unfamiliarity_threshold": threshold}
+    converter = ImageConverter.from_dict(values["image_converter"])
+    return {**values, "class_names": names, "unfamiliarity_threshold": threshold, "image_converter": converter}

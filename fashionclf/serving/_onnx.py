@@ -46,7 +46,7 @@ class ONNXModel:
         return dict(self._session().get_modelmeta().custom_metadata_map)
 
     def __call__(self, images: NDArray[Any]) -> FloatArray:
-        """Return the probabilities `(n, num_classes)` of images, uint8 `(n, 28, 28)`."""
+        """Return the probabilities `(n, num_classes)` of images, uint8."""
         session = self._session()
         name = session.get_inputs()[0].name
         parts = [session.run(None, {name: images[i : i + _BATCH]})[0] for i in range(0, len(images), _BATCH)]

@@ -3,14 +3,14 @@
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf._images import HEIGHT, WIDTH, round_pixels
+from fashionclf._converter import ImageConverter
+from fashionclf._images import round_pixels, scale_pixels, without_channel
 from fashionclf._text import first_line
-from fashionclf._types import FloatArray, PredictLike
+from fashionclf._types import FloatArray, ImageArray, PredictLike
 from fashionclf.datasets import Split
-from fashionclf.photographs._input import classify_input
+from fashionclf.inputs import classify
 from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions, probabilities_of
 from fashionclf.serving._report import ExportFormat
@@ -27,6 +27,7 @@ class FrozenPredictor:
 
     Attributes:
         class_names: One name per class.
+        image_converter: How photographs are read, as the Trainer did; its `image_shape` is that of the images.
         unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful, as the Trainer had it.
 
     Example:
@@ -41,9 +42,14 @@ class FrozenPredictor:
     """
 
     def __init__(
-        self, model: RuntimeModel, class_names: tuple[str, ...], unfamiliarity_threshold: float | None
+        self,
+        model: RuntimeModel,
+        class_names: tuple[str, ...],
+        image_converter: ImageConverter,
+        unfamiliarity_threshold: float | None,
     ) -> None:
         self.class_names = class_names
+        self.image_converter = image_converter
         self.unfamiliarity_threshold = unfamiliarity_threshold
         self._model = model
 
@@ -67,7 +73,9 @@ class FrozenPredictor:
             RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
                 from one that used TensorFlow.
         """
-        found = classify_input(x, self._probabilities, threshold=self.unfamiliarity_threshold, on_error=on_error)
+        found = classify(
+            x, self._probabilities, self.image_converter, threshold=self.unfamiliarity_threshold, on_error=on_error
+        )
         return Predictions(found.probabilities, self.class_names, sources=found.names, doubts=found.doubts)
 
     def predict_proba(self, x: PredictLike | Split) -> FloatArray:
@@ -85,12 +93,13 @@ class FrozenPredictor:
             RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
                 from one that used TensorFlow.
         """
-        return classify_input(x, self._probabilities, threshold=self.unfamiliarity_threshold).probabilities
+        return classify(
+            x, self._probabilities, self.image_converter, threshold=self.unfamiliarity_threshold
+        ).probabilities
 
-    def _probabilities(self, images: FloatArray) -> FloatArray:
-        pixels: NDArray[Any] = images.reshape(-1, HEIGHT, WIDTH)
-        if self._model.dtype is np.uint8:
-            pixels = round_pixels(pixels)
+    def _probabilities(self, images: ImageArray) -> FloatArray:
+        convert = round_pixels if self._model.dtype is np.uint8 else scale_pixels
+        pixels = without_channel(convert(images))
         try:
             found = self._model(pixels)
         except Exception as error:  # each runtime has its own kinds
@@ -106,14 +115,12 @@ class FrozenPredictor:
     def __reduce__(self) -> Any:
         """Pickle what makes the model: another process makes its own from it."""
         model = self._model
-        state = (model.format, model.arguments, self.class_names, self.unfamiliarity_threshold)
+        state = (model.format, model.arguments, self.class_names, self.image_converter, self.unfamiliarity_threshold)
         return FrozenPredictor._restored, state
 
     @classmethod
-    def _restored(
-        cls, name: ExportFormat, arguments: tuple[Any, ...], class_names: tuple[str, ...], threshold: float | None
-    ) -> Self:
-        return cls(same_model(name, arguments), class_names, threshold)
+    def _restored(cls, name: ExportFormat, arguments: tuple[Any, ...], *state: Any) -> Self:
+        return cls(same_model(name, arguments), *state)
 
     @override
     def __repr__(self) -> str:

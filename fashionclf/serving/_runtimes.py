@@ -18,7 +18,7 @@ SUFFIXES: Final[dict[ExportFormat, str]] = {"litert": ".tflite", "onnx": ".onnx"
 _MOST_THREADS: Final = 1024
 
 RuntimeModel: TypeAlias = "LiteRTModel | ONNXModel | SavedModel"
-"""A model on one of the runtimes, called with images `(n, 28, 28)` of its `dtype`. Threads may share it."""
+"""A model on one of the runtimes, called with images of its `dtype`. Threads may share it."""
 
 
 def read_model(path: Path, num_threads: int | None) -> tuple[RuntimeModel, Metadata]:

@@ -39,7 +39,7 @@ class SavedModel:
         self._function = self._model.signatures["serving_default"]
 
     def __call__(self, images: NDArray[Any]) -> FloatArray:
-        """Return the probabilities `(n, num_classes)` of images, uint8 `(n, 28, 28)`."""
+        """Return the probabilities `(n, num_classes)` of images, uint8."""
         check_process()
         parts = [
             next(iter(self._function(tf.constant(images[i : i + _BATCH])).values())).numpy()

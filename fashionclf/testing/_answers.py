@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from fashionclf._images import HEIGHT, WIDTH
+from fashionclf._images import without_channel
 from fashionclf._text import shown
 from fashionclf._types import FloatArray
 from fashionclf._validation import check_choice, check_number
@@ -18,7 +18,7 @@ Answers: TypeAlias = Answer | Sequence[Answer] | Callable[[FloatArray], Answer]
 """The answers of a fake Trainer, as `fake_trainer` describes them."""
 
 Rows: TypeAlias = Callable[[FloatArray], FloatArray]
-"""Gives probabilities `(n, num_classes)` for prepared images, float32 `(n, 28, 28, 1)`."""
+"""Gives probabilities `(n, num_classes)` for prepared images, float32 `(n, height, width, channels)`."""
 
 _TOLERANCE: Final = 1e-3  # of a sum of probabilities that were rounded
 _EXPECTED: Final = "expected a class name, or a dictionary from class names to probabilities"
@@ -41,7 +41,7 @@ def rows_for(answers: Any, class_names: tuple[str, ...]) -> Rows:
 
 
 def _by_image(function: Callable[[FloatArray], Any], class_names: tuple[str, ...], images: FloatArray) -> FloatArray:
-    answers = [function(image) for image in images.reshape(-1, HEIGHT, WIDTH)]
+    answers = [function(image) for image in without_channel(images)]
     return np.stack([_row(answer, class_names, f"answers(image {i})") for i, answer in enumerate(answers)])
 
 

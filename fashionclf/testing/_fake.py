@@ -1,21 +1,29 @@
 """FakeTrainer: the answers are chosen, everything around them is as in a Trainer. It needs no TensorFlow."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from typing_extensions import override
 
-from fashionclf._images import scale_pixels
-from fashionclf._labelled import LabelledImages
-from fashionclf._labelled_stream import LabelledStream, read_labelled
-from fashionclf._streams import stream_kind
-from fashionclf._types import ClassNames, FloatArray, LabelledLike, LabelsLike, Precision, PredictLike
+from fashionclf._converter import ImageConverter
+from fashionclf._images import IMAGE_SHAPE, scale_pixels
+from fashionclf._types import (
+    ClassNames,
+    FloatArray,
+    ImageArray,
+    ImageShape,
+    LabelledLike,
+    LabelsLike,
+    Precision,
+    PredictLike,
+)
 from fashionclf._validation import check_choice, check_count, check_number, integer_labels
 from fashionclf.datasets import Split
+from fashionclf.inputs import Classified, LabelledImages, classify, collect_labelled
+from fashionclf.inputs._streams import stream_kind
 from fashionclf.labels import CLASS_NAMES, check_class_names
-from fashionclf.photographs._input import Classified, classify_images, read_input
 from fashionclf.photographs._many import OnError
-from fashionclf.photographs._sources import InputImages
 from fashionclf.predictions import Predictions
 from fashionclf.preprocessing import one_hot
 from fashionclf.report import EvaluationReport, evaluate_predictions
@@ -53,10 +61,11 @@ class FakeTrainer(_Interface):
         ['Dress', 'Coat']
     """
 
-    __slots__ = ("_first_names", "_names", "_rows", "_threshold")
+    __slots__ = ("_converter", "_first_names", "_names", "_rows", "_threshold")
 
-    def __init__(self, rows: Rows, class_names: tuple[str, ...]) -> None:
+    def __init__(self, rows: Rows, class_names: tuple[str, ...], image_converter: ImageConverter) -> None:
         self._rows = rows
+        self._converter = image_converter
         self._names = self._first_names = class_names
         self._threshold: float | None = None
 
@@ -68,6 +77,16 @@ class FakeTrainer(_Interface):
     @class_names.setter
     def class_names(self, names: ClassNames) -> None:
         self._names = check_class_names(names, self.num_classes)
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """`(height, width, channels)` of the images that it takes."""
+        return self._converter.image_shape
+
+    @property
+    def image_converter(self) -> ImageConverter:
+        """How photographs are read."""
+        return self._converter
 
     @property
     def num_classes(self) -> int:
@@ -205,21 +224,32 @@ class FakeTrainer(_Interface):
         return evaluate_predictions(data.labels, Predictions(probabilities, self.class_names))
 
     def _classify(self, x: PredictLike | Split, on_error: OnError = "raise") -> Classified:
-        if stream_kind(x) in ("tf.data.Dataset", "PyDataset"):
+        if stream_kind(x) not in (None, "iterator"):
             raise TypeError(
                 f"A fake Trainer predicts images and photographs. Received: a {type(x).__name__}. Pass arrays of its "
                 "images, or use `fashionclf.testing.ready_trainer()`, which is a real Trainer."
             )
-        given = InputImages(x.images) if isinstance(x, Split) else read_input(x, on_error=on_error)
-        return classify_images(given, self._rows, threshold=self.unfamiliarity_threshold)
+        given: Any = list(x) if isinstance(x, Iterator) else x  # answers by position are for all images of a call
+        return classify(
+            given, self._compute, self.image_converter, threshold=self.unfamiliarity_threshold, on_error=on_error
+        )
+
+    def _compute(self, images: ImageArray) -> FloatArray:
+        return self._rows(scale_pixels(images))
 
     def _classify_labelled(
         self, x: LabelledLike | Split, y: LabelsLike | None, sample_weight: Any = None
     ) -> tuple[LabelledImages, FloatArray]:
         known = [self.class_names, self._first_names]
-        data = read_labelled(x, y, sample_weight, num_classes=self.num_classes, batch_size=_BATCH, known_names=known)
-        data = data.collected() if isinstance(data, LabelledStream) else data
-        return data, self._rows(scale_pixels(data.images))
+        data = collect_labelled(
+            x,
+            y,
+            sample_weight,
+            converter=self.image_converter,
+            num_classes=self.num_classes,
+            known_names=known,
+        )
+        return data, self._compute(data.images)
 
     if not TYPE_CHECKING:  # or a type checker would believe in every name
 
@@ -235,7 +265,9 @@ class FakeTrainer(_Interface):
         return f"<FakeTrainer: {self.num_classes} classes>"
 
 
-def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> FakeTrainer:
+def fake_trainer(
+    answers: Answers, *, class_names: ClassNames | None = None, image_shape: ImageShape = IMAGE_SHAPE
+) -> FakeTrainer:
     """Make a stand-in for a `Trainer` that gives chosen answers, without TensorFlow.
 
     Args:
@@ -245,8 +277,10 @@ def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> 
             - class names with probabilities, `{"Coat": 0.6, "Shirt": 0.3}`: for every image. The other classes share
               what is left;
             - a list of such answers: by position, one for each image of a call;
-            - a function that takes an image, float32 `(28, 28)` in [0, 1], and returns such an answer.
+            - a function that takes an image, float32 `(height, width)` (in colour `(height, width, 3)`) in [0, 1], and
+              returns such an answer.
         class_names: One name per class. None takes Fashion-MNIST's ten.
+        image_shape: `(height, width, channels)` of the images that it takes.
 
     Returns:
         A `FakeTrainer`.
@@ -267,4 +301,4 @@ def fake_trainer(answers: Answers, *, class_names: ClassNames | None = None) -> 
         AttributeError: A fake Trainer has no 'fit'; it has ...
     """
     names = CLASS_NAMES if class_names is None else check_class_names(class_names)
-    return FakeTrainer(rows_for(answers, names), names)
+    return FakeTrainer(rows_for(answers, names), names, ImageConverter(image_shape))

@@ -28,10 +28,8 @@ from fashionclf._warnings import ignored
 MEMBER: Final = "fashionclf.json"
 
 
-FORMAT: Final = 5
-_FIELDS: Final = frozenset(
-    ("class_names", "class_names_given", "renamed_from", "recipe", "compilation", "unfamiliarity_threshold", "trained")
-)
+FORMAT: Final = 6
+_FIELDS: Final = frozenset(("class_names", "recipe", "compilation", "unfamiliarity_threshold"))
 
 SUFFIX: Final = ".keras"
 

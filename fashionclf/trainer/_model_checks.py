@@ -1,34 +1,34 @@
-"""Checks that a model takes 28x28 images and gives probabilities."""
+"""Checks that a model takes images and gives probabilities."""
 
+import math
 from typing import Any, Final
 
 import keras
 import numpy as np
 
-from fashionclf._images import HEIGHT, IMAGE_SHAPE, NUM_PIXELS, WIDTH
+from fashionclf._images import CHANNELS, IMAGE_SHAPE
 from fashionclf._keras_internals import all_layers
 from fashionclf._text import shown
-from fashionclf._types import FloatArray
+from fashionclf._types import FloatArray, ImageShape
 from fashionclf.models._graph import last_layer
 from fashionclf.models._trace import pixel_range
-
-_INPUTS: Final = (IMAGE_SHAPE, (HEIGHT, WIDTH), (NUM_PIXELS,))
-
 
 _LEAST_RANGE: Final = 1 / 50  # between the range of pixels in [0, 1] and their range once divided by 127.5 or 255
 
 
-_EXPECTED_INPUT: Final = "one float input (None, 28, 28, 1), (None, 28, 28) or (None, 784)"
+_EXPECTED_INPUT: Final = (
+    "one float input (None, height, width, 1 or 3), (None, height, width), or (None, 784) for images of 28x28 pixels"
+)
 
 
-def check_model(model: Any) -> tuple[tuple[int, ...], int]:
+def check_model(model: Any, image_shape: ImageShape | None = None) -> tuple[tuple[int, ...], int]:
     """Return the input shape of a model for one image, and its number of output units.
 
-    The model is called once, which builds it if necessary.
+    The model is called once, which builds it if necessary. `image_shape` is for a model that has not been built.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: {shown(model)}")
-    shape = _input_shape(model)
+    shape = _input_shape(model, image_shape)
     image = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
     try:
         outputs = model(image, training=False)
@@ -38,7 +38,7 @@ def check_model(model: Any) -> tuple[tuple[int, ...], int]:
         found = getattr(outputs, "shape", type(outputs).__name__)
         raise ValueError(
             f"`model` gives output {found} for one image {(1, *shape)}, expected one output (1, num_classes). If it "
-            f"takes images in another shape, start it with `keras.Input({_INPUTS[-1]})` or another of these shapes."
+            f"takes images in another shape, start it with `keras.Input(image_shape)`."
         )
     _check_precision(model)
     _check_scaling(model, shape)
@@ -46,15 +46,20 @@ def check_model(model: Any) -> tuple[tuple[int, ...], int]:
     return shape, int(outputs.shape[1])
 
 
-def _input_shape(model: keras.Model) -> tuple[int, ...]:
+def _input_shape(model: keras.Model, image_shape: ImageShape | None) -> tuple[int, ...]:
     try:
         inputs = model.inputs
     except (AttributeError, ValueError):  # a model that has not been built, or is not a graph of layers
         inputs = None
     if inputs is None:
-        return IMAGE_SHAPE
+        built = (model.get_build_config() or {}).get("input_shape") if image_shape is None else None
+        return (
+            tuple(built[1:])
+            if isinstance(built, tuple | list) and None not in built[1:]
+            else image_shape or IMAGE_SHAPE
+        )
     given = inputs[0].shape if len(inputs) == 1 else inputs
-    shape = next((shape for shape in _INPUTS if len(inputs) == 1 and _fits(given[1:], shape)), None)
+    shape = _known_shape(given[1:], image_shape or IMAGE_SHAPE) if len(inputs) == 1 else None
     if shape is None:
         raise ValueError(f"`model` takes input {given}, expected {_EXPECTED_INPUT}.")
     if not keras.backend.is_float_dtype(inputs[0].dtype):
@@ -65,8 +70,22 @@ def _input_shape(model: keras.Model) -> tuple[int, ...]:
     return shape
 
 
-def _fits(shape: tuple[int | None, ...], image: tuple[int, ...]) -> bool:
-    return len(shape) == len(image) and all(a in (None, b) for a, b in zip(shape, image, strict=True))
+def _known_shape(shape: tuple[int | None, ...], image_shape: ImageShape) -> tuple[int, ...] | None:
+    """Return an input shape without None, which stands for any number: those are as in `image_shape`."""
+    for known in (image_shape, image_shape[:2], (math.prod(image_shape),)):
+        if len(shape) == len(known) and all(a in (None, b) for a, b in zip(shape, known, strict=True)):
+            return known
+    fixed = tuple(number for number in shape if number is not None)
+    is_image = len(fixed) == len(shape) and (len(shape) == 2 or (len(shape) == 3 and shape[2] in CHANNELS))
+    return fixed if is_image else None
+
+
+def image_shape_of(input_shape: tuple[int, ...], image_shape: ImageShape | None) -> ImageShape:
+    """Return the shape of the images that a model of this input takes; rows of pixels do not tell it."""
+    if len(input_shape) == 1:
+        return image_shape or IMAGE_SHAPE
+    height, width, channels = (*input_shape, 1)[:3]
+    return height, width, channels
 
 
 def _check_scaling(model: keras.Model, shape: tuple[int, ...]) -> None:
@@ -81,7 +100,7 @@ def _check_scaling(model: keras.Model, shape: tuple[int, ...]) -> None:
             "`model` scales its pixels itself, but gets them in [0, 1]: at its first layer with weights, white and "
             f"black differ by only {reach:.2g}. Leave out the layer that divides by 255, such as `Rescaling(1 / 255)`; "
             "or put `keras.layers.Rescaling(255)` before a model that is trained already: "
-            "`keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(255), model])`."
+            f"`keras.Sequential([keras.Input({shape}), keras.layers.Rescaling(255), model])`."
         )
 
 

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +12,8 @@ from typing import Any, Final
 import keras
 
 from fashionclf._images import scale_pixels
-from fashionclf._labelled import LabelledImages
-from fashionclf._labelled_stream import LabelledStream, read_labelled
-from fashionclf._streams import stream_kind
-from fashionclf._types import ClassNames
 from fashionclf._validation import integer_labels
-from fashionclf.datasets import Split
+from fashionclf.inputs import LabelledImages, LabelledStream
 from fashionclf.models._graph import structure_of
 from fashionclf.preprocessing import split_indices
 from fashionclf.recipe import Recipe
@@ -148,8 +144,7 @@ def training_and_validation(
     data: LabelledImages | LabelledStream,
     validation_data: Any,
     options: FitOptions,
-    num_classes: int,
-    known_names: Sequence[ClassNames],
+    read: Callable[..., LabelledImages | LabelledStream],
 ) -> tuple[LabelledImages | LabelledStream, LabelledImages | LabelledStream | None]:
     """Return the training and the validation part: the validation data given, else a share split off, else None."""
     validation: LabelledImages | LabelledStream | None = None
@@ -161,7 +156,7 @@ def training_and_validation(
             "pass a tf.data.Dataset."
         )
     if validation_data is not None:
-        validation = _given_validation(validation_data, num_classes, known_names)
+        validation = _given_validation(validation_data, read)
     elif isinstance(data, LabelledImages) and options.recipe.validation_split:
         fit_index, validation_index = split_indices(
             integer_labels(data.labels),
@@ -198,23 +193,11 @@ def _check_stream_options(data: LabelledStream, options: FitOptions, *, with_val
 
 
 def _given_validation(
-    validation_data: Any, num_classes: int, known_names: Sequence[ClassNames]
+    validation_data: Any, read: Callable[..., LabelledImages | LabelledStream]
 ) -> LabelledImages | LabelledStream:
-    is_pair = isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)
-    if not (is_pair or isinstance(validation_data, Split) or stream_kind(validation_data)):
-        raise TypeError(
-            "`validation_data` must be (x, y), (x, y, sample_weight), a Split, a tf.data.Dataset or a PyDataset. "
-            f"Received: {type(validation_data).__name__}"
-        )
-    return read_labelled(
-        tuple(validation_data) if is_pair else validation_data,
-        None,
-        None,
-        num_classes=num_classes,
-        batch_size=EVALUATION_BATCH,
-        name="validation_data",
-        known_names=known_names,
-    )
+    is_pair = isinstance(validation_data, list) and len(validation_data) in (2, 3)  # as Keras takes it
+    given = tuple(validation_data) if is_pair else validation_data
+    return read(given, None, None, batch_size=EVALUATION_BATCH, name="validation_data")
 
 
 def _own_callbacks(

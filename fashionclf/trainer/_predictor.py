@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fashionclf._images import scale_pixels
 from fashionclf._process import check_process
-from fashionclf._types import FloatArray, Precision
+from fashionclf._types import FloatArray, ImageArray, Precision
 from fashionclf.models._fold import calling, folded_calls, normalised_convolutions
 from fashionclf.models._graph import bfloat16_layers
 from fashionclf.predictions import probabilities_of
@@ -23,20 +24,20 @@ class CompiledPredictor:
     progress bar. It reads the model's variables, so it follows further training. Threads may share it.
     """
 
-    def __init__(self, model: keras.Model, image_shape: tuple[int, ...], lock: AbstractContextManager[Any]) -> None:
+    def __init__(self, model: keras.Model, input_shape: tuple[int, ...], lock: AbstractContextManager[Any]) -> None:
         self._model = model
-        self._image_shape = image_shape
+        self._input_shape = input_shape
         self._lock = lock  # held while the model is traced: a training step changes how it computes
         self._functions: dict[bool, Any] = {}
 
-    def __call__(self, images: FloatArray, batch_size: int, precision: Precision = "float32") -> FloatArray:
-        """Return probabilities `(n, classes)` of prepared images, `batch_size` of them at a time."""
+    def __call__(self, images: ImageArray, batch_size: int, precision: Precision = "float32") -> FloatArray:
+        """Return probabilities `(n, classes)` of checked images, `batch_size` of them at a time."""
         check_process()
         bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
         function = self._functions.get(bfloat16) or self._trace(bfloat16)
-        images = images.reshape(-1, *self._image_shape)
+        images = images.reshape(-1, *self._input_shape)
         parts = [
-            function(tf.convert_to_tensor(images[start : start + batch_size])).numpy()
+            function(tf.convert_to_tensor(scale_pixels(images[start : start + batch_size]))).numpy()
             for start in range(0, len(images), batch_size)
         ]
         return probabilities_of(parts[0] if len(parts) == 1 else np.concatenate(parts))
@@ -44,7 +45,7 @@ class CompiledPredictor:
     def _trace(self, bfloat16: bool) -> Any:
         with self._lock:
             if bfloat16 not in self._functions:
-                signature = tf.TensorSpec((None, *self._image_shape), tf.float32)
+                signature = tf.TensorSpec((None, *self._input_shape), tf.float32)
                 compute = self._in_bfloat16() if bfloat16 else self._probabilities
                 self._functions[bfloat16] = tf.function(compute, autograph=False).get_concrete_function(signature)
             return self._functions[bfloat16]
@@ -58,7 +59,7 @@ class CompiledPredictor:
         Between convolutions in bfloat16, a normalisation of its own would take as long as they do.
         """
         layers = bfloat16_layers(self._model)
-        pairs = normalised_convolutions(self._model, self._image_shape)
+        pairs = normalised_convolutions(self._model, self._input_shape)
 
         def probabilities(images: Any) -> Any:
             with calling(folded_calls(pairs)), in_bfloat16(layers):

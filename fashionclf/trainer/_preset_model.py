@@ -6,7 +6,7 @@ import keras
 
 from fashionclf._types import ClassNames
 from fashionclf._validation import check_flag
-from fashionclf.labels import check_class_names, class_names as class_names_of
+from fashionclf.labels import LabelNames, check_class_names, class_names as class_names_of
 from fashionclf.models import flip_averaged
 from fashionclf.models._graph import named_variables
 from fashionclf.presets import Preset, list_presets
@@ -14,8 +14,8 @@ from fashionclf.presets import Preset, list_presets
 
 def preset_model(
     preset: Preset, pretrained: Any, class_names: ClassNames | None, seed: int | None
-) -> tuple[keras.Model, tuple[str, ...], bool]:
-    """Return the model of a preset, its class names, and whether it was trained for them.
+) -> tuple[keras.Model, LabelNames]:
+    """Return the model of a preset, and what its labels are called.
 
     Args:
         preset: Which.
@@ -29,19 +29,22 @@ def preset_model(
     """
     features = isinstance(pretrained, str) and pretrained == "features"
     whole = not features and check_flag(pretrained, "pretrained", or_else='"features"')
-    learnt = class_names_of(preset.dataset)
-    names = learnt if class_names is None else check_class_names(class_names)
+    theirs = class_names_of(preset.dataset)
+    given = None if class_names is None else check_class_names(class_names)
+    names = given or theirs
     if features and class_names is None:
         raise ValueError('`pretrained="features"` gives a new last layer, for classes of your own: pass `class_names`.')
     if len(names) < 2:
         raise ValueError(f"`class_names` has {len(names)} names, expected at least 2.")
-    if whole and len(names) != len(learnt):
+    if whole and len(names) != len(theirs):
         raise ValueError(
-            f"The pretrained weights of {preset.name!r} have {len(learnt)} classes, but `class_names` has {len(names)} "
+            f"The pretrained weights of {preset.name!r} have {len(theirs)} classes, but `class_names` has {len(names)} "
             'names. To train them on classes of your own, pass `pretrained="features"`.'
         )
     model = preset.build(seed, num_classes=len(names))
-    return (with_weights(model, preset, last_layer=whole) if whole or features else model), names, whole
+    if whole or features:
+        model = with_weights(model, preset, last_layer=whole)
+    return model, LabelNames(given, learnt=theirs if whole else None, default=None if given else theirs)
 
 
 def with_weights(model: keras.Model, preset: Preset, *, last_layer: bool) -> keras.Model:

@@ -10,10 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fashionclf._images import scale_pixels
-from fashionclf._labelled import LabelledImages
-from fashionclf._labelled_stream import LabelledStream
-from fashionclf._types import FloatArray, IntArray
+from fashionclf._types import FloatArray, ImageArray, IntArray
+from fashionclf.inputs import LabelledImages, LabelledStream
 from fashionclf.trainer._batches import BatchChange
 from fashionclf.trainer._devices import evaluation_batch_size, num_devices, shared_among_devices, shared_evenly
 
@@ -154,16 +152,16 @@ def evaluation_batches(
 
 
 def labels_and_probabilities(
-    data: LabelledImages | LabelledStream, compute: Callable[[FloatArray], FloatArray]
+    data: LabelledImages | LabelledStream, compute: Callable[[ImageArray], FloatArray]
 ) -> tuple[IntArray | FloatArray, FloatArray]:
     """Return all labels, and the probabilities that `compute` gives for the images, which are not kept."""
     if isinstance(data, LabelledImages):
-        return data.labels, compute(scale_pixels(data.images))
+        return data.labels, compute(data.images)
     labels: list[Any] = []
     probabilities: list[FloatArray] = []
     for batch in data.batches():
         labels.append(batch.labels)
-        probabilities.append(compute(scale_pixels(batch.images)))
+        probabilities.append(compute(batch.images))
     return np.concatenate(labels), np.concatenate(probabilities)
 
 

@@ -1,5 +1,6 @@
 """Trainer: fit, evaluate, predict, save and load a classifier of garments."""
 
+import dataclasses
 import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,14 +11,14 @@ import keras
 import tensorflow as tf
 from typing_extensions import Buffer, override
 
-from fashionclf._labelled import LabelledImages
-from fashionclf._labelled_stream import LabelledStream, collect_labelled, read_labelled
+from fashionclf._converter import ImageConverter
 from fashionclf._process import check_process, is_forked
 from fashionclf._text import shown
 from fashionclf._types import (
     ClassNames,
     FloatArray,
-    ImagesLike,
+    ImageArray,
+    ImageShape,
     LabelledLike,
     LabelsLike,
     PathLike,
@@ -37,8 +38,15 @@ from fashionclf._version import __version__
 from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.labels import CLASS_NAMES, check_class_names, class_names as class_names_of, match_labels
-from fashionclf.photographs._input import classify_batches, classify_input
+from fashionclf.inputs import (
+    LabelledImages,
+    LabelledStream,
+    classify,
+    classify_batches,
+    collect_labelled,
+    read_labelled,
+)
+from fashionclf.labels import CLASS_NAMES, LabelNames, check_class_names
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
 from fashionclf.presets import get_preset
@@ -46,13 +54,13 @@ from fashionclf.recipe import PRECISIONS, Recipe
 from fashionclf.report import EvaluationReport, evaluate_predictions
 from fashionclf.serving import ExportReport, FrozenPredictor
 from fashionclf.serving._export import (
-    Source,
     check_quantization,
     check_request,
     export_classifier,
     freeze,
     prepared_images,
 )
+from fashionclf.serving._function import Source
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.serving._runtimes import check_threads
@@ -67,7 +75,7 @@ from fashionclf.trainer._file import (
     write_classifier,
 )
 from fashionclf.trainer._fit import run_fit
-from fashionclf.trainer._model_checks import check_model
+from fashionclf.trainer._model_checks import check_model, image_shape_of
 from fashionclf.trainer._model_state import fitting_of, state_of
 from fashionclf.trainer._optimizers import choose_optimizer
 from fashionclf.trainer._options import resolve_options
@@ -101,9 +109,10 @@ class Trainer:
     raises a RuntimeError when it is used.
 
     Args:
-        model: Any float32 `keras.Model` with one input of images `(28, 28, 1)`, `(28, 28)` or `(784,)` in [0, 1],
-            and one output of probabilities: softmax, or one sigmoid unit for two classes. It is called once, which
-            builds it if necessary. A model that is already compiled keeps its compilation.
+        model: Any float32 `keras.Model` with one input of images `(height, width, channels)` with 1 or 3 channels,
+            `(height, width)`, or rows of pixels, in [0, 1]; and one output of probabilities: softmax, or one sigmoid
+            unit for two classes. It is called once, which builds it if necessary. A model that is already compiled
+            keeps its compilation.
         class_names: One name per class. None takes those of the `Split` it is fitted on, else those of
             its preset, else Fashion-MNIST's ten if the model has ten classes. The labels of a `Split` are matched with
             them by name.
@@ -113,9 +122,14 @@ class Trainer:
             cross-entropy.
         metrics: Names or instances of Keras metrics.
         recipe: How to train; see `Recipe`. Arguments of `fit` take precedence.
+        image_converter: How photographs are read; see `fashionclf.photographs.ImageConverter`. None takes that of the
+            `Split` it is fitted on, else the one for the model's image shape. It also tells the image shape where the
+            model does not: if it takes rows of pixels, or has not been built.
 
     Attributes:
         model: The `keras.Model`, always in float32. It cannot be exchanged: build another Trainer.
+        image_shape: `(height, width, channels)` of the images that the model takes.
+        image_converter: How photographs are read.
         num_classes: Number of classes, at least 2.
         recipe: The recipe in use; it can be set.
         class_names: One name per class, or None as long as they are unknown; they can be set.
@@ -141,10 +155,12 @@ class Trainer:
         loss: Any = "auto",
         metrics: Iterable[Any] = ("accuracy",),
         recipe: Recipe | None = None,
+        image_converter: ImageConverter | None = None,
     ) -> None:
         _check_backend()
         check_process()
-        self._image_shape, self._units = check_model(model)
+        self._input_shape, self._units, self._image_converter = _shapes(model, image_converter)
+        self._converter_given = image_converter is not None
         if recipe is not None and not isinstance(recipe, Recipe):
             raise TypeError(f"`recipe` must be a Recipe. Received: {shown(recipe)}")
         self._recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
@@ -154,15 +170,14 @@ class Trainer:
         )
         self._model = model
         self._check_compilation()
-        self._class_names = None if class_names is None else check_class_names(class_names, self.num_classes)
-        self._names_given = class_names is not None
-        # Earlier names of the classes: those of a Split, or before a renaming.
-        self._renamed_from: tuple[str, ...] | None = None
-        self._knows_classes = False  # whether the weights were trained for these class names
+        self._names = LabelNames(
+            given=None if class_names is None else check_class_names(class_names, self.num_classes),
+            default=CLASS_NAMES if self.num_classes == len(CLASS_NAMES) else None,
+        )
         self._unfamiliarity_threshold: float | None = None
         self._locks = state_of(model)
         self._traced = TracedSteps()
-        self._predictor = CompiledPredictor(model, self._image_shape, self._locks.computing)
+        self._predictor = CompiledPredictor(model, self._input_shape, self._locks.computing)
 
     def _check_compilation(self) -> None:
         if not self._compilation.by_trainer and (self._recipe_given or not self._compilation.is_default):
@@ -207,20 +222,27 @@ class Trainer:
             <Trainer cnn_fast: 421,795 parameters, 3 classes>
         """
         preset = get_preset(name)
-        model, names, trained = preset_model(preset, pretrained, class_names, check_seed(seed))
-        trainer = cls(model, class_names=None if class_names is None else names, recipe=preset.recipe)
-        trainer._knows_classes = trained
-        if class_names is None:
-            trainer._class_names = names
-        if trained and preset.pretrained is not None:
+        model, names = preset_model(preset, pretrained, class_names, check_seed(seed))
+        trainer = cls(model, recipe=preset.recipe)
+        trainer._names = names
+        if names.learnt is not None and preset.pretrained is not None:
             trainer._unfamiliarity_threshold = preset.pretrained.unfamiliarity_threshold
-            trainer._renamed_from = None if class_names is None else class_names_of(preset.dataset)
         return trainer
 
     @property
     def model(self) -> keras.Model:
         """The model, always in float32."""
         return self._model
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """`(height, width, channels)` of the images that the model takes, with 1 channel (grey) or 3 (colour)."""
+        return self._image_converter.image_shape
+
+    @property
+    def image_converter(self) -> ImageConverter:
+        """How photographs are read: as those of the `Split` that it was fitted on."""
+        return self._image_converter
 
     @property
     def num_classes(self) -> int:
@@ -242,16 +264,11 @@ class Trainer:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """One name per class, in label order; None as long as nothing tells them. Setting it renames the classes."""
-        if self._class_names is None and self.num_classes == len(CLASS_NAMES):
-            return CLASS_NAMES
-        return self._class_names
+        return self._names.shown
 
     @class_names.setter
     def class_names(self, names: ClassNames) -> None:
-        checked = check_class_names(names, self.num_classes)
-        if self._renamed_from is None:
-            self._renamed_from = self._learnt_names
-        self._class_names, self._names_given = checked, True
+        self._names = dataclasses.replace(self._names, given=check_class_names(names, self.num_classes))
 
     @property
     def unfamiliarity_threshold(self) -> float | None:
@@ -268,16 +285,6 @@ class Trainer:
     def unfamiliarity_threshold(self, threshold: float | None) -> None:
         checked = None if threshold is None else check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
         self._unfamiliarity_threshold = checked
-
-    @property
-    def _learnt_names(self) -> tuple[str, ...] | None:
-        """The class names that were given, or those that the weights are assumed to have learnt."""
-        return self.class_names if self._knows_classes else self._class_names
-
-    @property
-    def _known_lists(self) -> list[tuple[str, ...]]:
-        """The lists of class names that mean this Trainer's labels."""
-        return [names for names in (self.class_names, self._renamed_from) if names is not None]
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -388,41 +395,32 @@ class Trainer:
             verbose=verbose,
             steps_per_epoch=steps_per_epoch,
         )
-        names, renamed_from = self._names_after(x)
-        known = [each for each in (renamed_from, names) if each is not None]
-        data = self._read(x, y, sample_weight, options.recipe.batch_size, known)
-        training, validation = training_and_validation(data, validation_data, options, self.num_classes, known)
-        training = training.with_class_weight(class_weight, names or self.class_names, self.num_classes)
-        plan = plan_fit(self.model, self._compilation, self._image_shape, training, validation, options, self._write)
+        names = self._names.after_fit(x.class_names if isinstance(x, Split) else None, self.num_classes)
+        converter = self._converter_after(x)
+        read = functools.partial(
+            read_labelled, converter=converter, num_classes=self.num_classes, known_names=names.known
+        )
+        data = read(x, y, sample_weight, batch_size=options.recipe.batch_size)
+        training, validation = training_and_validation(data, validation_data, options, read)
+        training = training.with_class_weight(class_weight, names.shown, self.num_classes)
+        plan = plan_fit(self.model, self._compilation, self._input_shape, training, validation, options, self._write)
         check_agreement(self.model, plan.shared)
         # One check is left, which needs the compiled model. The trainer changes only after it.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
             if plan.state is not None:
                 plan.state.check(self.model)
-            self._class_names, self._renamed_from, self._knows_classes = names, renamed_from, True
+            self._names = names
             self._unfamiliarity_threshold = None  # it was that of the weights before
+            self._image_converter, self._converter_given = converter, True
             with self._compilation.learning_rate_kept():
                 return run_fit(self.model, plan, self._traced)
 
-    def _names_after(self, x: Any) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-        """Return the class names after fitting on `x`, and the earlier names of the same classes.
-
-        Those of a `Split` replace a preset's, but not those given. Given names rename a Split's, label by label, unless
-        they have some in common: those must be the same classes.
-        """
-        theirs = x.class_names if isinstance(x, Split) else None
-        own, renamed_from = self._learnt_names, self._renamed_from
-        if theirs is None:
-            return own, renamed_from
-        in_common = set(theirs) & {name for names in self._known_lists for name in names}
-        if self._names_given and len(theirs) == self.num_classes and not in_common and not self._knows_classes:
-            return own, theirs
-        if own is not None and (
-            self._names_given or (self._knows_classes and _same_classes(theirs, self._known_lists))
-        ):
-            return own, renamed_from
-        return check_class_names(theirs, self.num_classes), None
+    def _converter_after(self, x: Any) -> ImageConverter:
+        """Return how photographs are read after fitting on `x`: the first `Split` of photographs decides."""
+        theirs = x.image_converter if isinstance(x, Split) else None
+        undecided = theirs is not None and not self._converter_given and theirs.image_shape == self.image_shape
+        return theirs if undecided and theirs is not None else self._image_converter
 
     # -- evaluating and predicting ------------------------------------------------------------------------
 
@@ -462,9 +460,9 @@ class Trainer:
         check_process()
         self._check_compilation()
         batch_size = check_count(batch_size, "batch_size")
-        data = self._read(x, y, sample_weight, batch_size, self._known_lists)
+        data = self._read(x, y, sample_weight, batch_size, self._names.known)
         loss = self._compilation.loss_in_force(data.labels, self.recipe)
-        with evaluation_data(data, self._compilation, loss, self._image_shape) as given, self._locks.computing:
+        with evaluation_data(data, self._compilation, loss, self._input_shape) as given, self._locks.computing:
             return evaluate_model(self._compilation.evaluated(loss), given, batch_size)
 
     def _read(
@@ -472,12 +470,20 @@ class Trainer:
     ) -> LabelledImages | LabelledStream:
         """Check images, labels and weights; the labels of a `Split` are matched with the classes by name."""
         return read_labelled(
-            x, y, sample_weight, num_classes=self.num_classes, batch_size=batch_size, known_names=known
+            x,
+            y,
+            sample_weight,
+            converter=self._image_converter,
+            num_classes=self.num_classes,
+            batch_size=batch_size,
+            known_names=known,
         )
 
     def _labelled(self, x: LabelledLike | Split, y: LabelsLike | None) -> LabelledImages:
         """Check images and labels; a stream of them is read into memory."""
-        return collect_labelled(x, y, num_classes=self.num_classes, known_names=self._known_lists)
+        return collect_labelled(
+            x, y, converter=self._image_converter, num_classes=self.num_classes, known_names=self._names.known
+        )
 
     def report(
         self, x: LabelledLike | Split, y: LabelsLike | None = None, *, batch_size: int = EVALUATION_BATCH
@@ -507,7 +513,7 @@ class Trainer:
             array([0, 0, 0, 2, 0, 0, 0, 0, 0, 2])
         """
         names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
-        data = self._read(x, y, None, batch_size, self._known_lists)
+        data = self._read(x, y, None, batch_size, self._names.known)
         compute = functools.partial(self._predictor, batch_size=batch_size)
         labels, probabilities = labels_and_probabilities(data, compute)
         return evaluate_predictions(labels, Predictions(probabilities, names))
@@ -562,9 +568,10 @@ class Trainer:
             <Predictions for 2 images, 10 classes>
         """
         names, compute = self._known_names(), self._computing(batch_size, precision)
-        found = classify_input(
+        found = classify(
             x,
             compute,
+            self._image_converter,
             threshold=self.unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
@@ -615,6 +622,7 @@ class Trainer:
         parts = classify_batches(
             x,
             compute,
+            self._image_converter,
             threshold=self.unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
@@ -643,13 +651,18 @@ class Trainer:
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
         """
         compute = self._computing(batch_size, precision)
-        found = classify_input(
-            x, compute, threshold=self.unfamiliarity_threshold, batch_size=batch_size, otherwise=_BY_BATCHES
+        found = classify(
+            x,
+            compute,
+            self._image_converter,
+            threshold=self.unfamiliarity_threshold,
+            batch_size=batch_size,
+            otherwise=_BY_BATCHES,
         )
         return found.probabilities
 
-    def _computing(self, batch_size: Any, precision: Any) -> Callable[[FloatArray], FloatArray]:
-        """Return what computes the probabilities of prepared images."""
+    def _computing(self, batch_size: Any, precision: Any) -> Callable[[ImageArray], FloatArray]:
+        """Return what computes the probabilities of checked images."""
         return functools.partial(
             self._predictor,
             batch_size=check_count(batch_size, "batch_size"),
@@ -661,7 +674,7 @@ class Trainer:
         *,
         num_threads: int | None = None,
         quantize: Quantization | None = None,
-        images: ImagesLike | Split | None = None,
+        images: PredictLike | Split | None = None,
     ) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
@@ -698,7 +711,7 @@ class Trainer:
         """
         threads = check_threads(num_threads)
         quantization = check_quantization(quantize, images)
-        given = prepared_images(images)
+        given = prepared_images(images, self._image_converter)
         with self._locks.computing:
             return freeze(self._source(), quantization, given, threads)
 
@@ -708,7 +721,7 @@ class Trainer:
         format: ExportFormat = "litert",  # noqa: A002  # Keras's name for it
         *,
         quantize: Quantization | None = None,
-        images: ImagesLike | Split | None = None,
+        images: PredictLike | Split | None = None,
     ) -> ExportReport:
         """Write the classifier for another runtime. `load_exported` reads it, without TensorFlow for the first two.
 
@@ -766,7 +779,7 @@ class Trainer:
             >>> report.equal_labels, report.num_images
             (1.0, 1000)
         """
-        request = check_request(path, format, quantize, images)
+        request = check_request(path, format, quantize, images, self._image_converter)
         with self._locks.computing:
             return export_classifier(self._source(), request)
 
@@ -775,9 +788,10 @@ class Trainer:
         metadata = Metadata(
             class_names=self._known_names(),
             unfamiliarity_threshold=self.unfamiliarity_threshold,
+            image_converter=self._image_converter,
             versions=_versions(),
         )
-        return Source(self.model, self._image_shape, metadata, self._computing(EVALUATION_BATCH, "float32"))
+        return Source(self.model, self._input_shape, metadata, self._computing(EVALUATION_BATCH, "float32"))
 
     def _known_names(self) -> tuple[str, ...]:
         names = self.class_names
@@ -826,17 +840,16 @@ class Trainer:
         own = own_objects(self.model, self._compilation.parts)
         with self._locks.computing, ignored(UserWarning):  # `load` gives them again
             compilation = self._compilation.to_dict()
-            check_readable(self.model, self._image_shape, compilation, own, all_known=all_known)
+            check_readable(self.model, self._input_shape, compilation, own, all_known=all_known)
         return own
 
     def _metadata(self) -> dict[str, Any]:
         """Return what a file keeps beside the model, in JSON's types."""
         return {
-            "class_names": self.class_names,
-            "class_names_given": self._names_given,
-            "renamed_from": self._renamed_from,
-            "trained": self._knows_classes,
+            "class_names": self._names.to_dict(),
             "unfamiliarity_threshold": self.unfamiliarity_threshold,
+            "image_converter": self._image_converter.to_dict(),
+            "image_converter_given": self._converter_given,
             "recipe": self.recipe.to_dict(),
             "compilation": {**self._compilation.to_dict(), "in_force": self._compilation.is_in_force},
             "versions": _versions(),
@@ -882,7 +895,7 @@ class Trainer:
                     f"{str(path)!r} was written by plain Keras and has no class names: pass `class_names`."
                 )
             trainer = cls(model, class_names=class_names)
-            trainer._knows_classes = True
+            trainer._names = trainer._names.after_fit(None, trainer.num_classes)
             return trainer
         try:
             trainer = cls._restored(model, metadata, custom_objects)
@@ -897,9 +910,9 @@ class Trainer:
         cls, model: keras.Model, metadata: Mapping[str, Any], custom_objects: Mapping[str, Any] | None
     ) -> Self:
         """Return a Trainer of a model that was read, with its metadata."""
-        trainer = cls(model, class_names=metadata["class_names"])
-        trainer._names_given, trainer._knows_classes = bool(metadata["class_names_given"]), bool(metadata["trained"])
-        trainer._renamed_from = metadata["renamed_from"] and tuple(metadata["renamed_from"])
+        trainer = cls(model, image_converter=ImageConverter.from_dict(metadata["image_converter"]))
+        trainer._converter_given = bool(metadata["image_converter_given"])
+        trainer._names = LabelNames.from_dict(metadata["class_names"], trainer.num_classes)
         trainer.unfamiliarity_threshold = metadata["unfamiliarity_threshold"]
         trainer._recipe = Recipe.from_dict(metadata["recipe"])
         trainer._compilation = Compilation.restore(
@@ -935,6 +948,18 @@ class Trainer:
         return f"<Trainer {self.model.name}: {self.model.count_params():,} parameters, {self.num_classes} classes>"
 
 
+def _shapes(model: Any, converter: ImageConverter | None) -> tuple[tuple[int, ...], int, ImageConverter]:
+    """Return the input shape of a model, its number of output units, and how photographs are read for it."""
+    if converter is not None and not isinstance(converter, ImageConverter):
+        raise TypeError(f"`image_converter` must be an ImageConverter. Received: {shown(converter)}")
+    told = None if converter is None else converter.image_shape
+    input_shape, units = check_model(model, told)
+    shape = image_shape_of(input_shape, told)
+    if told not in (None, shape):
+        raise ValueError(f"`image_converter` gives images {told}, but the model takes images {shape}.")
+    return input_shape, units, converter or ImageConverter(shape)
+
+
 def _versions() -> dict[str, str]:
     return {"fashionclf": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
 
@@ -945,15 +970,6 @@ def _check_backend() -> None:
             f"A Trainer needs Keras's TensorFlow backend. Keras runs on {keras.backend.backend()!r}: set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
-
-
-def _same_classes(names: Sequence[str], known: Iterable[Sequence[str]]) -> bool:
-    """Tell whether names can be matched with known ones."""
-    try:
-        match_labels(names, known, "x")
-    except ValueError:
-        return False
-    return True
 
 
 def check_trainer(trainer: Any) -> None:

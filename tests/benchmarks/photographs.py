@@ -19,10 +19,11 @@ import os, sys, time
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[2])])
 import cv2
 cv2.setNumThreads(int(sys.argv[2]))
-from fashionclf.photographs._input import read_input
-read_input(sys.argv[1] + "/0.jpg")
+from fashionclf.inputs import read_images
+from fashionclf.photographs import ImageConverter
+read_images(sys.argv[1] + "/0.jpg", ImageConverter())
 begin = time.perf_counter()
-read_input(sys.argv[1])
+read_images(sys.argv[1], ImageConverter())
 print(time.perf_counter() - begin)
 """
 

@@ -37,6 +37,23 @@ def test_dense_options_give_probabilities(flatten, activation):
     np.testing.assert_allclose(outputs.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize(("image_shape", "most"), [((28, 28, 1), 4), ((33, 70, 3), 5), ((2, 90, 1), 1)])
+def test_as_many_blocks_as_the_image_can_be_halved(image_shape, most):
+    model = fc.cnn_model((2,) * most, image_shape=image_shape, kernel_size=(2, 5))
+    assert model.input_shape == (None, *image_shape)
+    assert min(model.get_layer(f"pool_{most}").output.shape[1:3]) == 1
+    with pytest.raises(ValueError, match=f"at most {most}: .* {image_shape[0]}x{image_shape[1]} pixels"):
+        fc.cnn_model((2,) * (most + 1), image_shape=image_shape)
+    with pytest.raises(ValueError, match="`kernel_size` must be one or two"):
+        fc.cnn_model((2,), image_shape=image_shape, kernel_size=min(image_shape[:2]) + 1)
+
+
+def test_rows_of_pixels_in_colour():
+    model = fc.dense_model(5, flatten="after", image_shape=(6, 4, 3), seed=0)
+    assert model.get_layer("dense_1").kernel.shape == (4 * 3, 5)
+    assert model.get_layer("output").kernel.shape == (6 * 5, 10)
+
+
 @pytest.mark.parametrize("kernel_size", [1, 5, (3, 5), 2])
 def test_kernel_sizes_keep_the_image(kernel_size):
     model = fc.cnn_model((2, 2, 2, 2), kernel_size=kernel_size, units=(), dropout=0.0)

@@ -48,7 +48,7 @@ BAD_LABELS = {
     "fractions": (LABELS + 0.5, ValueError, "fractions"),
     "NaN": (np.full(20, np.nan), ValueError, "NaN"),
     "negative": (LABELS - 1, ValueError, "from -1 to 8"),
-    "names": (np.array(["Bag"] * 20), TypeError, "class_names.index"),
+    "unknown names": (np.array(["Hat"] * 20), ValueError, "has the classes 'Hat'"),
     "three axes": (np.zeros((20, 1, 1), int), ValueError, r"shape \(20, 1, 1\)"),
     "not one-hot": (np.ones((20, 10)), ValueError, "sum to 1"),
     "scalar": (3, ValueError, r"shape \(\)"),

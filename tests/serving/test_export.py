@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
+from fashionclf.photographs import ImageConverter
 from fashionclf.serving import _export
+
+IMAGE_SHAPE = (28, 28, 1)
+CONVERTER = ImageConverter(IMAGE_SHAPE)
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def test_the_report_is_true(exports, kind, fitted, exported, garments):
     assert report.num_images == (1700 if kind[1] == "int8" else 2000)
     assert report.latency_ms > 0
     assert report.images_per_second > 0
-    compared = _export.divided(_export.prepared_images(garments[0]), kind[1]).compared
+    compared = _export.divided(_export.prepared_images(garments[0], CONVERTER), kind[1], IMAGE_SHAPE).compared
     images = np.concatenate([part for _, part, _ in compared])
     found, expected = exported.predict_proba(images), fitted.predict_proba(images)
     assert report.largest_difference == pytest.approx(np.abs(found - expected).max(), rel=1e-3, abs=1e-6)
@@ -67,7 +71,7 @@ def test_litert_files_open_as_zip_archives(exports):
     with zipfile.ZipFile(exports["litert", "int8"].path) as archive:
         assert archive.read("labels.txt").decode().splitlines() == list(fc.CLASS_NAMES)
         values = json.loads(archive.read("fashionclf.json"))
-    assert values["format"] == 2
+    assert values["format"] == 3
     assert values["class_names"] == list(fc.CLASS_NAMES)
     assert values["versions"]["fashionclf"] == fc.__version__
     assert values["quantize"] == "int8"
@@ -187,23 +191,23 @@ def test_a_tie_may_be_decided_either_way():
 
 
 def test_few_images_are_filled_up(garments):
-    compared = _export.prepared_images(garments[0][:7] / 255)
-    assert compared.shape == (1000, 28, 28)
-    np.testing.assert_array_equal(compared[:7], garments[0][:7])
+    compared = _export.prepared_images(garments[0][:7] / 255, CONVERTER)
+    assert compared.shape == (1000, 28, 28, 1)
+    np.testing.assert_array_equal(compared[:7, ..., 0], garments[0][:7])
     assert len(np.unique(compared, axis=0)) > 100
-    np.testing.assert_array_equal(compared, _export.prepared_images(garments[0][:7]))
+    np.testing.assert_array_equal(compared, _export.prepared_images(garments[0][:7], CONVERTER))
 
 
 def test_what_ranges_are_measured_on_is_not_compared(garments):
-    given = np.arange(1000, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)
+    given = np.arange(1000, dtype=np.uint8)[:, None, None, None] * np.ones((1, 28, 28, 1), np.uint8)
     given[:, 0, 0], given[:, 0, 1] = np.divmod(np.arange(1000), 256)  # each has its own number
-    measured, [(_, synthetic, loose), (_, own, strict)] = _export.divided(given, "int8")
+    measured, [(_, synthetic, loose), (_, own, strict)] = _export.divided(given, "int8", IMAGE_SHAPE)
     as_sets = [set(map(bytes, images)) for images in (measured, own, synthetic)]
     assert [len(each) for each in as_sets] == [300, 700, 1000]
     assert set(map(bytes, given)) == as_sets[0] | as_sets[1]
     assert (loose, strict) == (_export.SYNTHETIC_IN_INT8, _export.TOLERANCES["int8"])
-    assert [len(images) for _, images, _ in _export.divided(given, "float16").compared] == [1000, 1000]
-    assert [len(images) for _, images, _ in _export.divided(None, None).compared] == [1000]
+    assert [len(images) for _, images, _ in _export.divided(given, "float16", IMAGE_SHAPE).compared] == [1000, 1000]
+    assert [len(images) for _, images, _ in _export.divided(None, None, IMAGE_SHAPE).compared] == [1000]
 
 
 @pytest.mark.parametrize(

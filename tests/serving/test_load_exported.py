@@ -1,5 +1,6 @@
 """`load_exported`: the same predictions as the Trainer's, from a file, without TensorFlow."""
 
+import json
 import os
 import pickle
 import shutil
@@ -152,7 +153,7 @@ class TestDamage:
                 fc.load_exported(file)
 
     def test_a_newer_format(self, file):
-        content = file.read_bytes().replace(b'"format": 2', b'"format": 9')
+        content = file.read_bytes().replace(b'"format": 3', b'"format": 9')
         assert content != file.read_bytes()
         file.write_bytes(with_right_sums(content))
         with pytest.raises(ValueError, match="newer version of fashionclf, in format 9"):
@@ -190,7 +191,15 @@ class TestDamage:
     def test_wrong_metadata(self):
         from fashionclf.serving._metadata import Metadata
 
-        good = '{"format": 2, "class_names": ["a", "b"], "unfamiliarity_threshold": null, "quantize": null}'
+        good = json.dumps(
+            {
+                "format": 3,
+                "class_names": ["a", "b"],
+                "unfamiliarity_threshold": None,
+                "image_converter": {"image_shape": [28, 28, 1], "find_garment": True, "crop_to_aspect_ratio": False},
+                "quantize": None,
+            }
+        )
         assert Metadata.read(good, Path("a.onnx")).class_names == ("a", "b")
         for bad in ("", "[]", "{}", good.replace("null", "7", 1), good.replace('"b"', "3"), good.replace("quan", "x")):
             with pytest.raises(ValueError, match=r"a\.onnx' is damaged"):

@@ -90,8 +90,8 @@ class TestSaveAndLoad:
         import json
         import zipfile
 
-        for i, metadata in enumerate([{"format": 1}, {"format": 99}, [], {"format": 1, "class_names": None,
-                                      "class_names_given": False, "recipe": [], "compilation": {}}]):  # fmt: skip
+        for i, metadata in enumerate([{"format": 1}, {"format": 99}, [], {"format": 1, "class_names": {}, "recipe": [],
+                                      "compilation": {}}]):  # fmt: skip
             path = tmp_path / f"{i}.keras"
             small_trainer().model.save(path)
             with zipfile.ZipFile(path, "a") as archive:
@@ -175,7 +175,7 @@ def test_a_classifier_of_other_versions(small_trainer, tmp_path):
     for name, changes in (
         ("a.keras", {"format": "x"}),
         ("b.keras", {"class_names": "gone"}),
-        ("d.keras", {"trained": "gone"}),
+        ("d.keras", {"recipe": "gone"}),
     ):
         with pytest.raises(ValueError, match="damaged"):
             fc.Trainer.load(rewritten(name, **changes))

@@ -148,10 +148,10 @@ def test_weights_of_examples_and_classes(garments, small_trainer):
 def test_balanced_weights_are_scikit_learns(garments):
     from sklearn.utils.class_weight import compute_class_weight
 
-    from fashionclf._labelled import check_labelled
+    from fashionclf.inputs import collect_labelled
 
     labels = np.repeat([0, 1, 2], [10, 20, 30])
-    data = check_labelled(garments[0][:60], labels, None, num_classes=3)
+    data = collect_labelled(garments[0][:60], labels, converter=None, num_classes=3)
     weights = data.with_class_weight("balanced", None, 3).weights
     expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)[labels]
     np.testing.assert_allclose(weights, expected, rtol=1e-6)

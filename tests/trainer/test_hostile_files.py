@@ -124,15 +124,16 @@ def test_wrong_values_of_metadata(members, tmp_path):
     metadata = json.loads(members["fashionclf.json"])
     for changes in (
         {"class_names": 3},
-        {"class_names": ["a"]},
+        {"class_names": {"given": ["a"]}},
+        {"class_names": {"learnt": 7}},
+        {"class_names": {"chosen": None}},
         {"unfamiliarity_threshold": "high"},
         {"recipe": None},
         {"recipe": {"epochs": -1}},
         {"compilation": []},
         {"compilation": {**metadata["compilation"], "loss": {"class_name": "os.system", "config": "ls"}}},
         {"compilation": {**metadata["compilation"], "metrics": 5}},
-        {"renamed_from": 7},
-        {"format": "5"},
+        {"format": "6"},
     ):
         refused(tmp_path / "a.keras", {**members, "fashionclf.json": json.dumps({**metadata, **changes})})
 

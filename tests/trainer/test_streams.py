@@ -212,7 +212,7 @@ def test_epochs_of_a_pydataset_begin_and_end(garments, small_trainer):
 def test_processes_read_a_pydataset(garments, fitted):
     import multiprocessing
 
-    from fashionclf._streams import Stream
+    from fashionclf.inputs._streams import Stream
 
     before = multiprocessing.get_start_method()
     multiprocessing.set_start_method(START, force=True)
@@ -352,7 +352,7 @@ def test_negatives_are_warned_of_once(garments, small_trainer):
 
 
 def test_counting_a_long_stream_says_so(monkeypatch, batches, small_trainer):
-    monkeypatch.setattr("fashionclf._streams._PATIENCE", -1)
+    monkeypatch.setattr("fashionclf.inputs._streams._PATIENCE", -1)
     with pytest.warns(UserWarning, match=r"being counted: 1 by now.*steps_per_epoch=n"):
         small_trainer().fit(batches.filter(lambda x, y: True), **FLOAT32)
 

@@ -8,9 +8,14 @@ import pytest
 from PIL import Image
 from samples.photographs import encoded
 
-from fashionclf.photographs import load_image
+import fashionclf as fc
+from fashionclf.inputs import read_images
+from fashionclf.photographs import ImageConverter, load_image
 from fashionclf.photographs._folder import photographs_in
-from fashionclf.photographs._input import read_input
+
+
+def read_input(x, **options):
+    return read_images(x, ImageConverter(), **options)
 
 
 @pytest.fixture
@@ -26,13 +31,14 @@ def folder(tmp_path, garments):
 class TestReadPictures:
     def test_arrays_pass_untouched(self, every_form):
         for images in every_form.values():
-            assert read_input(images) == (images, None, None) if isinstance(images, list | tuple) else True
-            assert read_input(images).images is images
+            read = read_input(images)
+            np.testing.assert_array_equal(fc.scale(read.images), fc.prepare_images(images))
+            assert read[1:] == (None, None)
 
     def test_arrays_need_no_pillow(self):
         code = (
-            "import sys, numpy as np, fashionclf.photographs._input as p;"
-            "p.read_input(np.zeros((2, 28, 28))); p.read_input([np.zeros((28, 28))]);"
+            "import sys, numpy as np, fashionclf.inputs as i, fashionclf.photographs as p;"
+            "c = p.ImageConverter(); i.read_images(np.zeros((2, 28, 28)), c); i.read_images([np.zeros((28, 28))], c);"
             "sys.exit('PIL' in sys.modules or 'tensorflow' in sys.modules)"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
@@ -40,13 +46,13 @@ class TestReadPictures:
     def test_one_image(self, folder, garments):
         for source in (folder / "photo9.PNG", str(folder / "photo9.PNG")):
             images = read_input(source)
-            np.testing.assert_array_equal(images.images, garments[0][9:10])
+            np.testing.assert_array_equal(images.images[..., 0], garments[0][9:10])
             assert images.names == (str(folder / "photo9.PNG"),)
 
     def test_a_folder_in_natural_order(self, folder, garments):
         images = read_input(folder)
         assert images.names == ("photo1.PNG", "photo9.PNG", "photo10.PNG")
-        np.testing.assert_array_equal(images.images, garments[0][[1, 9, 10]])
+        np.testing.assert_array_equal(images.images[..., 0], garments[0][[1, 9, 10]])
 
     def test_names_in_natural_order(self, tmp_path):
         names = ["1.png", "02.png", "3 b.png", "3a.png", "A2.jpg", "a10.jpg", "b.gif", "x1y2.png", "x1y10.png"]
@@ -59,7 +65,7 @@ class TestReadPictures:
         mixed = [str(folder / "photo9.PNG"), Image.fromarray(image), image, encoded(Image.fromarray(image))]
         for given_ in (mixed, tuple(mixed)):
             images = read_input(given_)
-            np.testing.assert_array_equal(np.stack(images.images), garments[0][[9, 1, 1, 1]])
+            np.testing.assert_array_equal(images.images[..., 0], garments[0][[9, 1, 1, 1]])
             assert images.names[0].endswith("photo9.PNG")
             assert images.names[2] == "x[2]"
 

@@ -1,6 +1,6 @@
-"""Streams: a `tf.data.Dataset`, a `keras.utils.PyDataset` or an iterator, read one element at a time.
+"""Streams: a `tf.data.Dataset`, a `PyDataset`, a `DataLoader` of torch or an iterator, read one element at a time.
 
-They are told apart without importing TensorFlow or Keras: an object of a module that is not loaded cannot be here.
+No library is imported to tell them apart: whoever has such an object has imported its library.
 """
 
 import itertools
@@ -15,9 +15,11 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from typing import Any, Final, Literal, TypeAlias
 
 from fashionclf._images import is_one_image, shape_of
+from fashionclf._types import ImageShape
 from fashionclf._warnings import stack_level
+from fashionclf.inputs._rows import columns_of, is_row
 
-StreamKind: TypeAlias = Literal["tf.data.Dataset", "PyDataset", "iterator"]
+StreamKind: TypeAlias = Literal["tf.data.Dataset", "PyDataset", "DataLoader", "iterator"]
 
 _PATIENCE: Final = 10.0  # seconds of counting without a word
 
@@ -32,6 +34,8 @@ def stream_kind(x: object) -> StreamKind | None:
         return "tf.data.Dataset"
     if isinstance(x, _class("keras", "utils", "PyDataset")):
         return "PyDataset"
+    if isinstance(x, _class("torch.utils.data", "DataLoader")):
+        return "DataLoader"
     return "iterator" if isinstance(x, Iterator) else None
 
 
@@ -71,6 +75,11 @@ class Stream:
         if self.kind == "PyDataset":
             number = self.source.num_batches
             return math.inf if number is None else int(number)
+        if self.kind == "DataLoader":
+            try:
+                return len(self.source)
+            except TypeError:  # of an `IterableDataset` without a length
+                return None
         return None
 
     def first(self) -> Any:
@@ -78,7 +87,9 @@ class Stream:
         if self.length == 0:
             raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
         if self.kind == "PyDataset":
-            return _as_keras_reads(self.source[0])
+            return self.source[0]
+        if self.kind == "DataLoader":
+            return next(iter(self.source))
         for element in self.source.take(1).as_numpy_iterator():
             return element
         raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
@@ -114,7 +125,7 @@ class Stream:
         """Read all elements once: arrays, or tuples of arrays."""
         if self.kind == "tf.data.Dataset":
             return iter(self.source.as_numpy_iterator())
-        return map(_as_keras_reads, _read_sequence(self.source)) if self.kind == "PyDataset" else iter(self.source)
+        return _read_sequence(self.source) if self.kind == "PyDataset" else iter(self.source)
 
     def begin_epoch(self) -> None:
         """Tell a `PyDataset` that a pass begins."""
@@ -127,29 +138,28 @@ class Stream:
             self.source.on_epoch_end()
 
 
-def images_of(element: Any, name: str) -> Any:
-    """Return the images of an element: its first part if it is a tuple, as Keras reads it."""
-    if isinstance(element, dict):
-        raise TypeError(
-            f"`{name}` gives dictionaries with {', '.join(map(repr, element))}; expected images, or tuples (images, "
-            "labels). Choose them, such as `.map(lambda each: (each['image'], each['label']))`."
-        )
-    # A tuple of one to three parts cannot be an image: that has 28 rows or 784 pixels.
-    return element[0] if isinstance(element, tuple) and 1 <= len(element) <= 3 else element
+def parts_of(element: Any, name: str, shape: ImageShape) -> tuple[Any, ...]:
+    """Return the parts of an element: images, and labels and weights where it has them.
+
+    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows.
+    """
+    if is_row(element):
+        return columns_of(element, name)
+    # No image is a tuple or list of one to three parts: it has more rows, or is a list of rows itself.
+    is_parts = isinstance(element, tuple | list) and 1 <= len(element) <= 3
+    if is_parts and (
+        isinstance(element, tuple) or not is_one_image(shape_of(element[0]), shape) or _is_label(element[1:])
+    ):
+        return tuple(element)
+    return (element,)
 
 
-def holds_one_image(images: Any) -> bool:
-    """Tell whether the images of an element are a single one."""
-    return is_one_image(shape_of(images))
+def _is_label(rest: Any) -> bool:
+    """Tell whether what follows the first image of a list is a label, and not another image."""
+    return bool(rest) and not shape_of(rest[0])
 
 
 # -- reading a PyDataset ------------------------------------------------------------------------------
-
-
-def _as_keras_reads(batch: Any) -> Any:
-    """Return a list `[images, labels]` as a tuple, as Keras does; one of single images stays a list."""
-    is_parts = isinstance(batch, list) and 1 <= len(batch) <= 3 and not holds_one_image(batch[0])
-    return tuple(batch) if is_parts else batch
 
 
 def _read_sequence(dataset: Any) -> Iterator[Any]:

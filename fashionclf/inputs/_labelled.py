@@ -1,0 +1,346 @@
+"""Images with labels and weights, checked together, for fit, evaluate and cross_validate."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashionclf._arrays import as_array
+from fashionclf._converter import ImageConverter
+from fashionclf._doubts import warn_of_doubtful_set, warn_of_doubts
+from fashionclf._images import IMAGE_SHAPE, check_images, is_one_image, shape_of, shape_or_default
+from fashionclf._text import cut, shown
+from fashionclf._types import ClassNames, FloatArray, ImageArray, ImageShape, IntArray
+from fashionclf._validation import check_labels, check_number, integer_labels
+from fashionclf.datasets import Split
+from fashionclf.inputs._read import read_images
+from fashionclf.inputs._rows import columns_of, is_row, is_rows
+from fashionclf.inputs._streams import Stream, parts_of, stream_kind
+from fashionclf.labels import match_labels
+
+_COLLECTED: Final = 1024  # images of a stream of single ones that are checked at a time
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Checked images `(n, 28, 28, 1)`, labels (integers, or one-hot rows) and weights `(n,)` or None."""
+
+    images: ImageArray
+    labels: IntArray | FloatArray
+    weights: FloatArray | None = None
+    class_names: tuple[str, ...] | None = None
+    groups: NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: IntArray) -> "LabelledImages":
+        """Return the images at these indices, in this order."""
+        weights = None if self.weights is None else self.weights[index]
+        groups = None if self.groups is None else self.groups[index]
+        return replace(self, images=self.images[index], labels=self.labels[index], weights=weights, groups=groups)
+
+    def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledImages":
+        """Multiply the weight of each image by that of its class."""
+        if class_weight is None:
+            return self
+        per_class = class_weights(class_weight, integer_labels(self.labels), names, num_classes)
+        weighted = self.times(per_class)
+        if not np.any(weighted.weights):
+            raise ValueError("`class_weight` leaves no image with a weight above 0.")
+        return weighted
+
+    def times(self, per_class: FloatArray) -> "LabelledImages":
+        """Multiply the weight of each image by that of its class, `(num_classes,)`."""
+        weights = per_class[integer_labels(self.labels)]
+        return replace(self, weights=weights if self.weights is None else weights * self.weights)
+
+
+class LabelledStream:
+    """A stream of images with labels; each batch is checked when it comes.
+
+    Args:
+        source: A `tf.data.Dataset`, a `PyDataset` or a `DataLoader` of tuples `(images, labels)` or `(images, labels,
+            weights)`.
+        image_shape: The shape of one image.
+        num_classes: Number of classes; None if it is not known.
+        batch_size: Images per batch, where the data set has single images.
+        name: Of the argument, for error messages.
+
+    Attributes:
+        stream: The stream of batches.
+        first: The first batch.
+        is_batched: Whether it came in batches, not in single images.
+
+    Raises:
+        ValueError: If it is empty, cannot be read twice, or its first batch is not right.
+        TypeError: If its first batch does not hold numbers.
+    """
+
+    def __init__(
+        self, source: Any, *, image_shape: ImageShape, num_classes: int | None, batch_size: int, name: str = "x"
+    ) -> None:
+        if stream_kind(source) == "iterator":
+            raise ValueError(
+                f"`{name}` is an iterator ({type(source).__name__}), which can be read only once; expected a "
+                "tf.data.Dataset, a keras.utils.PyDataset, or the DataLoader itself. Make one with "
+                "`tf.data.Dataset.from_generator(function, output_signature=...)`, from a function that starts the "
+                "iterator."
+            )
+        self.name, self._num_classes, self._image_shape = name, num_classes, image_shape
+        self._class_weight: FloatArray | None = None
+        self._form: tuple[int, bool] | None = None
+        self.stream = Stream(source, name)
+        element = self.stream.first()
+        images = parts_of(element, name, image_shape)[0]
+        self.is_batched = not is_one_image(shape_of(images), image_shape)
+        if not self.is_batched:
+            if self.stream.kind != "tf.data.Dataset":
+                raise ValueError(f"`{name}` is a {self.stream.kind} of single images; expected batches of them.")
+            self.stream = Stream(source.batch(batch_size), name)
+            element = self.stream.first()
+        self.first = self.checked(element, 0)
+        warn_of_doubtful_set(self.first.images, name)
+
+    @property
+    def labels(self) -> IntArray | FloatArray:
+        """The labels of the first batch: all have the same form."""
+        return self.first.labels
+
+    def checked(self, element: Any, number: int) -> LabelledImages:
+        """Return batch `number`, checked."""
+        name = f"{self.name}, batch {number}"
+        parts = parts_of(element, self.name, self._image_shape)
+        if len(parts) not in (2, 3):
+            raise ValueError(
+                f"`{self.name}` gives {len(parts)} {'array' if len(parts) == 1 else 'arrays'}; expected tuples "
+                "(images, labels) or (images, labels, weights)."
+            )
+        images = check_images(parts[0], name, image_shape=self._image_shape)
+        labels = check_labels(parts[1], num_images=len(images), num_classes=self._num_classes, name=f"labels of {name}")
+        weights = check_weights(parts[2], len(images)) if len(parts) == 3 else None
+        form = (labels.ndim, weights is not None)
+        if form != (self._form or form):
+            raise ValueError(
+                f"`{name}` has {_described(form)}, but the first batch has {_described(self._form)}; expected the same "
+                "in every batch."
+            )
+        self._form = form
+        batch = LabelledImages(images, labels, weights)
+        return batch if self._class_weight is None else batch.times(self._class_weight)
+
+    def batches(self) -> Iterator[LabelledImages]:
+        """Read it once, batch by batch."""
+        self.stream.check_end()
+        self.stream.begin_epoch()
+        for number, element in enumerate(self.stream.elements()):
+            yield self.checked(element, number)
+        self.stream.end_epoch()
+
+    def number_of_batches(self, otherwise: str = "") -> int:
+        """Return the number of batches. A data set that does not know it is read once to count them.
+
+        `otherwise`: what else the caller can do, for messages about streams without an end or a length.
+        """
+        self.stream.check_end(otherwise)
+        return self.stream.count(otherwise)
+
+    def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledStream":
+        """Multiply the weight of each image by that of its class, in every batch to come."""
+        if class_weight is None:
+            return self
+        if isinstance(class_weight, str) and class_weight == "balanced":
+            raise ValueError(
+                "`class_weight='balanced'` needs all labels, but `x` is a stream. Count them, and pass a dictionary "
+                "from label or class name to weight."
+            )
+        weights = class_weights(class_weight, integer_labels(self.labels), names, num_classes)
+        if not weights.any():
+            raise ValueError("`class_weight` leaves no image with a weight above 0.")
+        self._class_weight = weights
+        self.first = self.first.times(weights)
+        return self
+
+    def collected(self) -> LabelledImages:
+        """Read all of it into memory."""
+        parts = list(self.batches())
+        images: list[Any] = [part.images for part in parts]
+        if len({array.dtype for array in images}) > 1:
+            raise ValueError(f"`{self.name}` gives integers in some batches and floats in others; expected one dtype.")
+        labels: list[Any] = [part.labels for part in parts]
+        weights = [part.weights for part in parts if part.weights is not None]
+        return LabelledImages(
+            np.concatenate(images),
+            np.concatenate(labels),
+            np.concatenate(weights) if len(weights) == len(parts) else None,
+        )
+
+
+def _described(form: tuple[int, bool] | None) -> str:
+    dimensions, weighted = form or (1, False)
+    return f"{'integer' if dimensions == 1 else 'one-hot'} labels {'with' if weighted else 'without'} weights"
+
+
+def read_labelled(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    converter: ImageConverter | None,
+    num_classes: int | None,
+    batch_size: int = 256,
+    name: str = "x",
+    known_names: Sequence[ClassNames] = (),
+) -> LabelledImages | LabelledStream:
+    """Check images with labels and weights together, or begin to read a stream of them.
+
+    Args:
+        x: Images or photographs as `predict` takes them, which may bring their labels: a `Split`, a tuple `(x, y)` or
+            `(x, y, sample_weight)`, rows, or a stream of these.
+        y: Labels: integers, one-hot rows, or class names; None if `x` has them.
+        sample_weight: One weight per image, or None.
+        converter: How photographs are read; None takes the shape of the arrays.
+        num_classes: Number of classes; None if it is not known.
+        batch_size: Images per batch of a stream of single images.
+        name: Of the argument, for error messages.
+        known_names: Lists of class names that mean the classes. The labels of a `Split` with names, and labels that are
+            names themselves, are matched with these.
+    """
+    if (kind := stream_kind(x)) is not None:
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                f"`{'sample_weight' if y is None else 'y'}` goes with arrays, but `{name}` is a {kind}. Let it give "
+                "tuples (images, labels) or (images, labels, weights)."
+            )
+        shape = IMAGE_SHAPE if converter is None else converter.image_shape
+        return LabelledStream(x, image_shape=shape, num_classes=num_classes, batch_size=batch_size, name=name)
+    x, y, sample_weight = _unpacked(x, y, sample_weight, name)
+    images = _read_unlabelled(x, converter, name)
+    names = x.class_names if isinstance(x, Split) else None
+    groups = x.groups if isinstance(x, Split) else None
+    if names is not None and known_names:
+        by_name = match_labels(names, known_names, name)
+        y = y if by_name is None else by_name[np.asarray(y)]
+        names = None
+    labels = check_labels(_numbered(y, known_names), num_images=len(images), num_classes=num_classes, name="y")
+    weights = check_weights(sample_weight, len(images))
+    if weights is not None and not weights.any():
+        raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
+    return LabelledImages(images, labels, weights, names, groups)
+
+
+def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
+    """Return images, labels and weights; labels and weights may come with the images."""
+    own: tuple[Any, ...] = ()
+    if y is None and isinstance(x, tuple) and len(x) in (2, 3):
+        if isinstance(x[0], Split) or stream_kind(x[0]) is not None:
+            kind = type(x[0]).__name__
+            raise ValueError(
+                f"`{name}` is a tuple of {kind} and {type(x[1]).__name__}; expected (images, labels). A {kind} has its "
+                "own labels: pass it alone."
+            )
+        own = x
+    elif isinstance(x, Split):
+        own = (x, x.labels)
+    elif is_row(x) or is_rows(x):
+        own = columns_of(x, name)
+    if len(own) > 1 and y is not None:
+        kind = type(x).__name__
+        raise ValueError(f"`{name}` is a {kind}, which has its own labels: leave out `y`, or pass its images alone.")
+    if len(own) == 3 and sample_weight is not None:
+        raise ValueError(f"`{name}` is a tuple (images, labels, weights): leave out `sample_weight`.")
+    x, y, sample_weight = (*own, *(x, y, sample_weight)[len(own) :])
+    if y is None:
+        raise ValueError(
+            f"Labels are missing: pass `y`, or a `Split` (such as `dataset.train`) or a tuple (images, labels) as "
+            f"`{name}`."
+        )
+    return x, y, sample_weight
+
+
+def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str) -> ImageArray:
+    """Return the images, and warn of doubts about photographs or about the set."""
+    converter = converter or ImageConverter(shape_or_default(x))
+    read = read_images(x, converter, name)
+    if read.doubts is not None:
+        warn_of_doubts([doubts or () for doubts in read.doubts], read.names)
+    elif not isinstance(x, Split):  # which was examined when it was made
+        warn_of_doubtful_set(read.images, name, bright_on_black=converter.find_garment)
+    return read.images
+
+
+def _numbered(labels: Any, known_names: Sequence[ClassNames]) -> Any:
+    """Return the numbers of labels that are class names; anything else as it is."""
+    array = as_array(labels, "y")
+    is_text = array.dtype.kind in "UT" or (
+        array.dtype == object and array.ndim == 1 and len(array) and all(isinstance(label, str) for label in array)
+    )
+    if not is_text or not known_names:
+        return labels
+    names, numbers = np.unique(array.astype(str), return_inverse=True)
+    by_name = match_labels(names.tolist(), known_names, "y")
+    return numbers if by_name is None else by_name[numbers]
+
+
+def collect_labelled(
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    converter: ImageConverter | None,
+    num_classes: int | None,
+    known_names: Sequence[ClassNames] = (),
+) -> LabelledImages:
+    """Check images with labels as `read_labelled` does; a stream of them is read into memory."""
+    data = read_labelled(
+        x,
+        y,
+        sample_weight,
+        converter=converter,
+        num_classes=num_classes,
+        batch_size=_COLLECTED,
+        known_names=known_names,
+    )
+    return data.collected() if isinstance(data, LabelledStream) else data
+
+
+def check_weights(sample_weight: Any, num_images: int) -> FloatArray | None:
+    """Return weights as float32 `(n,)`, finite and not negative; None where there are none."""
+    if sample_weight is None:
+        return None
+    array = as_array(sample_weight, "sample_weight")
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"`sample_weight` must be numbers, one per image. Received dtype {cut(str(array.dtype))}.")
+    with np.errstate(over="ignore"):  # infinity is refused next
+        weights = array.astype(np.float32, copy=False)
+    if weights.shape != (num_images,):
+        raise ValueError(f"`sample_weight` has shape {weights.shape}, expected ({num_images},): one per image.")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
+    return weights
+
+
+def class_weights(class_weight: Any, labels: IntArray, names: Iterable[str] | None, num_classes: int) -> FloatArray:
+    """Return the weight of each class, float32 `(num_classes,)`."""
+    if isinstance(class_weight, str) and class_weight == "balanced":  # scikit-learn's word and formula
+        counts = np.bincount(labels, minlength=num_classes)
+        present = np.count_nonzero(counts)
+        return (len(labels) / (present * np.maximum(counts, 1))).astype(np.float32)
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            "`class_weight` must be a dictionary from label or class name to weight, or 'balanced'. "
+            f"Received: {shown(class_weight)}"
+        )
+    numbers = {name: i for i, name in enumerate(names or ())}
+    weights = np.ones(num_classes, dtype=np.float32)
+    for key, value in class_weight.items():
+        label = numbers.get(key, key) if isinstance(key, str) else key
+        if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
+            raise ValueError(
+                f"`class_weight` has an unknown class {shown(key)}; expected labels 0..{num_classes - 1} or class "
+                "names."
+            )
+        weights[label] = check_number(value, f"class_weight[{shown(key)}]", low=0, high=np.inf, open_high=True)
+    return weights
