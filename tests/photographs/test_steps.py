@@ -318,7 +318,7 @@ def test_a_doubt_names_the_file(tmp_path):
 def test_images_of_the_data_set_come_through_unchanged(real_data):
     import fashionclf as fc
 
-    for image in fc.load_data("fashion_mnist", data_dir=real_data).test.images:
+    for image in fc.load_data("fashion_mnist", data_dir=real_data).test.images[::5]:
         np.testing.assert_array_equal(load_image(image), image)
 
 
