@@ -57,7 +57,7 @@ def test_what_cannot_be_names_is_refused(names, error, message):
 
 def test_there_are_as_many_names_as_classes():
     with pytest.raises(ValueError, match="has 2 names but there are 3 classes: received 'a', 'b'"):
-        check_class_names("a b".split(), 3)
+        check_class_names(["a", "b"], 3)
 
 
 def test_names_mean_the_data_sets_own_spelling():

@@ -82,7 +82,9 @@ def files(tmp_path_factory):
 def server(tmp_path_factory):
     data = tmp_path_factory.mktemp("data")
     small_data.write(data)
-    with fresh.ForkServer({**os.environ, "MPLBACKEND": "agg", small_data.VARIABLE: str(data)}, "keras", "tensorflow") as server:
+    with fresh.ForkServer(
+        {**os.environ, "MPLBACKEND": "agg", small_data.VARIABLE: str(data)}, "keras", "tensorflow"
+    ) as server:
         yield server
 
 

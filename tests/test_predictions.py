@@ -71,8 +71,12 @@ def test_sequence(predictions):
     assert predictions[0] in predictions
     assert next(reversed(predictions)) == predictions[2]
     assert not predictions[:0]
-    with pytest.raises(IndexError):
-        predictions[3]
+    assert predictions[-3] == predictions[0]
+    for position in (3, -4):
+        with pytest.raises(IndexError, match=f"^There are 3 predictions, none at {position}"):
+            predictions[position]
+    with pytest.raises(TypeError, match="`index` must be"):
+        predictions[[0.5]]
 
 
 def test_one_array_is_kept(predictions):

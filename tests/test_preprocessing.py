@@ -38,6 +38,19 @@ def test_scaling_is_exact_and_idempotent(images):
     np.testing.assert_array_equal(fc.prepare_images(images)[..., 0], scaled)
 
 
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (np.zeros((0, 9)), ValueError, r"^`images` is empty: received shape \(0, 9\)"),
+        ([256], ValueError, r"`images`.*256"),
+        ("shoe", TypeError, r"`images`"),
+    ],
+)
+def test_what_are_no_pixels_is_not_scaled(images, error, message):
+    with pytest.raises(error, match=message):
+        fc.scale(images)
+
+
 @given(IMAGES)
 def test_shapes_keep_pixels_and_dtype(images):
     assert fc.add_channel_axis(images).dtype == np.uint8
