@@ -9,7 +9,7 @@ from fashionclf._types import ImageShape
 from fashionclf._validation import check_flag
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ImageConverter:
     """How photographs are read. `load_folder` gives it to its `Split`; `fit`, `save` and `export` pass it on.
 
@@ -31,20 +31,26 @@ class ImageConverter:
         ImageConverter(image_shape=(64, 64, 3), find_garment=False, crop_to_aspect_ratio=False)
     """
 
-    image_shape: ImageShape = IMAGE_SHAPE
-    find_garment: bool = None  # type: ignore[assignment]  # never None after `__post_init__`
-    crop_to_aspect_ratio: bool = False
+    image_shape: ImageShape
+    find_garment: bool
+    crop_to_aspect_ratio: bool
 
-    def __post_init__(self) -> None:
-        shape = check_image_shape(self.image_shape)
-        found = shape == IMAGE_SHAPE if self.find_garment is None else check_flag(self.find_garment, "find_garment")
-        if check_flag(self.crop_to_aspect_ratio, "crop_to_aspect_ratio") and found:
+    def __init__(
+        self,
+        image_shape: ImageShape = IMAGE_SHAPE,
+        find_garment: bool | None = None,
+        crop_to_aspect_ratio: bool = False,
+    ) -> None:
+        shape = check_image_shape(image_shape)
+        found = shape == IMAGE_SHAPE if find_garment is None else check_flag(find_garment, "find_garment")
+        if (cropped := check_flag(crop_to_aspect_ratio, "crop_to_aspect_ratio")) and found:
             raise ValueError(
                 "`crop_to_aspect_ratio=True` cuts pixels off the whole picture, but the garment is to be found, and is "
                 "kept whole. Pass `find_garment=False`."
             )
         object.__setattr__(self, "image_shape", shape)  # the way into a frozen dataclass
         object.__setattr__(self, "find_garment", found)
+        object.__setattr__(self, "crop_to_aspect_ratio", cropped)
 
     def to_dict(self) -> dict[str, Any]:
         """Return its fields in JSON's types."""

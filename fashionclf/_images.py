@@ -19,8 +19,6 @@ from fashionclf._types import FloatArray, ImageArray, ImageShape, ImagesLike, UI
 IMAGE_SHAPE: Final[ImageShape] = (28, 28, 1)
 """Fashion-MNIST's, and what builders take by default."""
 
-HEIGHT, WIDTH, NUM_PIXELS = 28, 28, 784  # until nothing uses them
-
 CHANNELS: Final = (1, 3)
 """Of an image: grey, or red, green and blue."""
 

@@ -177,7 +177,8 @@ class LabelNames:
     @property
     def known(self) -> list[tuple[str, ...]]:
         """The lists of names by which data can be matched with these labels."""
-        return [names for names in (self.given, self.learnt) if names] or [self.default] * (self.default is not None)
+        named = [names for names in (self.given, self.learnt) if names]
+        return named or ([self.default] if self.default else [])
 
     def matches(self, names: Sequence[str]) -> bool:
         """Tell whether the names of some data can be matched with these."""
@@ -188,14 +189,14 @@ class LabelNames:
         return True
 
     def after_fit(self, names: Sequence[str] | None, num_classes: int) -> Self:
-        """Return what the labels are called after a fit on data with these names, or without any.
+        """Return what the labels are called after a fit on data with these names, or on data without names.
 
-        1. What the data calls by a name that was given or learnt is matched with it. Nothing changes.
-        2. Otherwise names that were given to untrained weights rename the classes of the data, label by label. They
-           must be as many, and none may be among the names of the data.
-        3. Without given names, those of the data are taken, even if the weights have learnt others.
+        1. Data whose names all were given or learnt is matched with them, and changes nothing.
+        2. Otherwise the names of the data are taken, if none were given.
+        3. Names that were given to untrained weights rename the classes of the data, label by label. They must be as
+           many, and all different from the names of the data.
 
-        In all other cases, the data has other classes: `match_labels` refuses it.
+        In all other cases the data has other classes, and `match_labels` refuses it when it is read.
         """
         if names is None or ((self.given or self.learnt) and self.matches(names)):
             return replace(self, learnt=self.learnt or self.shown)

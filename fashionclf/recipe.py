@@ -49,8 +49,8 @@ class Recipe:
             label becomes a mixture by their areas (Yun et al., "CutMix", arXiv:1905.04899). The training accuracy then
             counts the larger part and is lower; validation and evaluation use whole images.
         precision: `"float32"`; `"bfloat16"` is mixed precision: most layers compute in bfloat16, weights stay float32
-            (Micikevicius et al., arXiv:1710.03740); `"auto"` is bfloat16 where the processor computes it faster, else
-            float32.
+            (Micikevicius et al., arXiv:1710.03740); `"auto"` is bfloat16 on a GPU, and where the processor
+            computes it faster; else float32.
         early_stopping: Stop after this many epochs without a better validation loss and restore the best
             weights. None trains all epochs.
         validation_split: Share of the training images set aside for validation, from 0 up to 1; used where

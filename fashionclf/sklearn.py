@@ -7,6 +7,7 @@ It needs scikit-learn: `pip install 'fashionclf[sklearn]'`.
 """
 
 import dataclasses
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any, Final, Self
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf._images import NUM_PIXELS, ROUNDING, check_images, fix_of_range
+from fashionclf._converter import ImageConverter
+from fashionclf._images import IMAGE_SHAPE, ROUNDING, check_image_shape, check_images, fix_of_range
 from fashionclf._text import shown
-from fashionclf._types import FloatArray, ImageArray, PresetName
+from fashionclf._types import FloatArray, ImageArray, ImageShape, PresetName
 from fashionclf._validation import check_choice
 from fashionclf.augmentation import Augmentation
 from fashionclf.inputs._labelled import check_weights
@@ -48,8 +50,11 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
     Options that are None come from the recipe. Fitting again trains a new network.
 
     Args:
-        model: Name of a preset, or a function that builds a `keras.Model` from the keywords `num_classes` and `seed`,
-            such as `functools.partial(fashionclf.cnn_model, filters=(16, 32))`.
+        model: Name of a preset, which takes 28x28 grey images; or a function that builds a `keras.Model` from the
+            keywords `num_classes` and `seed`, and `image_shape` where that is another, such as
+            `functools.partial(fashionclf.cnn_model, filters=(16, 32))`.
+        image_shape: `(height, width, channels)` of the images. None takes that of the array that `fit` gets, and
+            `(28, 28, 1)` for rows of pixels.
         recipe: How to train; see `Recipe`. None is the preset's.
         epochs: Number of passes over the training images.
         batch_size: Images per step.
@@ -68,7 +73,8 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         trainer_: The fitted `Trainer`: `clf.trainer_.save("boots.keras")`. Its labels are the places in `classes_`.
         classes_: The labels, sorted.
         history_: A list per metric, with a value per epoch.
-        n_features_in_: 784.
+        image_shape_: `(height, width, channels)` of the images.
+        n_features_in_: Their number of values, height * width * channels.
         feature_names_in_: Names of the columns, if a data frame was fitted.
 
     Example:
@@ -85,6 +91,7 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         self,
         model: PresetName | Callable[..., keras.Model] = "cnn_fast",
         *,
+        image_shape: ImageShape | None = None,
         recipe: Recipe | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -97,6 +104,7 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         verbose: int = 0,
     ) -> None:
         self.model = model
+        self.image_shape = image_shape
         self.recipe = recipe
         self.epochs = epochs
         self.batch_size = batch_size
@@ -112,8 +120,8 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         """Train a new network.
 
         Args:
-            X: Images as rows `(n, 784)`, or `(n, 28, 28)` or `(n, 28, 28, 1)`: integers 0..255 or floats in [0, 1]. A
-                data frame with 784 columns will do.
+            X: Images as rows of pixels `(n, height * width * channels)`, `(n, height, width)` or `(n, height, width,
+                channels)`: integers 0..255 or floats in [0, 1]. A data frame with a column for each pixel will do.
             y: Labels `(n,)` of any kind, of at least two classes.
             sample_weight: `(n,)`, one weight of at least 0 per image.
 
@@ -124,7 +132,8 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
             ValueError: If values are out of range, lengths differ, or there is only one class.
             TypeError: If an argument has the wrong type.
         """
-        rows, y = validate_data(self, _as_rows(X), y, dtype="numeric")
+        self.image_shape_ = self._shape_of(X)
+        rows, y = validate_data(self, self._as_rows(X), y, dtype="numeric")
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         weights = self._weights(y, sample_weight)
@@ -183,7 +192,22 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
             sklearn.exceptions.NotFittedError: If `fit` has not been called.
         """
         check_is_fitted(self)
-        return self.trainer_.predict_proba(self._images(validate_data(self, _as_rows(X), reset=False, dtype="numeric")))
+        rows = validate_data(self, self._as_rows(X), reset=False, dtype="numeric")
+        return self.trainer_.predict_proba(self._images(rows))
+
+    def _shape_of(self, images: Any) -> ImageShape:
+        """Return the shape of one image, of those that `fit` got."""
+        if self.image_shape is not None:
+            return check_image_shape(self.image_shape)
+        shape = tuple(getattr(images, "shape", ()))
+        return check_image_shape((*shape[1:], 1)[:3], "X.shape[1:]") if len(shape) in (3, 4) else IMAGE_SHAPE
+
+    def _as_rows(self, images: Any) -> Any:
+        """Return many images as rows of pixels; anything else is scikit-learn's to check."""
+        shape = tuple(getattr(images, "shape", ()))
+        if len(shape) not in (3, 4) or not shape[0]:
+            return images
+        return check_images(images, "X", image_shape=self.image_shape_).reshape(shape[0], -1)
 
     def _weights(self, y: NDArray[Any], sample_weight: Any) -> FloatArray | None:
         """Return the weight of each image, with that of its class; None if all are 1."""
@@ -200,12 +224,13 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"Negative values in data passed to {type(self).__name__}: X holds {rows.min():.9g}. {fix}"
             )
-        if rows.shape[1] != NUM_PIXELS:
+        expected = math.prod(self.image_shape_)
+        if rows.shape[1] != expected:
             raise ValueError(
-                f"X has {rows.shape[1]} feature(s), but {type(self).__name__} is expecting {NUM_PIXELS} features as "
-                "input: the pixels of 28x28 images."
+                f"X has {rows.shape[1]} feature(s), but {type(self).__name__} is expecting {expected} features as "
+                f"input: the pixels of images {self.image_shape_}. Rows of other images need `image_shape=`."
             )
-        return check_images(rows, "X")
+        return check_images(rows, "X", image_shape=self.image_shape_)
 
     def _seed(self) -> int | None:
         if self.random_state is None or isinstance(self.random_state, int | np.integer):
@@ -221,17 +246,23 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
                 "`model` must be the name of a preset, a string, or a function that builds a new network for every "
                 f"fit. Received: {shown(self.model)}"
             )
-        recipe, names = self.recipe, _names(classes)
+        recipe, names, shape = self.recipe, _names(classes), self.image_shape_
         if callable(self.model):
-            network = _new_network(self.model, num_classes=len(classes), seed=seed)
+            shaped = {} if shape == IMAGE_SHAPE else {"image_shape": shape}
+            network = _new_network(self.model, num_classes=len(classes), seed=seed, **shaped)
         else:
             preset = get_preset(check_choice(self.model, "model", list_presets()))
+            if shape != IMAGE_SHAPE:
+                raise ValueError(
+                    f"`model={self.model!r}` is a preset for images {IMAGE_SHAPE}, but X holds images {shape}. Pass a "
+                    "function, such as `functools.partial(fashionclf.cnn_model, filters=(16, 32))`."
+                )
             network = preset.build(seed, num_classes=len(classes))
             recipe = recipe or preset.recipe
             names = names or class_names(preset.dataset)
         if self.learning_rate is not None:
             recipe = dataclasses.replace(recipe or Recipe(), learning_rate=self.learning_rate)
-        trainer = Trainer(network, class_names=names, recipe=recipe)
+        trainer = Trainer(network, class_names=names, recipe=recipe, image_converter=ImageConverter(shape))
         if trainer.num_classes != len(classes):
             raise ValueError(
                 f"`model` built a network of {trainer.num_classes} classes, but `y` holds {len(classes)}. Give its "
@@ -258,12 +289,6 @@ def _new_network(function: Callable[..., keras.Model], **options: Any) -> keras.
         )
     _TRAINED.add(network)
     return network
-
-
-def _as_rows(images: Any) -> Any:
-    """Return many images as rows `(n, 784)`; anything else is scikit-learn's to check."""
-    shape = tuple(getattr(images, "shape", ()))
-    return np.reshape(images, (shape[0], -1)) if len(shape) in (3, 4) and shape[0] else images
 
 
 def _names(classes: NDArray[Any]) -> tuple[str, ...] | None:

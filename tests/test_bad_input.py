@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from samples.bad_calls_of_trainer import ROWS_OF_TRAINER
 from samples.bad_input import (
-    BAD_IMAGES,
+    BAD_ARRAYS,
     BAD_LABELS,
     IMAGES,
     LABELS,
     NAMES,
     OUT_OF_RANGE,
+    SOME_BAD_ARRAYS,
     SOME_BAD_LABELS,
     SOME_BAD_PHOTOGRAPHS,
+    SOME_BAD_PIXELS,
     World,
     with_images,
     with_labels,
@@ -38,12 +40,12 @@ def world(shared_world):
 
 VALUE, TYPE = ValueError, TypeError
 TABLE = {
-    "prepare_images": with_images(lambda w, x: fc.prepare_images(x), BAD_IMAGES),
-    "scale": with_images(lambda w, x: fc.scale(x)),
-    "flatten": with_images(lambda w, x: fc.flatten(x)),
-    "add_channel_axis": with_images(lambda w, x: fc.add_channel_axis(x)),
+    "prepare_images": with_images(lambda w, x: fc.prepare_images(x), BAD_ARRAYS),
+    "scale": with_images(lambda w, x: fc.scale(x), SOME_BAD_PIXELS),
+    "flatten": with_images(lambda w, x: fc.flatten(x), SOME_BAD_ARRAYS),
+    "add_channel_axis": with_images(lambda w, x: fc.add_channel_axis(x), SOME_BAD_ARRAYS),
     "Augmentation()": [
-        *with_images(lambda w, x: fc.Augmentation()(x)),
+        *with_images(lambda w, x: fc.Augmentation()(x), SOME_BAD_ARRAYS),
         ("seed", lambda w: fc.Augmentation()(IMAGES, seed=-1), VALUE, "`seed` must be an integer of at least 0"),
     ],
     "Augmentation": [
@@ -65,7 +67,7 @@ TABLE = {
         ("text", lambda w: fc.one_hot(["Bag"]), TYPE, "class_names.index"),
     ],
     "train_validation_split": [
-        *with_images(lambda w, x: fc.train_validation_split(x, LABELS)),
+        *with_images(lambda w, x: fc.train_validation_split(x, LABELS), SOME_BAD_PIXELS),
         *with_labels(lambda w, y: fc.train_validation_split(IMAGES, y), SOME_BAD_LABELS),
         ("one image", lambda w: fc.train_validation_split(IMAGES[0], [1]), VALUE, "single image"),
         ("groups", lambda w: fc.train_validation_split(IMAGES, LABELS, groups=[1]), VALUE, "one integer or string"),
@@ -93,7 +95,7 @@ TABLE = {
         ("download", lambda w: fc.load_data("mnist", download="no"), TYPE, "True or False"),
     ],
     "Split": [
-        *with_images(lambda w, x: fc.Split(x, LABELS, class_names=fc.CLASS_NAMES)),
+        *with_images(lambda w, x: fc.Split(x, LABELS, class_names=fc.CLASS_NAMES), SOME_BAD_ARRAYS),
         *with_labels(lambda w, y: fc.Split(IMAGES, y, class_names=fc.CLASS_NAMES), BAD_LABELS),
         *[(f"names: {name}", lambda w, bad=bad: fc.Split(IMAGES, LABELS, class_names=bad), error, "class|labels")
           for name, (bad, error, _) in NAMES.items()],
@@ -230,7 +232,7 @@ TABLE = {
         ("top", lambda w: fc.Predictions([[0.5, 0.5]], ["a", "b"])[0].top(1.5), TYPE, "`k`"),
     ],
     "cross_validate": [
-        *with_images(lambda w, x: fc.cross_validate("softmax", x, LABELS, folds=2)),
+        *with_images(lambda w, x: fc.cross_validate("softmax", x, LABELS, folds=2), SOME_BAD_ARRAYS),
         *with_labels(lambda w, y: fc.cross_validate("softmax", IMAGES, y, folds=2), SOME_BAD_LABELS),
         ("name", lambda w: fc.cross_validate("sofmax", IMAGES, LABELS), VALUE, "Did you mean 'softmax'"),
         ("groups", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, groups=[1]), VALUE, "per image"),

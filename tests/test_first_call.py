@@ -1,8 +1,8 @@
 """Every public name as the first call of a process, without anything that other tests have imported or computed.
 
 They run in forks of a process that has imported numpy, or TensorFlow and Keras where a name needs them; a few run in a
-new Python. `samples/fresh.py` says what is fresh in a fork. Warnings are errors. The working folder is another one, with
-photographs and classifiers.
+new Python. `samples/fresh.py` says what is fresh in a fork. Warnings are errors. The working folder is another one,
+with photographs and classifiers.
 """
 
 import os

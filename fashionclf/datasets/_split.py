@@ -89,13 +89,15 @@ class Split:
     ) -> None:
         names = None if class_names is None else check_class_names(class_names)
         checked = check_images(images, image_shape=None if image_shape is None else check_image_shape(image_shape))
+        if not isinstance(image_converter, ImageConverter | None):
+            raise TypeError(f"`image_converter` must be an ImageConverter or None. Received: {shown(image_converter)}")
         if image_converter is not None and checked.shape[1:] != image_converter.image_shape:
             raise ValueError(
                 f"The images have shape {checked.shape[1:]}, but their converter gives {image_converter.image_shape}. "
                 "Read the photographs with one `ImageConverter`."
             )
         small = _small_labels(labels, len(checked), None if names is None else len(names))
-        bright = image_converter is None or bool(image_converter.find_garment)
+        bright = image_converter is None or image_converter.find_garment
         warn_of_doubtful_set(checked, "images", bright_on_black=bright)
         self._set(
             images=without_channel(checked),

@@ -13,7 +13,7 @@ from fashionclf._validation import integer_labels
 from fashionclf.datasets import Split
 from fashionclf.models._trace import Trace, graph_of
 from fashionclf.report import evaluate_predictions
-from fashionclf.trainer._model_state import fitting_of, state_of
+from fashionclf.trainer._model import fitting_of, state_of
 from fashionclf.trainer._trainer import Trainer, check_trainer
 
 _CALIBRATION_BATCH: Final = 64  # the outputs of all layers are kept for one batch
@@ -72,7 +72,7 @@ def _logits(trainer: Trainer, layer: keras.layers.Dense, images: ImageArray) -> 
 
     A single sigmoid unit is the softmax of its input and zero.
     """
-    shaped = scale_pixels(images).reshape(-1, *trainer._image_shape)
+    shaped = scale_pixels(images).reshape(-1, *trainer._input_shape)
     parts = []
     for start in range(0, len(shaped), _CALIBRATION_BATCH):
         with state_of(trainer.model).computing, keras.StatelessScope():
@@ -90,7 +90,7 @@ def _probability_layer(trainer: Trainer) -> keras.layers.Dense:
     """Return the dense layer that gives a model's probabilities, or those of all that it averages."""
     if graph_of(trainer.model) is not None:
         with state_of(trainer.model).computing, keras.StatelessScope():
-            ends = Trace(trainer.model, np.zeros((1, *trainer._image_shape), np.float32)).last_operations()
+            ends = Trace(trainer.model, np.zeros((1, *trainer._input_shape), np.float32)).last_operations()
         end = ends.pop()
         makes_probabilities = (keras.activations.softmax, keras.activations.sigmoid)
         if not ends and isinstance(end, keras.layers.Dense) and end.activation in makes_probabilities:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fashionclf._images import check_images
+from fashionclf._images import check_images, round_pixels, scale_pixels, without_channel
 from fashionclf._text import shown
 from fashionclf._types import ImagesLike, UInt8Array
 from fashionclf._validation import check_choice, check_count, check_seed
@@ -27,7 +27,7 @@ def corrupt(images: ImagesLike, corruption: str, severity: int = 3, *, seed: int
         seed: From 0 to 2**32 - 1; the same seed gives the same changes. None draws fresh entropy.
 
     Returns:
-        A uint8 array `(n, 28, 28, 1)`, 0..255.
+        A uint8 array `(n, height, width, channels)`, 0..255.
 
     Raises:
         ValueError: If there is no such corruption, or a value is out of range.
@@ -47,10 +47,8 @@ def corrupt(images: ImagesLike, corruption: str, severity: int = 3, *, seed: int
     level = check_severity(severity)
     rng = np.random.default_rng(check_seed(seed))
     checked = check_images(images)
-    pixels = checked[..., 0] / np.float32(255) if checked.dtype == np.uint8 else checked[..., 0]
-    changed = change(pixels.astype(np.float32), level - 1, rng)
-    levels: UInt8Array = np.rint(255 * changed.clip(0, 1)).astype(np.uint8)
-    return levels[..., np.newaxis]
+    changed = change(without_channel(scale_pixels(checked)), level - 1, rng)
+    return round_pixels(changed.clip(0, 1).astype(np.float32)).reshape(checked.shape)
 
 
 def check_severity(severity: Any) -> int:

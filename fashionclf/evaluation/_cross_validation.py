@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._doubts import without_doubts
-from fashionclf._images import NUM_PIXELS, scale_pixels
+from fashionclf._images import scale_pixels
 from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike, PresetName
 from fashionclf._validation import check_choice, check_count, check_groups, check_seed, integer_labels
@@ -26,10 +26,10 @@ class Classifier(Protocol):
     """A classifier with scikit-learn's methods."""
 
     def fit(self, X: Any, y: Any) -> Any:  # noqa: N803  # scikit-learn's name
-        """Train on rows `(n, 784)` and labels `(n,)`."""
+        """Train on rows of pixels `(n, height * width * channels)` and labels `(n,)`."""
 
     def predict(self, X: Any) -> Any:  # noqa: N803
-        """Return labels for rows `(n, 784)`."""
+        """Return labels for such rows."""
 
 
 def cross_validate(
@@ -49,7 +49,7 @@ def cross_validate(
 
     Args:
         model: Name of a preset; a function without arguments that builds a `Trainer`; or a scikit-learn
-            classifier, which gets float32 rows `(n, 784)` in [0, 1].
+            classifier, which gets float32 rows `(n, height * width * channels)` in [0, 1].
         x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
             such tuples, which is read into memory.
         y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
@@ -206,6 +206,6 @@ def _score_trainer(trainer: Trainer, train: LabelledImages, test: LabelledImages
 
 @without_doubts()
 def _score_estimator(estimator: Any, train: LabelledImages, test: LabelledImages, _seed: int | None) -> float:
-    rows = [scale_pixels(part.images).reshape(-1, NUM_PIXELS) for part in (train, test)]
+    rows = [scale_pixels(part.images).reshape(len(part), -1) for part in (train, test)]
     estimator.fit(rows[0], integer_labels(train.labels))
     return float(np.mean(estimator.predict(rows[1]) == integer_labels(test.labels)))

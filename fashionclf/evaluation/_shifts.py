@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._doubts import without_doubts
-from fashionclf._images import WIDTH
 from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike
 from fashionclf._validation import check_count, integer_labels
@@ -78,7 +77,8 @@ def shift_robustness(
         x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
             such tuples, which is read into memory.
         y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
-        max_shift: Pixels, 0 to 27: `(2 * max_shift + 1) ** 2` displacements, including no shift.
+        max_shift: Pixels, fewer than the shorter edge of the images has: `(2 * max_shift + 1) ** 2` displacements,
+            including no shift.
 
     Raises:
         ValueError: If a value is out of range or lengths differ.
@@ -93,8 +93,11 @@ def shift_robustness(
     """
     check_trainer(trainer)
     reach = check_count(max_shift, "max_shift", minimum=0)
-    if reach >= WIDTH:
-        raise ValueError(f"`max_shift` must be below {WIDTH} pixels. Received: {shown(max_shift)}")
+    edge = min(trainer.image_shape[:2])
+    if reach >= edge:
+        raise ValueError(
+            f"`max_shift` must be below {edge} pixels, the shorter edge of the images. Received: {shown(max_shift)}"
+        )
     data = trainer._labelled(x, y)
     labels = integer_labels(data.labels)
     all_alike = np.ones(len(labels), dtype=np.int64)

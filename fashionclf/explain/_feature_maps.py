@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from fashionclf._images import check_one_image, scale_pixels
 from fashionclf._types import FloatArray, ImagesLike
-from fashionclf.explain._maps import choose_layers, convolutions, maps_of, untouched
+from fashionclf.explain._maps import choose_layers, convolutions, maps_of, model_input, untouched
 from fashionclf.models._trace import Trace, named_layers
 from fashionclf.trainer._trainer import Trainer, check_trainer
 
@@ -44,11 +43,10 @@ def feature_maps(
         {'conv_1': (28, 28, 8), 'conv_2': (14, 14, 16)}
     """
     check_trainer(trainer)
-    image = scale_pixels(check_one_image(image, "image"))
     known = named_layers(trainer.model)
     chosen = convolutions(known) if layers is None else choose_layers(layers, known)
     with untouched(trainer):
-        trace = Trace(trainer.model, image.reshape(1, *trainer._image_shape))
+        trace = Trace(trainer.model, model_input(trainer, image))
     return {name: maps_of(trace, layer, name)[0].values for name, layer in chosen.items()}
 
 

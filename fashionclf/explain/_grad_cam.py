@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from fashionclf._images import HEIGHT, WIDTH, check_one_image, scale_pixels
-from fashionclf._types import FloatArray, ImagesLike
+from fashionclf._types import FloatArray, ImageShape, ImagesLike
 from fashionclf._validation import check_choice, check_flag
-from fashionclf.explain._maps import Maps, choose_layers, convolutions, maps_of, untouched
+from fashionclf.explain._maps import Maps, choose_layers, convolutions, maps_of, model_input, untouched
 from fashionclf.models._trace import Trace, named_layers
 from fashionclf.predictions import with_both_classes
 from fashionclf.trainer._trainer import Trainer, check_trainer
@@ -44,7 +43,8 @@ def grad_cam(
             last maps by place, in a dense layer or otherwise, and not by their mean, as the library's own do.
 
     Returns:
-        float32 `(28, 28)` in [0, 1]. Its maximum is 1. It is all zero if nothing contributes to the class.
+        float32 `(height, width)` of the image, in [0, 1]. Its maximum is 1. It is all zero if nothing contributes to
+        the class.
 
     Raises:
         ValueError: If the image is not right or not one, the class or layer is unknown, the class names are not
@@ -59,19 +59,18 @@ def grad_cam(
         ((28, 28), 1.0)
     """
     check_trainer(trainer)
-    image = scale_pixels(check_one_image(image, "image"))
     label = None if class_name is None else _label_of(class_name, trainer)
     average = check_flag(average_gradients, "average_gradients")
     known = named_layers(trainer.model)
     chosen = convolutions(known) if layer is None else choose_layers([layer], known)
     with untouched(trainer), tf.GradientTape(watch_accessed_variables=False) as tape:
-        trace = Trace(trainer.model, image.reshape(1, *trainer._image_shape), tape.watch)
+        trace = Trace(trainer.model, model_input(trainer, image), tape.watch)
         looks = _last_with_places([maps_of(trace, layer, name) for name, layer in chosen.items()])
         if label is None:
             label = int(with_both_classes(trace.probabilities.numpy()).argmax())
         score = trace.score(label)
     slopes = tape.gradient(score, [maps.output for maps in looks], unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return _heat_map(looks, slopes, average)
+    return _heat_map(looks, slopes, average, trainer.image_shape)
 
 
 def _label_of(class_name: Any, trainer: Trainer) -> int:
@@ -85,8 +84,8 @@ def _last_with_places(candidates: list[list[Maps]]) -> list[Maps]:
     return (telling or candidates)[-1]
 
 
-def _heat_map(looks: list[Maps], slopes: list[Any], average: bool) -> FloatArray:
-    """Add up maps, weighted by their slopes, and bring the sum to 28x28 in [0, 1]."""
+def _heat_map(looks: list[Maps], slopes: list[Any], average: bool, image_shape: ImageShape) -> FloatArray:
+    """Add up maps, weighted by their slopes, and bring the sum to the size of the image and to [0, 1]."""
     coarse: Any = 0
     for maps, slope in zip(looks, slopes, strict=True):
         weights = maps.channels_last(slope)
@@ -95,7 +94,7 @@ def _heat_map(looks: list[Maps], slopes: list[Any], average: bool) -> FloatArray
         weighted = (maps.values * weights).sum(axis=-1)
         coarse = coarse + (weighted[:, ::-1] if maps.flipped else weighted)
     positive = np.maximum(coarse, 0)[..., np.newaxis]
-    heat = tf.image.resize(positive, (HEIGHT, WIDTH), method="bilinear").numpy()[..., 0]
+    heat = tf.image.resize(positive, image_shape[:2], method="bilinear").numpy()[..., 0]
     peak = heat.max()
     if not np.isfinite(peak):
         raise ValueError("`trainer.model` computes NaN or infinity for this image. Train a new model.")

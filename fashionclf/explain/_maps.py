@@ -8,9 +8,10 @@ from typing import Any, Final
 import keras
 import numpy as np
 
+from fashionclf._images import check_one_image, scale_pixels
 from fashionclf._keras_internals import activates
 from fashionclf._text import shown
-from fashionclf._types import FloatArray
+from fashionclf._types import FloatArray, ImagesLike
 from fashionclf._validation import check_choice
 from fashionclf.models._trace import Step, Trace
 from fashionclf.trainer import Trainer
@@ -95,6 +96,12 @@ def _has_maps(step: Step) -> bool:
 def _may_follow(step: Step) -> bool:
     """Tell whether a step may stand between a convolution and its activation."""
     return _has_maps(step) and (isinstance(step.operation, _FINISHING) or not getattr(step.operation, "weights", ()))
+
+
+def model_input(trainer: Trainer, image: ImagesLike) -> FloatArray:
+    """Return one image of the caller's as the model takes it, a batch of one."""
+    checked = check_one_image(image, "image", image_shape=trainer.image_shape)
+    return scale_pixels(checked).reshape(1, *trainer._input_shape)
 
 
 @contextlib.contextmanager

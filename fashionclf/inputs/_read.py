@@ -29,28 +29,28 @@ class Images(NamedTuple):
     """Checked images `(n, height, width, channels)`, the files they come from, and the doubts about photographs.
 
     `names` is None if they do not come from files, `doubts` if none was read as a photograph. In `doubts` None is for
-    an image that was not. `kept` are the positions of the items that were not skipped, None for all.
+    an image that was not.
     """
 
     images: ImageArray
     names: tuple[str, ...] | None = None
     doubts: tuple[Doubts | None, ...] | None = None
-    kept: tuple[int, ...] | None = None
 
 
 class Items(NamedTuple):
     """Single images, some of them photographs to be read.
 
-    `names` says what to call them, None for one that has no name. `others` is the number of files beside them that are
-    no images.
+    `names` says what to call them; it is None for one that has no name. `others` is the number of files beside them
+    that are no images.
     """
 
     items: Sequence[Any]
     names: Sequence[str] | None
     others: int = 0
 
-    def __getitem__(self, part: Any) -> "Items":  # type: ignore[override]  # a part of the images, not a field
-        return Items(self.items[part], self.names and self.names[part])
+    def part(self, start: int, stop: int) -> "Items":
+        """Return some of them."""
+        return Items(self.items[start:stop], self.names and self.names[start:stop])
 
 
 def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | Items | Stream:
@@ -139,14 +139,13 @@ def _read(given: Items, converter: ImageConverter, on_error: OnError, *, part: b
         sources, [names[i] for i in places], on_error, converter=converter, others=given.others, part=part
     )
     read = dict(zip(places, results, strict=True))
-    kept = tuple(i for i in range(len(names)) if read.get(i, i) is not None)
+    kept = [i for i in range(len(names)) if read.get(i, i) is not None]
     found = [read.get(i) for i in kept]
     images = [given.items[i] if each is None else each.image for i, each in zip(kept, found, strict=True)]
     return Images(
         _stacked(images, "x", shape) if images else np.zeros((0, *shape), np.uint8),
-        given.names and tuple(names[i] for i in kept),
+        tuple(names[i] for i in kept) if given.names else None,
         tuple(None if each is None else each.doubts for each in found),
-        None if len(kept) == len(names) else kept,
     )
 
 
@@ -177,7 +176,9 @@ def read_parts(
 
 def _sliced(given: ImageArray | Items, batch_size: int) -> Iterator[ImageArray | Items]:
     total = len(given.items) if isinstance(given, Items) else len(given)
-    return (given[start : start + batch_size] for start in range(0, total, batch_size))
+    for start in range(0, total, batch_size):
+        stop = start + batch_size
+        yield given.part(start, stop) if isinstance(given, Items) else given[start:stop]
 
 
 def _of_stream(stream: Stream, shape: ImageShape, batch_size: int) -> Iterator[ImageArray | Items]:
@@ -244,13 +245,15 @@ def classify(
     Warns:
         DoubtfulImageWarning: If there are doubts about any of them, once.
     """
+    if on_error != "raise":
+        check_on_error(on_error)
     given, bright_on_black = opened(x, converter), converter.find_garment
     if isinstance(given, Stream):
         given.check_end(otherwise)
         parts = read_parts(given, converter, batch_size, on_error)
         found = _joined([_classified(read, compute, threshold, bright_on_black) for _, read in parts])
     elif isinstance(given, Items):
-        found = _classified(_read(given, converter, check_on_error(on_error)), compute, threshold, bright_on_black)
+        found = _classified(_read(given, converter, on_error), compute, threshold, bright_on_black)
     else:
         found = _classified(Images(given), compute, threshold, bright_on_black)
     if any(found.doubts):

@@ -14,7 +14,7 @@ from fashionclf.models._trace import Trace, graph_of
 
 
 @contextlib.contextmanager
-def calling(replacements: Mapping[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
+def replaced_calls(replacements: Mapping[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
     """Replace the `call` of layers by functions, which get the layer first, as long as the context lasts."""
     with contextlib.ExitStack() as stack:
         for layer, call in replacements.items():

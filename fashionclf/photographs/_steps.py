@@ -211,9 +211,9 @@ def _whole_picture(picture: "Image.Image", converter: ImageConverter) -> Preproc
         left, top = int(max(0, columns - width / scale) / 2), int(max(0, rows - height / scale) / 2)
     box = left, top, columns - left, rows - top
     small = np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box))
-    image = _centred(small, converter.image_shape, np.rint(np.median(border_of(small), axis=0)))
     original = np.asarray(picture)
     part = original[top : rows - top, left : columns - left]
+    image = _centred(small, converter.image_shape, np.rint(np.median(border_of(part), axis=0)))
     doubt = BLANK if (image == image[0, 0]).all() else _small("it", part.shape[:2], converter.image_shape)
     return PreprocessingSteps(original, None, box, False, part, image, (doubt,) if doubt else ())
 

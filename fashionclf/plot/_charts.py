@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._images import HEIGHT, WIDTH, check_one_image, shape_of
+from fashionclf._images import shape_of
 from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImagesLike, LabelsLike
 from fashionclf._validation import check_count, check_labels, check_number, integer_labels
@@ -14,7 +14,7 @@ from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, show_image, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
-from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset
+from fashionclf.plot._inputs import check_image_to_show, check_mapping, names_for, refuse_dataset
 from fashionclf.predictions import Prediction, Predictions, rank_labels
 from fashionclf.report import EvaluationReport
 
@@ -102,7 +102,7 @@ def prediction(
     predicted = _check_prediction(prediction)
     names = predicted.class_names if class_names is None else check_class_names(class_names, len(predicted.class_names))
     labels = rank_labels(predicted.probabilities)[: check_count(k, "k")]
-    image = None if image is None else check_one_image(image, "image")
+    shown_image = None if image is None else check_image_to_show(image)
     rows = max(_FEWEST_ROWS, len(labels))
     ax = place_for_one(ax, 6.5, 0.9 + max(0.4 * rows, _height(names[label] for label in labels)))
     labelled = names_to_show(names)
@@ -111,10 +111,10 @@ def prediction(
     ax.bar_label(bars, [percent(share) for share in shares], padding=3)
     _name_rows(ax, [labelled[label] for label in labels])
     ax.set(xlim=(0, 1.14), xticks=np.linspace(0, 1, 6), ylim=(rows - 0.4, -0.6), xlabel="probability")
-    if image is not None:
+    if shown_image is not None:
         # every bar but the first is at most half as long as the axis, and so leaves the corner free
         inset = ax.inset_axes((0.63, 0.04, 0.35, 0.92 - 1 / rows), anchor="SE")
-        show_image(inset, image.reshape(HEIGHT, WIDTH))
+        show_image(inset, shown_image)
     return ax
 
 

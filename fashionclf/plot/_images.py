@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fashionclf._images import HEIGHT, WIDTH, check_images
+from fashionclf._images import check_images, without_channel
 from fashionclf._types import ClassNames, ImageArray, ImagesLike, IntArray, LabelsLike
 from fashionclf._validation import check_count, check_flag, check_labels, integer_labels
 from fashionclf.datasets import Split
@@ -78,17 +78,18 @@ def images(
     shown = min(len(gallery.images), limit)
     columns = min(columns, shown)
     rows = math.ceil(shown / columns)
-    size = min(1.75, _PAGE / columns) if shown > 1 else 2.6  # inches of an image's side
+    size = min(1.75, _PAGE / columns) if shown > 1 else 2.6  # inches of an image's width
+    height = size * min(2.0, gallery.images.shape[1] / gallery.images.shape[2])  # of a higher one, narrower
     font_size = max(6.0, min(9.0, 5.2 * size))
     place = place_for_many(figure, 1, 1, "compressed")
     names = names_to_show(gallery.names)
     columns_of_text = int(72 * size / (0.6 * font_size))
     captions = [_caption(gallery, i, names, columns_of_text) for i in range(shown)]
     lines = max(len(caption.text.splitlines()) for caption in captions)
-    heights = [size, 3 * 1.7 * font_size / 72] if bars else [size]
+    heights = [height, 3 * 1.7 * font_size / 72] if bars else [height]
     if figure is None:
-        height = rows * (sum(heights) + lines * 1.3 * font_size / 72 + 0.15)
-        whole(place).set_size_inches(max(columns * size, 2.6), height)
+        page = rows * (sum(heights) + lines * 1.3 * font_size / 72 + 0.15)
+        whole(place).set_size_inches(max(columns * size, 2.6), page)
     grid = place.add_gridspec(rows * len(heights), columns, height_ratios=heights * rows)
     for i, caption in enumerate(captions):
         row, column = len(heights) * (i // columns), i % columns
@@ -108,7 +109,7 @@ def images(
 
 @dataclass(frozen=True, eq=False)
 class _Gallery:
-    """Checked images `(n, 28, 28)` with their labels, predictions and names."""
+    """Checked images, `(n, height, width)` or in colour, with their labels, predictions and names."""
 
     images: ImageArray
     labels: IntArray | None
@@ -131,8 +132,9 @@ def _check_gallery(x: Any, labels: Any, predictions: Any, class_names: ClassName
     if isinstance(x, Split):
         if labels is not None:
             raise ValueError("`x` is a Split, which has its own labels: leave out `labels`, or pass `x.images`.")
-        x, labels, split_names = x.images, x.labels, x.class_names
-    images = check_images(x, "x").reshape(-1, HEIGHT, WIDTH)
+        images, labels, split_names = x.images, x.labels, x.class_names
+    else:
+        images = without_channel(check_images(x, "x"))
     if predictions is not None:
         predictions = as_predictions(predictions, names)
         names = predictions.class_names

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._arrays import as_array
+from fashionclf._images import IMAGE_SHAPE, check_one_image, has_shape, shape_of, without_channel
 from fashionclf._text import cut, shown
-from fashionclf._types import ClassNames
+from fashionclf._types import ClassNames, ImageArray, ImagesLike
 from fashionclf.datasets import Dataset
 from fashionclf.labels import CLASS_NAMES, check_class_names
 
@@ -19,6 +20,13 @@ def refuse_dataset(value: object, name: str) -> None:
     """Raise an error if a whole data set is passed instead of one of its splits."""
     if isinstance(value, Dataset):
         raise TypeError(f"`{name}` is a Dataset: pass one of its splits, `dataset.train` or `dataset.test`.")
+
+
+def check_image_to_show(image: ImagesLike, name: str = "image") -> ImageArray:
+    """Return one image as `(height, width)` in grey or `(height, width, 3)` in colour."""
+    shape = shape_of(image)
+    is_grey = len(shape) == 2 and not has_shape(shape, IMAGE_SHAPE)  # nothing else has two axes, where one is expected
+    return without_channel(check_one_image(image, name, image_shape=(*shape, 1) if is_grey else None))[0]
 
 
 def names_for(num_classes: int) -> tuple[str, ...]:

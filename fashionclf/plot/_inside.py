@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._images import HEIGHT, WIDTH, check_one_image
 from fashionclf._text import shown
 from fashionclf._types import ImagesLike
 from fashionclf._validation import check_count
 from fashionclf.plot._canvas import place_for_many, place_for_one, shortened, show_image, whole
 from fashionclf.plot._fonts import text_style
-from fashionclf.plot._inputs import check_array, check_mapping
+from fashionclf.plot._inputs import check_array, check_image_to_show, check_mapping
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _FLAT: Final = 1e-6  # the scale of a panel where all values are alike
-_GAP: Final = 2  # pixels between tiles of about 28
+_TILE: Final = 28  # pixels to which small tiles are enlarged
 
 
 def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | SubFigure | None" = None) -> "Figure":
@@ -122,7 +121,7 @@ def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "A
 
     Args:
         image: One image in any form that `prepare_images` takes.
-        heatmap: Floats `(28, 28)` in [0, 1], as `fashionclf.explain.grad_cam` returns them.
+        heatmap: Floats `(height, width)` of the image, in [0, 1], as `fashionclf.explain.grad_cam` returns them.
         ax: Where to plot; None opens a new figure.
 
     Returns:
@@ -140,15 +139,16 @@ def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "A
         >>> len(ax.images)
         2
     """
-    image = check_one_image(image, "image")
-    heat = check_array(heatmap, "heatmap", ("28", "28"))
-    if heat.shape != (HEIGHT, WIDTH) or heat.min() < 0 or heat.max() > 1:
+    pixels = check_image_to_show(image)
+    size = pixels.shape[:2]
+    heat = check_array(heatmap, "heatmap", ("height", "width"))
+    if heat.shape != size or heat.min() < 0 or heat.max() > 1:
         raise ValueError(
-            f"`heatmap` has shape {heat.shape} and values from {heat.min():g} to {heat.max():g}, expected (28, 28) "
-            "in [0, 1]."
+            f"`heatmap` has shape {heat.shape} and values from {heat.min():g} to {heat.max():g}, expected {size}, that "
+            "of the image, in [0, 1]."
         )
     ax = place_for_one(ax, 3.4, 3.4)
-    show_image(ax, image.reshape(HEIGHT, WIDTH))
+    show_image(ax, pixels)
     ax.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)  # cold regions leave the image as it is
     if not heat.any():
         ax.set_xlabel("no evidence\nfor the class")  # or it would look like an image alone
@@ -163,12 +163,13 @@ def _part(count: int, limit: int, what: str) -> str:
 def _mosaic(tiles: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
     """Return tiles `(n, height, width)` in rows as one image, NaN between them."""
     count, height, width = tiles.shape
-    zoom = max(1, 28 // width)  # the gap between small tiles would be as wide as their pixels
+    zoom = max(1, _TILE // width)  # the gap between small tiles would be as wide as their pixels
     height, width = height * zoom, width * zoom
+    gap = max(2, width // 14)
     rows = -(-count // columns)
-    sheet = np.full((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP), np.nan)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
     for i, tile in enumerate(tiles):
-        top, left = i // columns * (height + _GAP), i % columns * (width + _GAP)
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
         sheet[top : top + height, left : left + width] = tile.repeat(zoom, axis=0).repeat(zoom, axis=1)
     return sheet
 

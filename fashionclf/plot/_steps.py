@@ -25,10 +25,9 @@ def preprocessing_steps(
     """Plot the preprocessing steps of a photograph side by side, each with its name and size.
 
     Args:
-        steps: What `fashionclf.photographs.preprocessing_steps` returns: the outline of the garment that was found is
-            drawn, the part that was cut out is framed, and doubts stand below. Or any images by name, in order: grey
-            ones `(height, width)` or `(height, width, 1)`, or colour ones `(height, width, 3)` or `(height, width, 4)`;
-            integers 0..255, floats in [0, 1], or bools.
+        steps: What `fashionclf.photographs.preprocessing_steps` returns: the outline of the garment is drawn if one was
+            looked for, the part that was cut out is framed, and doubts stand below. Or any images by name, in order:
+            `(height, width)`, or that with 1, 3 or 4 colours; integers 0..255, floats in [0, 1], or bools.
         figure: Where to plot; None opens a new figure.
 
     Returns:
@@ -62,7 +61,8 @@ def preprocessing_steps(
         show_image(ax, image)
         if record and i == 1:
             _frame(ax, record.box)
-            _outline(ax, record.mask)
+            if record.mask is not None:
+                _outline(ax, record.mask)
         ax.set_anchor("N")  # so that titles stand in line
         ax.set_title(title, fontsize=9, **text_style(title))
         ax.set_xlabel(f"{image.shape[0]}x{image.shape[1]}", fontsize=8)
@@ -72,12 +72,12 @@ def preprocessing_steps(
 
 
 def _named(steps: PreprocessingSteps) -> dict[str, NDArray[Any]]:
-    return {
-        "in grey": steps.original,
-        "what stands out": steps.mask,
-        "cut out, inverted" if steps.inverted else "cut out": steps.garment,
-        "what the model sees": steps.image,
-    }
+    named: dict[str, NDArray[Any]] = {"in grey" if steps.original.ndim == 2 else "in colour": steps.original}
+    if steps.mask is not None:
+        named["what stands out"] = steps.mask
+    if steps.mask is not None or steps.garment.shape != steps.original.shape:
+        named["cut out, inverted" if steps.inverted else "cut out"] = steps.garment
+    return {**named, "what the model sees": steps.image}
 
 
 def _check_image(image: Any, name: str) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from fashionclf._images import pixel_shape
 from fashionclf._types import FloatArray, ImageArray
 from fashionclf.models._flip import averaged_over_flips
-from fashionclf.models._fold import calling, folded_calls, normalised_convolutions
+from fashionclf.models._fold import folded_calls, normalised_convolutions, replaced_calls
 from fashionclf.serving._metadata import Metadata
 
 INPUT: Final = "images"
@@ -50,7 +50,7 @@ def serving_function(source: Source) -> Callable[[Any], dict[str, Any]]:
     def probabilities(images: Any) -> dict[str, Any]:
         scaled = tf.cast(images, tf.float32) / 255 if images.dtype == tf.uint8 else images
         pixels = tf.reshape(scaled, (-1, *input_shape))
-        with calling(folded_calls(pairs)):
+        with replaced_calls(folded_calls(pairs)):
             if averaged is None:
                 outputs = model(pixels, training=False)
             else:

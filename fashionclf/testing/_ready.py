@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from fashionclf._types import FloatArray
-from fashionclf.preprocessing import one_hot, prepare_images
+from fashionclf.preprocessing import flatten, one_hot, scale
 from fashionclf.testing._dataset import tiny_dataset
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def ready_trainer() -> "Trainer":
 def _kernel() -> FloatArray:
     """Solve ridge regression on all images of `tiny_dataset`, once in a process: float32 `(784, 10)`."""
     dataset = tiny_dataset()
-    images = np.concatenate([prepare_images(split.images) for split in dataset]).reshape(-1, 784).astype(np.float64)
+    images = np.concatenate([flatten(scale(split.images)) for split in dataset]).astype(np.float64)
     targets = one_hot(np.concatenate([split.labels for split in dataset]))
     weights = np.linalg.solve(images @ images.T + _RIDGE * np.eye(len(images)), targets)
     return (_SHARPNESS * images.T @ weights).astype(np.float32)

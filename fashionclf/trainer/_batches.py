@@ -1,104 +1,289 @@
-"""Training batches, made by numpy from the raw pixels: shuffled, augmented, scaled.
+"""Batches of training and evaluation, from arrays or from a stream, as Keras takes them.
 
-A batch depends only on the seed, the epoch and its position in the epoch. So a training run is repeatable bit for bit,
-whatever thread makes a batch first, and it continues unchanged after an interruption.
+Training batches are made by numpy from the raw pixels: shuffled, augmented, scaled. A batch depends only on the seed,
+the epoch and its position in the epoch, whatever thread makes it. So training can be repeated bit for bit, and an
+interrupted fit goes on as if nothing had happened.
 """
 
+import contextlib
 import functools
+import itertools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashionclf._images import scale_pixels
 from fashionclf._types import FloatArray, ImageArray, IntArray
-from fashionclf.augmentation import Augmentation, cut_and_mix
+from fashionclf.augmentation import cut_and_mix
+from fashionclf.inputs import LabelledImages, LabelledStream
+from fashionclf.recipe import Recipe
+from fashionclf.trainer._compilation import Compilation
+from fashionclf.trainer._devices import evaluation_batch_size, num_devices, shared_among_devices, shared_evenly
 
-_SHUFFLING: Final = 0
+Arrays = tuple[NDArray[Any], ...]
+Targets = Callable[[IntArray | FloatArray], NDArray[Any]]  # turns labels into what the loss takes
+
+EVALUATION_BATCH: Final = 256
+_SHUFFLING, _AUGMENTING, _MIXING = range(3)  # parts of the seeds of random numbers
 
 
-_AUGMENTING: Final = 1
-
-
-_MIXING: Final = 2
+# -- training -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class BatchChange:
     """What is done to a batch of checked images before a training step: augmentation, CutMix, scaling.
 
-    Its random numbers depend only on the seed, the epoch and the position of the batch in it.
+    Attributes:
+        recipe: Has the augmentation and CutMix.
+        seed: Random numbers depend only on this, the epoch, and the position of the batch in it.
+        input_shape: The shape of one image, as the model takes it.
+        num_devices: Each gets at least one image: those of a smaller batch are repeated.
     """
 
+    recipe: Recipe
     seed: int
-    augmentation: Augmentation | None
-    cutmix: float
-    image_shape: tuple[int, ...]
-    least: int = 1
+    input_shape: tuple[int, ...]
+    num_devices: int = 1
 
-    def __call__(
-        self, images: ImageArray, arrays: Sequence[NDArray[Any]], epoch: int, step: int
-    ) -> tuple[NDArray[Any], ...]:
-        """Return `(images, targets)` or `(images, targets, weights)`; the arrays given may change.
-
-        Images of a batch with fewer than `least` are repeated: every device needs one.
-        """
-        if len(images) < self.least:
-            repeated = np.resize(np.arange(len(images)), self.least)
+    def __call__(self, images: ImageArray, arrays: Sequence[NDArray[Any]], epoch: int, step: int) -> Arrays:
+        """Return `(images, targets)` or `(images, targets, weights)`; the arrays passed may be changed."""
+        if len(images) < self.num_devices:
+            repeated = np.resize(np.arange(len(images)), self.num_devices)
             images, arrays = images[repeated], [array[repeated] for array in arrays]
-        if self.augmentation is not None:
+        if self.recipe.augmentation is not None:
             rng = np.random.default_rng((self.seed, _AUGMENTING, epoch, step))
-            images = self.augmentation.apply(images, rng)
-        if self.cutmix:
+            images = self.recipe.augmentation.apply(images, rng)
+        if self.recipe.cutmix:
             rng = np.random.default_rng((self.seed, _MIXING, epoch, step))
-            arrays = cut_and_mix(images, *arrays, probability=self.cutmix, rng=rng)
-        return (scale_pixels(images).reshape(-1, *self.image_shape), *arrays)
+            arrays = cut_and_mix(images, *arrays, probability=self.recipe.cutmix, rng=rng)
+        return (scale_pixels(images).reshape(-1, *self.input_shape), *arrays)
 
 
 class BatchSource:
-    """Batches of checked images with their targets and weights.
+    """The training batches of images in memory.
+
+    Args:
+        data: Images, labels and weights.
+        targets: Turns labels into what the loss takes.
+        change: Of each batch.
 
     Attributes:
         epoch: The current epoch, from 0; a callback sets it.
         steps_per_epoch: Number of batches.
     """
 
-    def __init__(
-        self,
-        images: ImageArray,
-        targets: NDArray[Any],
-        weights: FloatArray | None = None,
-        *,
-        batch_size: int,
-        image_shape: tuple[int, ...],
-        seed: int,
-        augmentation: Augmentation | None = None,
-        cutmix: float = 0.0,
-        least: int = 1,
-    ) -> None:
-        self.arrays = (targets,) if weights is None else (targets, weights)
-        self.images = images
-        self.batch_size = min(batch_size, len(images))
-        self.steps_per_epoch = -(-len(images) // self.batch_size)
-        self._seed = seed
-        self._change = BatchChange(seed, augmentation, cutmix, image_shape, least)
+    def __init__(self, data: LabelledImages, targets: Targets, change: BatchChange) -> None:
+        self._images, self._change = data.images, change
+        self._arrays = [targets(data.labels)] + ([] if data.weights is None else [data.weights])
+        self._batch_size = min(change.recipe.batch_size, len(data))
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
-        self.image_shape = image_shape
+        self.steps_per_epoch = -(-len(data) // self._batch_size)
         self.epoch = 0
 
     @property
     def fingerprint(self) -> list[Any]:
         """What must be the same for an interrupted fit to go on."""
-        return [zlib.crc32(array.tobytes()) for array in (self.images, *self.arrays)]
+        return [zlib.crc32(array.tobytes()) for array in (self._images, *self._arrays)]
 
-    def batch(self, step: int) -> tuple[NDArray[Any], ...]:
+    def batch(self, step: int) -> Arrays:
         """Return `(images, targets)` or `(images, targets, weights)`, batch number `step` of the epoch."""
-        index = self._order(self.epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        arrays = [array[index] for array in self.arrays]
-        return self._change(self.images[index], arrays, self.epoch, step)
+        index = self._order(self.epoch)[step * self._batch_size : (step + 1) * self._batch_size]
+        return self._change(self._images[index], [array[index] for array in self._arrays], self.epoch, step)
 
     def _draw_order(self, epoch: int) -> IntArray:
-        return np.random.default_rng((self._seed, _SHUFFLING, epoch)).permutation(len(self.images))
+        return np.random.default_rng((self._change.seed, _SHUFFLING, epoch)).permutation(len(self._images))
+
+    @contextlib.contextmanager
+    def dataset(self) -> Iterator[tf.data.Dataset]:
+        """Give the batches of an epoch as a data set, as long as the context lasts."""
+        signature = [tf.TensorSpec((None, *self._change.input_shape), tf.float32), *_signature_of(self._arrays)]
+        sources = [self]  # TensorFlow keeps the function for ever; emptied at the end, this does not keep the images
+
+        def load(step: Any) -> tuple[Any, ...]:
+            dtypes = [spec.dtype for spec in signature]
+            batch = tf.numpy_function(lambda number: sources[0].batch(int(number)), [step], dtypes)
+            return tuple(tf.ensure_shape(part, spec.shape) for part, spec in zip(batch, signature, strict=True))
+
+        # AutoGraph has nothing to convert here. When it fails, as on Python 3.13, it keeps a reference to the images.
+        load_as_is = tf.autograph.experimental.do_not_convert(load)
+        batches = tf.data.Dataset.range(self.steps_per_epoch).map(load_as_is, num_parallel_calls=2, deterministic=True)
+        try:
+            yield _prefetched(batches)
+        finally:
+            sources.clear()
+
+
+class StreamSource:
+    """The training batches of a stream, changed as those of arrays are. They keep the order of the stream.
+
+    Args:
+        data: The stream.
+        targets: Turns labels into what the loss takes.
+        change: Of each batch.
+        steps_per_epoch: Batches per epoch. Each epoch goes on in the stream where the last one ended. None is one pass.
+
+    Attributes:
+        epoch: The current epoch, from 0; a callback sets it. Before that, None.
+        steps_per_epoch: Number of batches.
+    """
+
+    def __init__(
+        self, data: LabelledStream, targets: Targets, change: BatchChange, steps_per_epoch: int | None
+    ) -> None:
+        self.epoch: int | None = None
+        self.steps_per_epoch = steps_per_epoch or data.number_of_batches(", or train with `steps_per_epoch=n`")
+        self._data, self._targets, self._change = data, targets, change
+        self._goes_on = steps_per_epoch is not None
+        self._elements: Generator[Any] | None = None
+        self._num_read = 0  # elements of a stream that goes on from epoch to epoch
+        self._signature = _signature_of(self._changed(data.first, 0, 0))
+
+    @property
+    def fingerprint(self) -> list[Any]:
+        """What must be the same for an interrupted fit to go on. The pixels may come in another order."""
+        return [[str(spec.dtype), *spec.shape[1:]] for spec in self._signature] + [self.steps_per_epoch]
+
+    def dataset(self) -> contextlib.AbstractContextManager[tf.data.Dataset]:
+        """Give the batches of an epoch as a data set, as long as the context lasts."""
+        return _stream_dataset(self._batches, self._signature, self.steps_per_epoch)
+
+    def _batches(self) -> Iterator[Arrays]:
+        if self.epoch is None:  # Keras looks at a batch before training, to build what is not built yet
+            yield self._changed(self._data.first, 0, 0)
+            return
+        epoch, stream = self.epoch, self._data.stream
+        elements = self._elements_from(epoch)
+        stream.begin_epoch()
+        for step in range(self.steps_per_epoch):
+            batch = self._data.checked(next(elements), epoch * self.steps_per_epoch * self._goes_on + step)
+            self._num_read += 1
+            if step + 1 == self.steps_per_epoch:  # Keras may not ask for what comes after the last batch
+                if not self._goes_on:
+                    elements.close()
+                stream.end_epoch()
+            yield self._changed(batch, epoch, step)
+
+    def _elements_from(self, epoch: int) -> Generator[Any]:
+        """Return an endless iterator over elements, from the first one of an epoch."""
+        if not self._goes_on:
+            return self._endless()
+        first = epoch * self.steps_per_epoch
+        if self._elements is None or self._num_read > first:
+            self._elements, self._num_read = self._endless(), 0
+        for _ in range(self._num_read, first):  # a fit that was interrupted
+            next(self._elements)
+        self._num_read = first
+        return self._elements
+
+    def _endless(self) -> Generator[Any]:
+        """Read the stream again and again."""
+        for number in itertools.count(1):
+            empty = True
+            for element in self._data.stream.elements():
+                empty = False
+                yield element
+            if empty:
+                raise ValueError(
+                    f"`{self._data.name}` gave no batch in pass {number}; expected a stream that can "
+                    "be read in every epoch. If a generator stands behind it, let a function start that anew."
+                )
+
+    def _changed(self, batch: LabelledImages, epoch: int, step: int) -> Arrays:
+        arrays = [self._targets(batch.labels)] + ([] if batch.weights is None else [batch.weights])
+        return self._change(batch.images.copy(), arrays, epoch, step)
+
+
+# -- evaluation -----------------------------------------------------------------------------------
+
+
+def evaluation_data(
+    data: LabelledImages | LabelledStream, compilation: Compilation, loss: Any, input_shape: tuple[int, ...]
+) -> contextlib.AbstractContextManager[Any]:
+    """Give what Keras evaluates, as long as the context lasts: arrays, or a data set."""
+
+    def arrays_of(data: LabelledImages) -> Arrays:
+        images = scale_pixels(data.images).reshape(-1, *input_shape)
+        targets = compilation.targets(data.labels, loss)
+        return (images, targets) if data.weights is None else (images, targets, data.weights)
+
+    if isinstance(data, LabelledImages):
+        return contextlib.nullcontext(arrays_of(data))
+
+    def batches() -> Iterator[Arrays]:
+        return shared_evenly((arrays_of(batch) for batch in data.batches()), compilation.num_devices)
+
+    return _stream_dataset(batches, _signature_of(arrays_of(data.first)), data.number_of_batches())
+
+
+def evaluate_model(model: keras.Model, data: Any, batch_size: int) -> dict[str, float]:
+    """Return the loss and the metrics of a compiled model on arrays `(images, targets)` with weights, or a data set."""
+    arrays: dict[str, Any] = {"x": data}
+    if isinstance(data, tuple):
+        batch_size = evaluation_batch_size(len(data[0]), batch_size, num_devices(model))
+        arrays = {**dict(zip(("x", "y", "sample_weight"), data, strict=False)), "batch_size": batch_size}
+    with shared_among_devices(model):
+        results = model.evaluate(**arrays, verbose=0, return_dict=True)
+    return {name: float(value) for name, value in results.items()}
+
+
+def labels_and_probabilities(
+    data: LabelledImages | LabelledStream, compute: Callable[[ImageArray], FloatArray]
+) -> tuple[IntArray | FloatArray, FloatArray]:
+    """Return all labels, and the probabilities that `compute` gives for the images. The images are not kept."""
+    parts = data.batches() if isinstance(data, LabelledStream) else [data]
+    pairs = [(part.labels, compute(part.images)) for part in parts]
+    labels, probabilities = zip(*pairs, strict=True)
+    return pairs[0] if len(pairs) == 1 else (np.concatenate(labels), np.concatenate(probabilities))
+
+
+# -- data sets ------------------------------------------------------------------------------------
+
+
+def _signature_of(arrays: Sequence[NDArray[Any]]) -> tuple[tf.TensorSpec, ...]:
+    """Return the form of batches of any length."""
+    return tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays)
+
+
+def _prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    # Nothing here needs autotuning, and its thread can delay the end of every epoch by half a minute.
+    options.autotune.enabled = False
+    return dataset.prefetch(4).with_options(options)
+
+
+@contextlib.contextmanager
+def _stream_dataset(
+    batches: Callable[[], Iterator[Arrays]], signature: tuple[tf.TensorSpec, ...], length: int
+) -> Iterator[tf.data.Dataset]:
+    """Give batches made by Python as a data set, as long as the context lasts.
+
+    Raises:
+        Exception: What making them raises, in place of TensorFlow's error that quotes it.
+    """
+    sources, errors = [batches], []  # TensorFlow keeps the function for ever, so that both are emptied at the end
+
+    def generate() -> Iterator[Arrays]:
+        try:
+            yield from sources[0]()
+        except Exception as error:
+            errors.append(error)
+            raise
+
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
+    try:
+        yield _prefetched(dataset)
+    except tf.errors.OpError:
+        if errors:
+            raise errors[0] from None
+        raise
+    finally:
+        sources.clear()
+        errors.clear()

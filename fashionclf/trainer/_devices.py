@@ -1,6 +1,6 @@
-"""Models on several devices, or in several processes, by a strategy of `tf.distribute`: each gets part of a batch.
+"""Models on several devices or in several processes, by a strategy of `tf.distribute`. Each gets a part of each batch.
 
-A part without images cannot be computed: convolutions refuse it, and its mean loss is no number.
+Every part needs at least one image: without any, convolutions raise an error and the mean loss is NaN.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def num_devices(model: keras.Model) -> int:
 
 @contextlib.contextmanager
 def shared_among_devices(model: keras.Model) -> Iterator[None]:
-    """Let a model on several devices or in several processes train on batches of any length, as long as this lasts."""
+    """Let a model train and be evaluated on batches that its devices or processes cannot share evenly."""
     strategy = model.distribute_strategy
 
     def part_of(batch: Any) -> Any:
@@ -34,20 +34,21 @@ def shared_among_devices(model: keras.Model) -> Iterator[None]:
             stack.enter_context(built_from_one_part(model, part_of))
         if _is_in_cluster(strategy):
             for name in ("train_step", "test_step"):
-                stack.enter_context(replaced(model, name, functools.partial(_with_axis, getattr(model, name))))
+                stack.enter_context(replaced(model, name, functools.partial(_as_vectors, getattr(model, name))))
         yield
 
 
 def _is_in_cluster(strategy: tf.distribute.Strategy) -> bool:
-    """Tell whether several processes train together, as `TF_CONFIG` says; there may be one so far."""
+    """Tell whether `TF_CONFIG` names processes that train together, even if it names only one."""
     is_multi_worker = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     return is_multi_worker and bool(strategy.cluster_resolver.cluster_spec())
 
 
 class SharedAverages(keras.callbacks.Callback):
-    """Give all devices and processes the mean of the averages that each keeps of its parts, as normalisation does.
+    """Make moving averages, such as those of batch normalisation, equal on all devices and in all processes.
 
-    Without it each would evaluate by its own, and processes would end with different weights.
+    Each updates its own by the parts that it gets. Without this, each would evaluate with other averages, and processes
+    would end with different weights.
     """
 
     @override
@@ -57,15 +58,15 @@ class SharedAverages(keras.callbacks.Callback):
 
     @override
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Share them where there is no validation; otherwise they are equal already."""
+        """Share them where there is no validation."""
         share_averages(self.model)
 
 
 def share_averages(model: keras.Model) -> None:
-    """Set every weight that is not trained by a gradient to its mean over devices and processes."""
+    """Set every weight that is not trained to its mean over devices and processes."""
     strategy = model.distribute_strategy
     weights = model.non_trainable_weights
-    if strategy.num_replicas_in_sync == 1 or not weights:
+    if num_devices(model) == 1 or not weights:
         return
 
     def flat() -> Any:  # float64, so that the mean of equal numbers is that number
@@ -94,7 +95,7 @@ def check_processes(model: keras.Model, *, seed: Any, resume: Any) -> None:
 
 
 def check_agreement(model: keras.Model, plan: Mapping[str, int]) -> None:
-    """Refuse a fit for which several processes have different plans: they would wait for each other for ever."""
+    """Refuse a fit for which several processes have different plans. They would wait for each other for ever."""
     strategy = model.distribute_strategy
     if not _is_in_cluster(strategy):
         return
@@ -108,20 +109,23 @@ def check_agreement(model: keras.Model, plan: Mapping[str, int]) -> None:
             )
 
 
-def _with_axis(step: Callable[[Any], Any], data: Any) -> Any:
-    """Give every result of a step an axis: over that Keras takes the mean of all processes, and scalars have none."""
+def _as_vectors(step: Callable[[Any], Any], data: Any) -> Any:
+    """Turn the scalars among the results of a step into vectors.
+
+    Keras joins the results of all processes along their first axis, and takes the mean.
+    """
     return {name: value if len(value.shape) else tf.reshape(value, (1,)) for name, value in step(data).items()}
 
 
 def evaluation_batch_size(num_images: int, batch_size: int, devices: int) -> int:
-    """Return the largest batch size up to `batch_size` with which no batch has fewer images than there are devices."""
+    """Return the largest batch size, up to `batch_size`, with which every batch has an image for each device."""
     _check_number(num_images, devices)
     sizes = range(max(batch_size, devices), devices - 1, -1)
     return next(size for size in sizes if num_images % size == 0 or num_images % size >= devices)
 
 
 def shared_evenly(batches: Iterable[tuple[Any, ...]], devices: int) -> Iterator[tuple[Any, ...]]:
-    """Give batches of arrays; one with fewer images than there are devices gets some of the batch before."""
+    """Give batches of arrays. One with fewer images than there are devices gets some of the batch before it."""
     before: tuple[Any, ...] | None = None
     for batch in batches:
         if before is not None:

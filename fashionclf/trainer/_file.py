@@ -2,40 +2,47 @@
 
 The member `fashionclf.json` holds class names, recipe and versions. Keras's own `model.save` would drop it.
 
+Keras writes the name of each class with the result of its `get_config`, and later calls `__init__` with that. Custom
+layers often cannot be made that way. So before a file is written, `check_readable` proves that it can be read back.
+
 Files may come from anyone. Every member is limited in size and compared with its checksum before Keras reads the file.
 Any later failure is a ValueError of one sentence.
 """
 
+import inspect
 import io
 import json
 import random
+import re
 import shutil
 import tempfile
+import types
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import h5py  # which Keras needs for its files
 import keras
+import numpy as np
 from typing_extensions import Buffer
 
 from fashionclf._files import read_json, read_member, replacing, zip_archive
-from fashionclf._keras_internals import missing_object
+from fashionclf._keras_internals import all_layers, is_builtin, missing_object, seed_states
 from fashionclf._validation import check_path, check_regular_file
 from fashionclf._warnings import ignored
-
-MEMBER: Final = "fashionclf.json"
-
-
-FORMAT: Final = 6
-_FIELDS: Final = frozenset(("class_names", "recipe", "compilation", "unfamiliarity_threshold"))
+from fashionclf.trainer._compilation import Compilation
 
 SUFFIX: Final = ".keras"
+MEMBER: Final = "fashionclf.json"
+FORMAT: Final = 6
+_FIELDS: Final = frozenset(
+    ("class_names", "compilation", "image_converter", "image_converter_given", "recipe", "unfamiliarity_threshold")
+)
 
 _MB: Final = 1_000_000
 _LIMITS: Final = {MEMBER: _MB, "metadata.json": _MB, "config.json": 16 * _MB}  # Keras's own models take up to 1 MB
-_LEAST, _RATIO = 100 * _MB, 100  # other members may unpack to so many bytes, or to so many times what is stored
+_ANY, _RATIO = 100 * _MB, 100  # each other member may have so many bytes, or so many times those that are stored
 _WEIGHTS: Final = "model.weights.h5"
 
 _WITH_KERAS: Final = "Open it with Keras: `Trainer(keras.models.load_model(path), class_names=[...])`."
@@ -47,6 +54,13 @@ _OTHERS: Final = {  # ends of names, in the order in which they are looked for
     ".onnx": "Open it with `load_exported(path)`.",
 }
 
+_HELD_BY_LAYERS: Final = (
+    types.FunctionType,
+    keras.initializers.Initializer,
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+)
+_OF_KERAS: Final = ("name", "trainable", "dtype", "reduction")  # arguments that Keras's own `get_config` returns
 
 # -- writing --------------------------------------------------------------------------------------
 
@@ -60,7 +74,7 @@ def write_classifier(model: keras.Model, path: Path, metadata: Mapping[str, Any]
 def classifier_content(model: keras.Model, metadata: Mapping[str, Any]) -> bytes:
     """Return the content of the file that `write_classifier` would write."""
     with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        part = Path(folder) / f"model{SUFFIX}"  # Keras writes to a path only
+        part = Path(folder) / f"model{SUFFIX}"  # Keras writes only to a path
         _write(model, metadata, part)
         return part.read_bytes()
 
@@ -72,11 +86,15 @@ def _write(model: keras.Model, metadata: Mapping[str, Any], part: Path) -> None:
             f"The class names take {len(content) / _MB:.1f} MB, a file may have at most 1 MB of them. Shorten them."
         )
     if model.compiled and model.optimizer is not None and not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)  # or Keras warns of the file that it lacks its state
-    with ignored(DeprecationWarning, "__array__ implementation"):  # of numpy, because of Keras's own reading
-        model.save(part)
+        model.optimizer.build(model.trainable_variables)  # else Keras warns that the file has no state for it
+    _save(model, part)
     with zipfile.ZipFile(part, "a") as archive:
         archive.writestr(MEMBER, content)
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    with ignored(DeprecationWarning, "__array__ implementation"):  # numpy's, caused by Keras
+        model.save(path)
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -86,7 +104,7 @@ def read_classifier(path: Path, custom_objects: Mapping[str, Any] | None) -> tup
     """Read a model and its metadata, None where the file has none. Both come from one reading of the file."""
     _check_kind(path)
     with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        copy = Path(folder) / f"model{SUFFIX}"  # Keras reads a path only, where another file may stand by now
+        copy = Path(folder) / f"model{SUFFIX}"  # Keras reads only from a path, and the file there may change meanwhile
         shutil.copyfile(path, copy)
         return _read(copy, repr(str(path)), custom_objects)
 
@@ -144,15 +162,15 @@ def loading_error(error: Exception, name: str) -> ValueError:
 
 
 def _read_members(file: Path) -> bytes | None:
-    """Read every member to its end, which compares it with its checksum; return the metadata, None if there is none.
+    """Read every member to its end, which checks its checksum; return the metadata, None if there is none.
 
-    Keras may read only parts of a member, which compares nothing.
+    Keras may read only parts of a member, and then no checksum is checked.
     """
     metadata = None
     with zip_archive(file) as archive:
         for member in archive.infolist():
             name = member.filename
-            content = read_member(archive, name, _LIMITS.get(name, max(_LEAST, _RATIO * member.compress_size)))
+            content = read_member(archive, name, _LIMITS.get(name, max(_ANY, _RATIO * member.compress_size)))
             if name == MEMBER:
                 metadata = content
             elif name == _WEIGHTS:
@@ -173,7 +191,7 @@ def _check_weights(content: bytes) -> None:
         file.visititems(visit)
     if link is not None:
         raise ValueError(f"its weights have a link in place of {link!r}")
-    if sum(sizes) > len(content):  # Keras writes arrays as they are
+    if sum(sizes) > len(content):  # Keras does not compress arrays
         raise ValueError(f"its weights declare {sum(sizes) / _MB:,.1f} MB, but hold {len(content) / _MB:,.1f} MB")
 
 
@@ -194,3 +212,158 @@ def _checked_metadata(content: bytes, name: str) -> dict[str, Any]:
     if missing:
         raise ValueError(f"{name} is damaged: its member {MEMBER} lacks {', '.join(sorted(missing))}.")
     return metadata  # type: ignore[no-any-return]
+
+
+# -- the proof that a file can be read back -------------------------------------------------------
+
+
+def check_readable(
+    model: keras.Model, input_shape: tuple[int, ...], compilation: Compilation, *, all_known: bool = False
+) -> dict[str, Any]:
+    """Raise an error if a model could not be read back from a file, with the lines to add.
+
+    The model is built again from its configuration, and compared. A model of nothing but Keras's own layers needs no
+    proof.
+
+    Args:
+        model: The model.
+        input_shape: The shape of one image, as the model takes it.
+        compilation: Its loss, metrics and optimizer.
+        all_known: Whether no `custom_objects` can be passed when the model is read, as for a pickle.
+
+    Returns:
+        The caller's own classes and functions that a file names, by the names that Keras looks for.
+    """
+    layers = all_layers(model)
+    if any(isinstance(layer, keras.layers.Lambda) for layer in layers):
+        raise ValueError(
+            "`model` has a Lambda layer, whose code Keras's safe mode does not load again. Replace it by a layer class "
+            "of your own, and pass that to `load` as `custom_objects`."
+        )
+    compiled = (model.loss, model.optimizer) if model.compiled else ()
+    own = _by_name([*layers, *compiled, *compilation.parts])
+    values = (value for layer in layers for value in vars(layer).values())
+    held = _by_name(value for value in values if isinstance(value, _HELD_BY_LAYERS))
+    if not (own or held):
+        return own
+    known = dict(own) if all_known else {**held, **own}
+    state = random.getstate()  # Keras draws from Python's generator for each layer without a seed
+    try:
+        difference = _difference(model, _built_again(model, compilation, known), input_shape)
+        comes_back = difference is None or _comes_back(model, known, input_shape)
+    except Exception as error:
+        missing = missing_object(error)
+        if missing is None or all_known:
+            raise ValueError(_explained(str(error), missing, known)) from error
+        return own  # the caller may pass the missing one to `load`
+    finally:
+        random.setstate(state)
+    if not comes_back:
+        kinds = [type(layer) for layer in layers if type(layer) in known.values() and _forgets(layer)]
+        raise ValueError(_sentence(f"it would come back with {difference}", kinds))
+    return own
+
+
+def _by_name(values: Iterable[Any]) -> dict[str, Any]:
+    """Return the caller's own classes and functions among values, by the names that Keras looks for."""
+    kinds = dict.fromkeys(value if hasattr(value, "__name__") else type(value) for value in values)
+    own = [kind for kind in kinds if not (is_builtin(kind) or kind.__module__ == "builtins")]
+    return {name: kind for kind in own for name in (kind.__name__, keras.saving.get_registered_name(kind))}
+
+
+def _built_again(model: keras.Model, compilation: Compilation, known: dict[str, Any]) -> keras.Model:
+    description = keras.saving.serialize_keras_object(model)
+    model_config, parts = json.loads(json.dumps([description, compilation.to_dict()]))
+    for key in ("loss", "metrics", "optimizer"):
+        keras.saving.deserialize_keras_object(parts[key], custom_objects=known)
+    return keras.saving.deserialize_keras_object(model_config, custom_objects=known)
+
+
+def _difference(model: keras.Model, again: keras.Model, input_shape: tuple[int, ...]) -> str | None:
+    """Return how a model that was built again differs, None if it does not. Both get the same weights and seeds."""
+    before, after = ([tuple(weight.shape) for weight in each.weights] for each in (model, again))
+    if before != after:
+        return "weights of other shapes"
+    again.set_weights(model.get_weights())
+    image = np.random.default_rng(0).random((1, *input_shape), dtype=np.float32)
+    seeds = [seed.numpy() for seed in seed_states(model)]
+    outputs = []
+    for each in (again, model, model):
+        _set_seeds(each, seeds)
+        outputs.append(np.asarray(keras.ops.convert_to_numpy(each(image, training=False))))
+    _set_seeds(model, seeds)
+    is_random = bool((outputs[1] != outputs[2]).any())  # so that nothing can be compared
+    return None if is_random or np.allclose(outputs[0], outputs[1], atol=1e-4) else "other probabilities"
+
+
+def _comes_back(model: keras.Model, known: dict[str, Any], input_shape: tuple[int, ...]) -> bool:
+    """Tell whether a file gives the same model. Only there can a layer keep state beside its weights."""
+    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
+        path = Path(folder) / "model.keras"
+        _save(model, path)
+        try:
+            again = keras.models.load_model(path, custom_objects=known)
+        except Exception:  # the caller says how the model differs
+            return False
+    return _difference(model, again, input_shape) is None
+
+
+def _set_seeds(model: keras.Model, seeds: Iterable[Any]) -> None:
+    for variable, seed in zip(seed_states(model), seeds, strict=False):
+        variable.assign(seed)
+
+
+def _explained(reason: str, missing: str | None, own: Mapping[str, Any]) -> str:
+    """Return why a model cannot be built from its configuration, and what to change."""
+    if missing is not None:
+        return _sentence(
+            f"Keras does not find {missing!r}: put `@keras.saving.register_keras_serializable()` above it", []
+        )
+    if re.search(r"__lambda__|\blambda\b|Could not interpret \w+ function", reason):
+        return _sentence("Keras's safe mode does not load a lambda function: write it with `def`", [])
+    failed = re.findall(r"((\w+)\.__init__\(\) .*)|(Object (\w+) was created by passing\s+[\w-]+ \w+)", reason)
+    if not failed:
+        return _sentence(reason.strip().splitlines()[0][:300].rstrip("."), [])
+    call, name, passing, holder = failed[-1]  # the innermost comes last
+    kind = own.get(name or holder)
+    return _sentence(call or " ".join(passing.split()), [] if kind is None else [kind])
+
+
+def _sentence(reason: str, kinds: Iterable[type]) -> str:
+    lines = "".join(f"\n\n{_lines(kind)}" for kind in dict.fromkeys(kinds))
+    fix = f" Change the class, so that Keras can make it again:{lines}\n\n" if lines else " "
+    return (
+        f"`model` could not be read back from a file: {reason}.{fix}Until then, "
+        "`model.save_weights('boots.weights.h5')` keeps the weights, for `load_weights` of the corrected model."
+    )
+
+
+def _forgets(layer: keras.Layer) -> bool:
+    """Tell whether the configuration of a layer lacks arguments of its class.
+
+    If a `keras.Model` has no `get_config`, Keras writes the defaults of its arguments, whatever values were passed.
+    """
+    arguments = set(_arguments(type(layer)))
+    is_automatic = isinstance(layer, keras.Model) and is_builtin(type(layer).get_config)
+    return bool(arguments) and (is_automatic or not arguments <= layer.get_config().keys())
+
+
+def _arguments(kind: type) -> list[str]:
+    """Return the names of those arguments of a class that are its own, not Keras's."""
+    variadic = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return [each.name for each in parameters if each.kind not in variadic and each.name not in _OF_KERAS]
+
+
+def _lines(kind: type) -> str:
+    arguments = _arguments(kind)
+    lines = [
+        f"class {kind.__name__}({kind.__base__.__name__ if kind.__base__ else ''}):",
+        f"    def __init__(self, {', '.join([*arguments, '**kwargs'])}):",
+        "        super().__init__(**kwargs)",
+    ]
+    if arguments:
+        given = ", ".join(f'"{name}": self.{name}' for name in arguments)
+        lines += [f"        self.{name} = {name}" for name in arguments]
+        lines += ["    def get_config(self):", f"        return {{**super().get_config(), {given}}}"]
+    return "\n".join(lines)

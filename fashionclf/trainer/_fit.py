@@ -1,93 +1,319 @@
-"""The run of a fit through Keras."""
+"""A fit: its options are checked, its data and callbacks planned, and then Keras trains.
+
+All checks come before the first step changes anything.
+"""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import dataclasses
+import functools
+import json
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
+from typing_extensions import override
 
 from fashionclf._keras_internals import seed_states
-from fashionclf.trainer._batches import BatchSource
-from fashionclf.trainer._callbacks import EpochCounter, StopAtDivergence
+from fashionclf._text import shown
+from fashionclf._validation import check_count, check_new_file, check_seed, integer_labels
+from fashionclf._warnings import stack_level
+from fashionclf.augmentation import Augmentation
+from fashionclf.inputs import LabelledImages, LabelledStream
+from fashionclf.models._graph import structure_of
+from fashionclf.preprocessing import split_indices
+from fashionclf.recipe import Recipe
+from fashionclf.trainer._batches import EVALUATION_BATCH, BatchChange, BatchSource, StreamSource, evaluation_data
+from fashionclf.trainer._compilation import Compilation
 from fashionclf.trainer._devices import SharedAverages, evaluation_batch_size, num_devices, shared_among_devices
-from fashionclf.trainer._plan import EVALUATION_BATCH, FitPlan
+from fashionclf.trainer._file import SUFFIX
+from fashionclf.trainer._resume import BestCheckpoint, SavedState, TrainingState, read_state
 from fashionclf.trainer._step import TracedSteps, training_step
-from fashionclf.trainer._streams import StreamSource, stream_dataset
 
-_MAX_GROUP: Final = 32
+_VERBOSITIES: Final = ("auto", 0, 1, 2)
 
-
-def tf_dataset(source: BatchSource | StreamSource) -> contextlib.AbstractContextManager[tf.data.Dataset]:
-    """Give the batches of one epoch as a data set, as long as the context lasts."""
-    if isinstance(source, StreamSource):
-        return stream_dataset(source.batches, source.signature, source.steps_per_epoch)
-    return _dataset_of_arrays(source)
+Labelled = LabelledImages | LabelledStream
 
 
-@contextlib.contextmanager
-def _dataset_of_arrays(source: BatchSource) -> Iterator[tf.data.Dataset]:
-    signature = [tf.TensorSpec((None, *source.image_shape), tf.float32)]
-    signature += [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in source.arrays]
-    # TensorFlow keeps the function for ever, so the reference to the images is cleared at the end.
-    sources = [source]
-
-    def load(step: Any) -> tuple[Any, ...]:
-        batch = tf.numpy_function(lambda number: sources[0].batch(int(number)), [step], [s.dtype for s in signature])
-        return tuple(tf.ensure_shape(part, spec.shape) for part, spec in zip(batch, signature, strict=True))
-
-    # AutoGraph has nothing to convert here, and when it fails, as on Python 3.13, it keeps a reference to the images.
-    load_as_is = tf.autograph.experimental.do_not_convert(load)
-    steps = tf.data.Dataset.range(source.steps_per_epoch)
-    options = tf.data.Options()
-    # Nothing here needs autotuning, and its thread can delay the end of every epoch by half a minute.
-    options.autotune.enabled = False
-    try:
-        yield steps.map(load_as_is, num_parallel_calls=2, deterministic=True).prefetch(4).with_options(options)
-    finally:
-        sources.clear()
+# -- options --------------------------------------------------------------------------------------
 
 
-def _seed_dropout(model: keras.Model, seed: int) -> None:
-    """Seed the random generators of dropout and similar layers, each with its own number."""
-    for i, state in enumerate(seed_states(model)):
-        first = np.random.SeedSequence((seed, i)).generate_state(1)[0]
-        state.assign(np.array([first, 0], dtype=state.dtype))
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FitOptions:
+    """The options of `fit`, checked.
+
+    Attributes:
+        recipe: The Trainer's, with the arguments of `fit` in place of its fields.
+        seed: The one passed, else that of an interrupted fit, else a random one.
+        checkpoint: Saves the best classifier, or None.
+        state_file: The file for the state of the fit, or None.
+        saved: The state of an interrupted fit, or None.
+        callbacks: The caller's.
+        verbose: Keras's verbosity.
+        steps_per_epoch: Batches per epoch of a stream, or None.
+        batch_size_given: Whether `fit` got a batch size, so that it is not the recipe's.
+    """
+
+    recipe: Recipe
+    seed: int
+    checkpoint: BestCheckpoint | None
+    state_file: Path | None
+    saved: SavedState | None
+    callbacks: tuple[keras.callbacks.Callback, ...]
+    verbose: str | int
+    steps_per_epoch: int | None
+    batch_size_given: bool
 
 
-@contextlib.contextmanager
-def _grouped_steps(
-    model: keras.Model, callbacks: Iterable[keras.callbacks.Callback], steps_per_epoch: int
-) -> Iterator[None]:
-    """Let TensorFlow run several steps before it returns to Python, unless a callback wants to see every batch."""
-    # Divergence may be noticed after a group.
-    watched = any(_watches_batches(callback) for callback in callbacks if type(callback) is not StopAtDivergence)
-    replicas = model.distribute_strategy.num_replicas_in_sync  # Keras cannot group the steps of several
-    if watched or replicas > 1 or model.steps_per_execution != 1:
-        yield
-        return
-    # A last group that is not full costs seconds of tracing, more than groups save in a short training run.
-    model.steps_per_execution = max(n for n in range(1, _MAX_GROUP + 1) if steps_per_epoch % n == 0)
-    try:
-        yield
-    finally:
-        model.steps_per_execution = 1
+def check_options(
+    recipe: Recipe,
+    save: Callable[[Path], None],
+    *,
+    checkpoint: Any,
+    resume: Any,
+    callbacks: Any,
+    seed: Any,
+    verbose: Any,
+    steps_per_epoch: Any,
+    **changes: Any,
+) -> FitOptions:
+    """Check the options of `fit`. `changes` replace fields of the recipe; `save` writes the classifier to a file."""
+    changed_recipe = _changed_recipe(recipe, **changes)
+    best = None
+    if checkpoint is not None:
+        best = BestCheckpoint(functools.partial(save, check_new_file(checkpoint, "checkpoint", SUFFIX)))
+    state_file = None if resume is None else check_new_file(resume, "resume", ".npz")
+    checked_callbacks, checked_verbose = _check_callbacks(callbacks), _check_verbose(verbose)
+    if state_file is not None and any(getattr(each, "swap_on_epoch", False) for each in checked_callbacks):
+        raise ValueError(
+            "`resume` would continue from averaged weights, because `SwapEMAWeights(swap_on_epoch=True)` puts them in "
+            "place when the state is written. Pass `SwapEMAWeights()`, or leave out `resume`."
+        )
+    seed = check_seed(seed)
+    saved = None if state_file is None else read_state(state_file)
+    if seed is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0]) if saved is None else saved.seed
+    return FitOptions(
+        recipe=changed_recipe,
+        seed=seed,
+        checkpoint=best,
+        state_file=state_file,
+        saved=saved,
+        callbacks=checked_callbacks,
+        verbose=checked_verbose,
+        steps_per_epoch=None if steps_per_epoch is None else check_count(steps_per_epoch, "steps_per_epoch"),
+        batch_size_given=changes.get("batch_size") is not None,
+    )
 
 
-def _watches_batches(callback: keras.callbacks.Callback) -> bool:
-    names = [f"on_{kind}batch_{place}" for kind in ("", "train_", "test_") for place in ("begin", "end")]
-    base = keras.callbacks.Callback
-    return any(name in vars(callback) or getattr(type(callback), name) is not getattr(base, name) for name in names)
+def _changed_recipe(recipe: Recipe, *, early_stopping: Any, augment: Any, **fields: Any) -> Recipe:
+    """Return the recipe with the arguments of `fit` in place of its fields; False turns an option off."""
+    changes = {name: value for name, value in fields.items() if value is not None}
+    if early_stopping is not None:
+        if early_stopping is True:
+            raise TypeError("`early_stopping` is a number of epochs, or False. Received: True")
+        off = isinstance(early_stopping, bool | np.bool_) and not early_stopping
+        changes["early_stopping"] = None if off else early_stopping
+    if augment is not None:
+        if isinstance(augment, bool):
+            augment = (recipe.augmentation or Augmentation()) if augment else None
+        elif not isinstance(augment, Augmentation):
+            raise TypeError(f"`augment` must be an Augmentation, True or False. Received: {shown(augment)}")
+        changes["augmentation"] = augment
+    return dataclasses.replace(recipe, **changes)
+
+
+def _check_verbose(verbose: Any) -> str | int:
+    """Return Keras's verbosity. Keras shows a progress bar for any other value."""
+    if isinstance(verbose, bool) or not isinstance(verbose, str | int | np.integer) or verbose not in _VERBOSITIES:
+        raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {shown(verbose)}")
+    return verbose if isinstance(verbose, str) else int(verbose)
+
+
+def _check_callbacks(callbacks: Any) -> tuple[keras.callbacks.Callback, ...]:
+    if callbacks is None:
+        return ()
+    checked = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for callback in checked:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(f"`callbacks` must be keras.callbacks.Callback instances. Received: {shown(callback)}")
+    return checked
+
+
+# -- data -----------------------------------------------------------------------------------------
+
+
+def training_and_validation(
+    data: Labelled, validation_data: Any, options: FitOptions, read: Callable[..., Labelled]
+) -> tuple[Labelled, Labelled | None]:
+    """Return the training and the validation part: the caller's validation data, else a share split off, else None."""
+    validation: Labelled | None = None
+    if isinstance(data, LabelledStream):
+        _check_stream_options(data, options, with_validation=validation_data is not None)
+    elif options.steps_per_epoch is not None:
+        raise ValueError(
+            "`steps_per_epoch` goes with a stream; arrays are trained on as a whole in every epoch. Leave it out, or "
+            "pass a tf.data.Dataset."
+        )
+    if validation_data is not None:
+        is_pair = isinstance(validation_data, list) and len(validation_data) in (2, 3)  # as Keras takes it
+        x = tuple(validation_data) if is_pair else validation_data
+        validation = read(x, None, None, batch_size=EVALUATION_BATCH, name="validation_data")
+    elif isinstance(data, LabelledImages) and options.recipe.validation_split:
+        fit_index, validation_index = split_indices(
+            integer_labels(data.labels),
+            validation_size=options.recipe.validation_split,
+            seed=options.seed,
+            stratify=True,
+            groups=data.groups,
+            name="validation_split",
+        )
+        data, validation = data.take(fit_index), data.take(validation_index)
+    if validation is None and (options.recipe.early_stopping is not None or options.checkpoint is not None):
+        raise ValueError(
+            "Early stopping and checkpoints need validation data: pass `validation_data` or "
+            "`validation_split`, or leave out `checkpoint` and pass `early_stopping=False`."
+        )
+    return data, validation
+
+
+def _check_stream_options(data: LabelledStream, options: FitOptions, *, with_validation: bool) -> None:
+    """Refuse what needs all images at once."""
+    is_tensorflow = data.stream.kind == "tf.data.Dataset"
+    if options.recipe.validation_split and not with_validation:
+        parts = f", such as `{data.name}.take(n)` beside `{data.name}.skip(n)`" if is_tensorflow else ""
+        raise ValueError(
+            f"`validation_split={options.recipe.validation_split:g}` needs all images at once, but `{data.name}` is a "
+            f"stream. Pass `validation_data`{parts}, or `validation_split=0` if it is the recipe's."
+        )
+    if data.is_batched and options.batch_size_given:
+        change = f"pass `{data.name}.rebatch({options.recipe.batch_size})`" if is_tensorflow else "change it there"
+        raise ValueError(
+            f"`batch_size={options.recipe.batch_size}` was received, but `{data.name}` comes in batches of its own. "
+            f"Leave it out, or {change}."
+        )
+
+
+# -- the plan -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FitPlan:
+    """All that Keras needs for a fit.
+
+    Attributes:
+        options: The options of `fit`.
+        loss: The loss to compile the model with.
+        source: The training batches.
+        validation: Gives what Keras evaluates after every epoch, or None, as long as it is entered.
+        callbacks: The caller's, then those that options ask for.
+        state: The callback that keeps the state of the fit, or None.
+    """
+
+    options: FitOptions
+    loss: Any
+    source: BatchSource | StreamSource
+    validation: contextlib.AbstractContextManager[Any]
+    callbacks: list[keras.callbacks.Callback]
+    state: TrainingState | None
+
+    @property
+    def total_steps(self) -> int:
+        """Number of training steps in all epochs."""
+        return self.options.recipe.epochs * self.source.steps_per_epoch
+
+    @property
+    def shared(self) -> dict[str, int]:
+        """What must be the same in all processes that train together."""
+        epochs, steps = self.options.recipe.epochs, self.source.steps_per_epoch
+        return {"seed": self.options.seed, "epochs": epochs, "batches per epoch": steps}
+
+
+def plan_fit(
+    compilation: Compilation,
+    input_shape: tuple[int, ...],
+    training: Labelled,
+    validation: Labelled | None,
+    options: FitOptions,
+) -> FitPlan:
+    """Turn checked data and options into what Keras takes. The model is only read."""
+    recipe = options.recipe
+    compilation.check_callbacks(options.callbacks, recipe)
+    loss = compilation.loss_for(training.labels, recipe)
+    targets = functools.partial(compilation.targets, loss=loss, recipe=recipe)
+    change = BatchChange(recipe, options.seed, input_shape, compilation.num_devices)
+    source: BatchSource | StreamSource
+    if isinstance(training, LabelledStream):
+        source = StreamSource(training, targets, change, options.steps_per_epoch)
+    else:
+        source = BatchSource(training, targets, change)
+    evaluated: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+    if validation is not None:
+        evaluated = evaluation_data(validation, compilation, loss, input_shape)
+    stopping = state = None
+    if recipe.early_stopping is not None:
+        stopping = keras.callbacks.EarlyStopping(patience=recipe.early_stopping, restore_best_weights=True)
+    if options.state_file is not None:
+        run = _identity(options, source, validation, compilation, loss)
+        state = TrainingState(options.state_file, run, options.saved, stopping, options.checkpoint)
+    own = [each for each in (StopAtDivergence(), stopping, options.checkpoint, state) if each is not None]
+    return FitPlan(
+        options=options,
+        loss=loss,
+        source=source,
+        validation=evaluated,
+        callbacks=[*options.callbacks, *own],
+        state=state,
+    )
+
+
+def _identity(
+    options: FitOptions,
+    source: BatchSource | StreamSource,
+    validation: Labelled | None,
+    compilation: Compilation,
+    loss: Any,
+) -> dict[str, Any]:
+    """Return what must be the same for an interrupted fit to go on, in JSON's types."""
+    validated: list[Any] = []
+    if isinstance(validation, LabelledStream):  # which nobody has read to its end
+        validated = [validation.stream.kind]
+    elif validation is not None:
+        arrays = (validation.images, validation.labels, validation.weights)
+        validated = [zlib.crc32(array.tobytes()) for array in arrays if array is not None]
+    compiled = compilation.to_dict()
+    if compiled["optimizer"]:  # Keras numbers the optimizers of a process in their names
+        config = {key: value for key, value in compiled["optimizer"]["config"].items() if key != "name"}
+        compiled["optimizer"] = {**compiled["optimizer"], "config": config}
+    values = {
+        "seed": options.seed,
+        "epochs": options.recipe.epochs,
+        "recipe": options.recipe.to_dict(),
+        "checkpoint": options.checkpoint is not None,
+        "data": source.fingerprint,
+        "validation data": validated,
+        "model": structure_of(compilation.model),
+        "weights": [list(weight.shape) for weight in compilation.model.weights],
+        "compilation": (repr(loss), compiled),
+    }
+    return json.loads(json.dumps(values, default=repr))  # type: ignore[no-any-return]
+
+
+# -- the run --------------------------------------------------------------------------------------
 
 
 def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.callbacks.History:
     """Train a compiled model through `model.fit` and return its history, that of an interrupted fit included."""
-    recipe, state = plan.recipe, plan.state
-    _seed_dropout(model, plan.seed)
-    groups = _grouped_steps(model, plan.callbacks, plan.source.steps_per_epoch)
+    recipe, state = plan.options.recipe, plan.state
+    for i, seed_state in enumerate(seed_states(model)):  # of dropout and similar layers, each with its own number
+        first = np.random.SeedSequence((plan.options.seed, i)).generate_state(1)[0]
+        seed_state.assign(np.array([first, 0], dtype=seed_state.dtype))
     step = training_step(model, traced, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
-    with groups, step, shared_among_devices(model), tf_dataset(plan.source) as batches, plan.validation as validation:
+    with step, shared_among_devices(model), plan.source.dataset() as batches, plan.validation as validation:
         validation_batch_size = EVALUATION_BATCH
         if isinstance(validation, tuple):
             validation_batch_size = evaluation_batch_size(len(validation[0]), EVALUATION_BATCH, num_devices(model))
@@ -99,9 +325,39 @@ def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.cal
             validation_batch_size=validation_batch_size,
             shuffle=False,  # the source has shuffled
             callbacks=[EpochCounter(plan.source), SharedAverages(), *plan.callbacks],
-            verbose=plan.verbose,
+            verbose=plan.options.verbose,
         )
     if state is not None:
         history.history = state.history
         history.epoch = list(range(len(next(iter(state.history.values()), []))))
     return history
+
+
+class StopAtDivergence(keras.callbacks.Callback):
+    """Stop with a warning as soon as the loss is NaN or infinite. Later steps cannot recover."""
+
+    @override
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Stop after a batch, or after a group of them, as a model's `steps_per_execution` makes it."""
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            self.model.stop_training = True
+            warnings.warn(
+                f"Training has diverged: the loss is {loss:g}, and training stops here. Build a new model and "
+                "train it with a lower learning rate.",
+                RuntimeWarning,
+                stacklevel=stack_level(),
+            )
+
+
+class EpochCounter(keras.callbacks.Callback):
+    """Tell the source of batches which epoch begins. With Keras's `BackupAndRestore` the first may be a later one."""
+
+    def __init__(self, source: BatchSource | StreamSource) -> None:
+        super().__init__()
+        self._source = source
+
+    @override
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Set the epoch."""
+        self._source.epoch = epoch

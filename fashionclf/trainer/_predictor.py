@@ -11,7 +11,7 @@ import tensorflow as tf
 from fashionclf._images import scale_pixels
 from fashionclf._process import check_process
 from fashionclf._types import FloatArray, ImageArray, Precision
-from fashionclf.models._fold import calling, folded_calls, normalised_convolutions
+from fashionclf.models._fold import folded_calls, normalised_convolutions, replaced_calls
 from fashionclf.models._graph import bfloat16_layers
 from fashionclf.predictions import probabilities_of
 from fashionclf.trainer._step import has_fast_bfloat16, in_bfloat16
@@ -62,7 +62,7 @@ class CompiledPredictor:
         pairs = normalised_convolutions(self._model, self._input_shape)
 
         def probabilities(images: Any) -> Any:
-            with calling(folded_calls(pairs)), in_bfloat16(layers):
+            with replaced_calls(folded_calls(pairs)), in_bfloat16(layers):
                 return self._probabilities(images)
 
         return probabilities

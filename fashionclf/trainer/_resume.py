@@ -1,10 +1,11 @@
-"""The state from which an interrupted fit continues."""
+"""The files that a fit writes after its epochs: the best classifier, and the state from which it can continue."""
 
+import contextlib
 import io
 import json
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,15 +15,43 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from fashionclf._files import read_json, read_member, replacing, zip_archive
-from fashionclf.trainer._callbacks import BestCheckpoint, keeping_weights
 
-_EARLY_STOPPING: Final = ("best", "best_epoch", "wait", "stopped_epoch")
-
-
+_EARLY_STOPPING: Final = ("best", "best_epoch", "wait", "stopped_epoch")  # attributes of the callback
 _VARIABLE, _BEST = "variable_", "best_"  # what the names of arrays begin with
-
-
 _FORMAT: Final = 3  # of the file of a state; 1 had no number
+
+
+@contextlib.contextmanager
+def _keeping_weights(epoch: int) -> Iterator[None]:
+    """Let the error about a file that cannot be written also say that the Trainer keeps its weights."""
+    try:
+        yield
+    except OSError as error:
+        kind: Any = type(error)
+        more = kind(
+            f"{error} Training has stopped after epoch {epoch + 1}. The Trainer keeps its weights: `save` it "
+            "elsewhere, or make room and call `fit` again."
+        )
+        more.errno = error.errno
+        raise more from error
+
+
+class BestCheckpoint(keras.callbacks.Callback):
+    """Save the classifier after every epoch with a lower validation loss than all before."""
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        super().__init__()
+        self._save = save
+        self.best = float("inf")
+
+    @override
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Save if this epoch is the best."""
+        loss = (logs or {}).get("val_loss", float("inf"))
+        if loss < self.best:
+            self.best = loss
+            with _keeping_weights(epoch):
+                self._save()
 
 
 class SavedState(NamedTuple):
@@ -43,7 +72,7 @@ class SavedState(NamedTuple):
 
 
 class TrainingState(keras.callbacks.Callback):
-    """Keep the state of a fit in one file, so the same call after an interruption gives the same result.
+    """Keep the state of a fit in a file. After an interruption, the same call continues and gives the same result.
 
     The file holds weights, optimizer, dropout seeds, history and early stopping after the last whole epoch. It
     is written in one step, and removed when the fit is complete.
@@ -76,7 +105,7 @@ class TrainingState(keras.callbacks.Callback):
         return 0 if self._saved is None else int(self._saved.values["next_epoch"])
 
     def check(self, model: keras.Model) -> None:
-        """Compare the arrays of an interrupted fit with the variables of the compiled model, before any changes."""
+        """Check that the arrays of an interrupted fit fit the compiled model, before anything changes."""
         if self._saved is None:
             return
         with model.distribute_strategy.scope():
@@ -125,7 +154,7 @@ class TrainingState(keras.callbacks.Callback):
         if self._checkpoint is not None:
             values["checkpoint_best"] = self._checkpoint.best
         values["arrays"] = sorted(arrays)
-        with keeping_weights(epoch), replacing(self._path, "The state of the fit") as part:
+        with _keeping_weights(epoch), replacing(self._path, "The state of the fit") as part:
             np.savez(part, values=np.array(json.dumps(values)), **arrays)
 
     @override
@@ -173,7 +202,7 @@ def read_state(path: Path) -> SavedState | None:
     try:
         with zip_archive(path) as archive:
             for member in archive.infolist():
-                content = read_member(archive, member.filename, member.compress_size)  # numpy stores them as they are
+                content = read_member(archive, member.filename, member.compress_size)  # numpy does not compress them
                 arrays[member.filename.removesuffix(".npy")] = _read_array(content)
         values = read_json(str(arrays.pop("values")))
         found = values.get("format", 1)

@@ -1,7 +1,7 @@
-"""What only training computes differently: mixed precision (bfloat16), fused normalisation, smoothed labels.
+"""The training step: mixed precision (bfloat16), fused normalisation, smoothed labels.
 
-Validation, checkpoints, callbacks and metrics always use the float32 model and the original labels. Only the training
-function computes differently, and only while it runs. So none of this gets into a saved file.
+They act only while Keras's training function runs. Validation, checkpoints, callbacks and metrics always use the
+float32 model and the original labels, and none of this gets into a saved file.
 """
 
 import contextlib
@@ -22,16 +22,21 @@ from fashionclf._keras_internals import (
     replaced,
     wrapped_train_function,
 )
-from fashionclf.models._fold import calling
+from fashionclf.models._fold import replaced_calls
 from fashionclf.models._graph import bfloat16_layers, structure_of
-from fashionclf.trainer._model_state import compilation_of, state_of
+from fashionclf.trainer._model import compilation_of, state_of
 
 _FAST_FLAGS: Final = frozenset(("avx512_bf16", "amx_bf16"))
 
 
 @functools.cache
 def has_fast_bfloat16() -> bool:
-    """Tell whether the processor multiplies bfloat16 in hardware; elsewhere it would be slower than float32."""
+    """Tell whether bfloat16 is faster than float32: on a GPU, or on a processor that multiplies it in hardware.
+
+    Any GPU counts. On one without such hardware, such as NVIDIA's before Ampere, `precision="float32"` may be faster.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return True
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return False
     try:
@@ -50,9 +55,9 @@ class TracedSteps:
 
     @contextlib.contextmanager
     def in_use(self, model: keras.Model, *options: Any) -> Iterator[None]:
-        """Lend the model what was traced, as long as nothing that it depends on has changed; then take it back.
+        """Lend the model what was traced, unless something that it depends on has changed; then take it back.
 
-        Outside a fit the model has what it had before: plain Keras must not train by steps made for a recipe.
+        Outside a fit the model has its own functions: plain Keras must not train by steps made for a recipe.
         """
         made_for = _made_for(model, options)
         if made_for is None or made_for != self._made_for:
@@ -63,11 +68,11 @@ class TracedSteps:
 
 
 def _made_for(model: keras.Model, options: tuple[Any, ...]) -> Any:
-    """Return all that traced steps depend on, None if that is not known."""
+    """Return all that traced steps depend on, None if nobody knows it."""
     structure = structure_of(model)
     if structure is None:
         return None
-    # A layer of the caller's may compute with values that its configuration does not contain.
+    # A layer of the caller's own may compute with values that are not in its configuration.
     values = [
         {name: value for name, value in vars(layer).items() if isinstance(value, bool | int | float | str)}
         for layer in all_layers(model)
@@ -81,10 +86,9 @@ def _made_for(model: keras.Model, options: tuple[Any, ...]) -> Any:
 def training_step(model: keras.Model, traced: TracedSteps, *, precision: str, label_smoothing: float) -> Iterator[None]:
     """Let a model's training steps compute in `precision` and learn from smoothed labels.
 
-    Only tracing sees the changed layers, but they are changed around every call of the training function. Nothing
-    else tells when Keras traces: again for a batch of another size, step by step where functions run eagerly, and in
-    threads of its own under a distribution strategy. A call computes up to 32 steps. The changes take 0.2 ms of it for
-    `cnn_fast` and 0.9 ms for `cnn_accurate`.
+    Layers are changed for every call of the training function, though only tracing needs it: nothing tells when Keras
+    traces again. It does so for a batch of another size, step by step where functions run eagerly, and in threads of
+    its own under a distribution strategy. The changes take 0.2 ms a step for `cnn_fast`, 0.9 ms for `cnn_accurate`.
     """
     bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
     layers = bfloat16_layers(model) if bfloat16 else []
@@ -93,7 +97,7 @@ def training_step(model: keras.Model, traced: TracedSteps, *, precision: str, la
 
     @contextlib.contextmanager
     def changed() -> Iterator[None]:
-        with lock, in_bfloat16(layers), calling(fused), _smoothed_labels(model, label_smoothing):
+        with lock, in_bfloat16(layers), replaced_calls(fused), _smoothed_labels(model, label_smoothing):
             yield
 
     with traced.in_use(model, bfloat16, label_smoothing), wrapped_train_function(model, changed) as wrapped:
@@ -121,7 +125,7 @@ def in_bfloat16(layers: list[keras.Layer]) -> Iterator[None]:
 def _fused_normalisation(
     layer: keras.layers.BatchNormalization, inputs: Any, training: Any = None, mask: Any = None
 ) -> Any:
-    """Compute the same as the layer's own `call`, with moving averages, by a fused kernel in half the time."""
+    """Compute what the layer's own `call` computes, moving averages included, by one kernel in half the time."""
     if training is not True or mask is not None:
         return type(layer).call(layer, inputs, training=training, mask=mask)
     mean, variance = layer.moving_mean.value, layer.moving_variance.value
@@ -138,7 +142,7 @@ def _fused_normalisation(
 
 
 def _can_be_fused(layer: keras.Layer) -> bool:
-    """Tell whether the kernel computes the same: images, channels last, exactly this class, and trainable."""
+    """Tell whether the kernel computes the same: for images, channels last, in Keras's own class, not frozen."""
     return (
         type(layer) is keras.layers.BatchNormalization
         and layer.built

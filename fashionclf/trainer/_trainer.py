@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -26,26 +26,12 @@ from fashionclf._types import (
     PredictLike,
     PresetName,
 )
-from fashionclf._validation import (
-    check_choice,
-    check_count,
-    check_new_file,
-    check_number,
-    check_path,
-    check_seed,
-)
+from fashionclf._validation import check_choice, check_count, check_new_file, check_number, check_path, check_seed
 from fashionclf._version import __version__
 from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.inputs import (
-    LabelledImages,
-    LabelledStream,
-    classify,
-    classify_batches,
-    collect_labelled,
-    read_labelled,
-)
+from fashionclf.inputs import LabelledImages, classify, classify_batches, collect_labelled, read_labelled
 from fashionclf.labels import CLASS_NAMES, LabelNames, check_class_names
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
@@ -53,47 +39,36 @@ from fashionclf.presets import get_preset
 from fashionclf.recipe import PRECISIONS, Recipe
 from fashionclf.report import EvaluationReport, evaluate_predictions
 from fashionclf.serving import ExportReport, FrozenPredictor
-from fashionclf.serving._export import (
-    check_quantization,
-    check_request,
-    export_classifier,
-    freeze,
-    prepared_images,
-)
+from fashionclf.serving._export import check_request, export_classifier, freeze
 from fashionclf.serving._function import Source
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.serving._runtimes import check_threads
-from fashionclf.trainer._compilation import Compilation
+from fashionclf.trainer._batches import EVALUATION_BATCH, evaluate_model, evaluation_data, labels_and_probabilities
+from fashionclf.trainer._compilation import Compilation, choose_optimizer
 from fashionclf.trainer._devices import check_agreement, check_processes
 from fashionclf.trainer._file import (
     SUFFIX,
+    check_readable,
     classifier_content,
     loading_error,
     read_classifier,
     read_content,
     write_classifier,
 )
-from fashionclf.trainer._fit import run_fit
-from fashionclf.trainer._model_checks import check_model, image_shape_of
-from fashionclf.trainer._model_state import fitting_of, state_of
-from fashionclf.trainer._optimizers import choose_optimizer
-from fashionclf.trainer._options import resolve_options
-from fashionclf.trainer._plan import EVALUATION_BATCH, evaluation_data, plan_fit, training_and_validation
+from fashionclf.trainer._fit import Labelled, check_options, plan_fit, run_fit, training_and_validation
+from fashionclf.trainer._model import check_model, fitting_of, image_shape_of, preset_model, state_of
 from fashionclf.trainer._predictor import CompiledPredictor
-from fashionclf.trainer._preset_model import preset_model
-from fashionclf.trainer._readable import check_readable, own_objects
 from fashionclf.trainer._step import TracedSteps
-from fashionclf.trainer._streams import evaluate_model, labels_and_probabilities
 
 _BY_BATCHES: Final = ", or read it with `predict_batches`"
 
 
 class _Unusable:
-    """A Trainer in a forked process: unpickling finds its methods, and its attributes raise the error that says why."""
+    """Stands for a Trainer that was unpickled in a forked process. Using it raises the error that says why."""
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("__"):  # Python itself asks for those
+        if not name.startswith("__"):  # which Python itself looks up
             check_process()
         raise AttributeError(name)
 
@@ -163,14 +138,14 @@ class Trainer:
         self._converter_given = image_converter is not None
         if recipe is not None and not isinstance(recipe, Recipe):
             raise TypeError(f"`recipe` must be a Recipe. Received: {shown(recipe)}")
-        self._recipe, self._optimizer = choose_optimizer(recipe or Recipe(), optimizer)
+        self._recipe, own_optimizer = choose_optimizer(recipe or Recipe(), optimizer)
         self._recipe_given = recipe is not None or optimizer is not None
         self._compilation = Compilation(
-            model, self._units, optimizer=self._optimizer, loss=loss, metrics=() if metrics is None else metrics
+            model, self._units, optimizer=own_optimizer, loss=loss, metrics=() if metrics is None else metrics
         )
         self._model = model
         self._check_compilation()
-        self._names = LabelNames(
+        self._label_names = LabelNames(
             given=None if class_names is None else check_class_names(class_names, self.num_classes),
             default=CLASS_NAMES if self.num_classes == len(CLASS_NAMES) else None,
         )
@@ -202,10 +177,10 @@ class Trainer:
             pretrained: Load the weights that this project trained, for the presets in
                 `list_presets(pretrained=True)`; `get_preset(name).pretrained` describes them. Their checksum is
                 verified. To train them further, first set `trainer.recipe` to your own: the preset's recipe starts
-                with a high learning rate. `"features"` loads those of all layers but the last, which is new: to train
-                the network on classes of your own.
-            class_names: Names in place of the preset's: ten that rename them if `pretrained` is True, else as many as
-                there are classes.
+                with a high learning rate. `"features"` loads those of all layers but the last. The last is new, for
+                classes of your own.
+            class_names: Names in place of the preset's. With `pretrained=True`, they rename its classes. Otherwise
+                there may be any number of classes.
             seed: Seed of the initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
 
         Raises:
@@ -224,7 +199,7 @@ class Trainer:
         preset = get_preset(name)
         model, names = preset_model(preset, pretrained, class_names, check_seed(seed))
         trainer = cls(model, recipe=preset.recipe)
-        trainer._names = names
+        trainer._label_names = names
         if names.learnt is not None and preset.pretrained is not None:
             trainer._unfamiliarity_threshold = preset.pretrained.unfamiliarity_threshold
         return trainer
@@ -251,24 +226,24 @@ class Trainer:
 
     @property
     def recipe(self) -> Recipe:
-        """How to train; setting it replaces the optimizer that was named or given."""
+        """How to train. Setting it replaces an optimizer that was named; one that was given as an instance stays."""
         return self._recipe
 
     @recipe.setter
     def recipe(self, recipe: Recipe) -> None:
         if not isinstance(recipe, Recipe):
             raise TypeError(f"`recipe` must be a Recipe. Received: {shown(recipe)}")
-        choose_optimizer(recipe, self._optimizer)
+        choose_optimizer(recipe, self._compilation.own_optimizer)
         self._recipe, self._recipe_given = recipe, True
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """One name per class, in label order; None as long as nothing tells them. Setting it renames the classes."""
-        return self._names.shown
+        return self._label_names.shown
 
     @class_names.setter
     def class_names(self, names: ClassNames) -> None:
-        self._names = dataclasses.replace(self._names, given=check_class_names(names, self.num_classes))
+        self._label_names = dataclasses.replace(self._label_names, given=check_class_names(names, self.num_classes))
 
     @property
     def unfamiliarity_threshold(self) -> float | None:
@@ -301,7 +276,6 @@ class Trainer:
         checkpoint: PathLike | None = None,
         callbacks: Iterable[keras.callbacks.Callback] = (),
         augment: Augmentation | bool | None = None,
-        precision: Precision | None = None,
         class_weight: Any = None,
         sample_weight: Any = None,
         steps_per_epoch: int | None = None,
@@ -329,8 +303,6 @@ class Trainer:
             callbacks: Keras callbacks. Those that set the learning rate (`ReduceLROnPlateau`, `LearningRateScheduler`)
                 need a recipe with `schedule="constant"`; the next fit starts at the recipe's rate again.
             augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
-            precision: `"auto"`, `"float32"` or `"bfloat16"`; see `Recipe`. `"bfloat16"` is mixed precision; the model
-                is float32 again afterwards.
             class_weight: Weight by label or class name, 1 for those left out, or `"balanced"`.
             sample_weight: `(n,)`, one weight of at least 0 per training image.
             steps_per_epoch: Batches per epoch of a stream, which each epoch continues where the last one ended. None
@@ -351,8 +323,8 @@ class Trainer:
         Raises:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
                 without validation data, a callback sets a learning rate that follows a schedule, or a stream cannot do
-                what is asked for: `validation_split`, `sample_weight` and `class_weight="balanced"` need arrays. If
-                several processes train together, without a `seed`, with `resume`, or with different arguments.
+                what is asked for: `validation_split`, `sample_weight` and `class_weight="balanced"` need arrays. Also
+                if several processes train together without a `seed`, with `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
@@ -380,14 +352,14 @@ class Trainer:
             self._check_readable()
         if validation_data is not None and validation_split:
             raise ValueError("Pass `validation_data` or `validation_split`, not both.")
-        options = resolve_options(
+        options = check_options(
             self.recipe,
+            self._write,
             epochs=epochs,
             batch_size=batch_size,
             validation_split=validation_split,
             early_stopping=early_stopping,
             augment=augment,
-            precision=precision,
             checkpoint=checkpoint,
             callbacks=callbacks,
             seed=seed,
@@ -395,22 +367,20 @@ class Trainer:
             verbose=verbose,
             steps_per_epoch=steps_per_epoch,
         )
-        names = self._names.after_fit(x.class_names if isinstance(x, Split) else None, self.num_classes)
+        names = self._label_names.after_fit(x.class_names if isinstance(x, Split) else None, self.num_classes)
         converter = self._converter_after(x)
-        read = functools.partial(
-            read_labelled, converter=converter, num_classes=self.num_classes, known_names=names.known
-        )
+        read = self._reader(names, converter)
         data = read(x, y, sample_weight, batch_size=options.recipe.batch_size)
         training, validation = training_and_validation(data, validation_data, options, read)
         training = training.with_class_weight(class_weight, names.shown, self.num_classes)
-        plan = plan_fit(self.model, self._compilation, self._input_shape, training, validation, options, self._write)
+        plan = plan_fit(self._compilation, self._input_shape, training, validation, options)
         check_agreement(self.model, plan.shared)
-        # One check is left, which needs the compiled model. The trainer changes only after it.
+        # One more check needs the compiled model. Only after it does the Trainer change.
         with fitting_of(self.model):
-            self._compilation.compile(plan.loss, plan.recipe, plan.total_steps)
+            self._compilation.compile(plan.loss, options.recipe, plan.total_steps)
             if plan.state is not None:
                 plan.state.check(self.model)
-            self._names = names
+            self._label_names = names
             self._unfamiliarity_threshold = None  # it was that of the weights before
             self._image_converter, self._converter_given = converter, True
             with self._compilation.learning_rate_kept():
@@ -460,29 +430,21 @@ class Trainer:
         check_process()
         self._check_compilation()
         batch_size = check_count(batch_size, "batch_size")
-        data = self._read(x, y, sample_weight, batch_size, self._names.known)
-        loss = self._compilation.loss_in_force(data.labels, self.recipe)
+        data = self._reader(self._label_names, self._image_converter)(x, y, sample_weight, batch_size=batch_size)
+        loss = self._compilation.evaluation_loss(data.labels, self.recipe)
         with evaluation_data(data, self._compilation, loss, self._input_shape) as given, self._locks.computing:
             return evaluate_model(self._compilation.evaluated(loss), given, batch_size)
 
-    def _read(
-        self, x: LabelledLike | Split, y: Any, sample_weight: Any, batch_size: int, known: Sequence[ClassNames]
-    ) -> LabelledImages | LabelledStream:
-        """Check images, labels and weights; the labels of a `Split` are matched with the classes by name."""
-        return read_labelled(
-            x,
-            y,
-            sample_weight,
-            converter=self._image_converter,
-            num_classes=self.num_classes,
-            batch_size=batch_size,
-            known_names=known,
+    def _reader(self, names: LabelNames, converter: ImageConverter) -> Callable[..., Labelled]:
+        """Return what checks images, labels and weights; labels that are names are matched with `names`."""
+        return functools.partial(
+            read_labelled, converter=converter, num_classes=self.num_classes, known_names=names.known
         )
 
     def _labelled(self, x: LabelledLike | Split, y: LabelsLike | None) -> LabelledImages:
         """Check images and labels; a stream of them is read into memory."""
         return collect_labelled(
-            x, y, converter=self._image_converter, num_classes=self.num_classes, known_names=self._names.known
+            x, y, converter=self._image_converter, num_classes=self.num_classes, known_names=self._label_names.known
         )
 
     def report(
@@ -513,7 +475,7 @@ class Trainer:
             array([0, 0, 0, 2, 0, 0, 0, 0, 0, 2])
         """
         names, batch_size = self._known_names(), check_count(batch_size, "batch_size")
-        data = self._read(x, y, None, batch_size, self._names.known)
+        data = self._reader(self._label_names, self._image_converter)(x, y, None, batch_size=batch_size)
         compute = functools.partial(self._predictor, batch_size=batch_size)
         labels, probabilities = labels_and_probabilities(data, compute)
         return evaluate_predictions(labels, Predictions(probabilities, names))
@@ -538,7 +500,7 @@ class Trainer:
             batch_size: Images computed at a time; bounds the memory used.
             precision: `"float32"`; `"bfloat16"` computes many images about twice as fast on processors with hardware
                 for it, and gives probabilities that differ in the second or third digit; `"auto"` is bfloat16 on such
-                processors, else float32. Layers and models of your own always compute in float32.
+                processors and on GPUs, else float32. Layers and models of your own always compute in float32.
             on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
                 them out, with one warning: `Predictions.sources` names those that were read.
 
@@ -669,38 +631,25 @@ class Trainer:
             precision=check_choice(precision, "precision", PRECISIONS),
         )
 
-    def compile_predictor(
-        self,
-        *,
-        num_threads: int | None = None,
-        quantize: Quantization | None = None,
-        images: PredictLike | Split | None = None,
-    ) -> FrozenPredictor:
+    def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
         For a single image it is several times faster than `predict`. For many images at once `predict` is faster.
-        Needs LiteRT: `pip install 'fashionclf[litert]'`. `export` writes such a predictor to a file.
+        Needs LiteRT: `pip install 'fashionclf[litert]'`. `export` writes such a predictor to a file, also in 8 bits.
 
         Args:
             num_threads: Threads for one image. None uses two, if the processor has two: more are not faster on images
                 this small.
-            quantize: How to store the weights: None for float32; `"float16"`; or `"int8"`, which also computes in 8
-                bits, several times faster, with slightly other probabilities. See `export`.
-            images: For `"int8"`: images on which ranges of values are measured, as in `export`. If they or `quantize`
-                are given, the predictor is compared with the Trainer as there.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
 
         Raises:
             ImportError: If LiteRT is missing.
-            ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, LiteRT lacks an
-                operation of the model, `quantize` is unknown or lacks images, or the predictor differs too much.
+            ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, or LiteRT lacks an
+                operation of the model.
             TypeError: If an argument has the wrong type.
             OSError: If the converter's temporary files cannot be written.
-
-        Warns:
-            DoubtfulImageWarning: If images are blank, nearly black or negatives.
 
         Example:
             >>> import fashionclf as fc
@@ -710,10 +659,8 @@ class Trainer:
             1
         """
         threads = check_threads(num_threads)
-        quantization = check_quantization(quantize, images)
-        given = prepared_images(images, self._image_converter)
         with self._locks.computing:
-            return freeze(self._source(), quantization, given, threads)
+            return freeze(self._source(), threads)
 
     def export(
         self,
@@ -837,21 +784,18 @@ class Trainer:
 
     def _check_readable(self, *, all_known: bool = False) -> dict[str, Any]:
         """Prove that a file could be read back; return the caller's own classes and functions."""
-        own = own_objects(self.model, self._compilation.parts)
         with self._locks.computing, ignored(UserWarning):  # `load` gives them again
-            compilation = self._compilation.to_dict()
-            check_readable(self.model, self._input_shape, compilation, own, all_known=all_known)
-        return own
+            return check_readable(self.model, self._input_shape, self._compilation, all_known=all_known)
 
     def _metadata(self) -> dict[str, Any]:
         """Return what a file keeps beside the model, in JSON's types."""
         return {
-            "class_names": self._names.to_dict(),
+            "class_names": self._label_names.to_dict(),
             "unfamiliarity_threshold": self.unfamiliarity_threshold,
             "image_converter": self._image_converter.to_dict(),
             "image_converter_given": self._converter_given,
             "recipe": self.recipe.to_dict(),
-            "compilation": {**self._compilation.to_dict(), "in_force": self._compilation.is_in_force},
+            "compilation": {**self._compilation.to_dict(), "current": self._compilation.is_current},
             "versions": _versions(),
         }
 
@@ -895,7 +839,7 @@ class Trainer:
                     f"{str(path)!r} was written by plain Keras and has no class names: pass `class_names`."
                 )
             trainer = cls(model, class_names=class_names)
-            trainer._names = trainer._names.after_fit(None, trainer.num_classes)
+            trainer._label_names = trainer._label_names.after_fit(None, trainer.num_classes)
             return trainer
         try:
             trainer = cls._restored(model, metadata, custom_objects)
@@ -912,24 +856,23 @@ class Trainer:
         """Return a Trainer of a model that was read, with its metadata."""
         trainer = cls(model, image_converter=ImageConverter.from_dict(metadata["image_converter"]))
         trainer._converter_given = bool(metadata["image_converter_given"])
-        trainer._names = LabelNames.from_dict(metadata["class_names"], trainer.num_classes)
+        trainer._label_names = LabelNames.from_dict(metadata["class_names"], trainer.num_classes)
         trainer.unfamiliarity_threshold = metadata["unfamiliarity_threshold"]
         trainer._recipe = Recipe.from_dict(metadata["recipe"])
         trainer._compilation = Compilation.restore(
             metadata["compilation"], model, trainer._units, trainer._recipe, custom_objects
         )
-        trainer._optimizer = trainer._compilation.given
         trainer._recipe_given = trainer._compilation.by_trainer
         return trainer
 
     @override
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle and copy through the content of a file, without code. What is traced or locked stays behind."""
+        """Pickle and copy by the content of a file, which has no code. Traced functions and locks are left out."""
         own = self._check_readable(all_known=True)
         with self._locks.computing:
             content: Any = classifier_content(self.model, self._metadata())
         if protocol >= 5:
-            content = pickle.PickleBuffer(content)  # that may travel beside the pickle, without another copy
+            content = pickle.PickleBuffer(content)  # which may be sent beside the pickle without another copy
         return type(self)._from_content, (content, own)
 
     @classmethod

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 
 import fashionclf as fc
-from fashionclf.trainer._batches import BatchSource
-from fashionclf.trainer._fit import tf_dataset
+from fashionclf.inputs import LabelledImages
+from fashionclf.trainer._batches import BatchChange, BatchSource
 
 
 class Batches(keras.utils.PyDataset):
@@ -58,19 +58,13 @@ def main():
 def measure(way, group, train, options):
     model = fc.get_preset("cnn_fast").build(0)
     model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False, steps_per_execution=group)
-    images, labels = fc.add_channel_axis(train.images), train.labels.astype(np.int64)
-    source = BatchSource(
-        images,
-        labels,
-        batch_size=options.batch_size,
-        image_shape=(28, 28, 1),
-        seed=0,
-        augmentation=fc.Augmentation(erasing=0.25),
-    )
+    data = LabelledImages(fc.add_channel_axis(train.images), train.labels.astype(np.int64))
+    recipe = fc.Recipe(batch_size=options.batch_size, augmentation=fc.Augmentation(erasing=0.25))
+    source = BatchSource(data, lambda labels: labels, BatchChange(recipe, seed=0, input_shape=(28, 28, 1)))
     times = Times(source)
     fit = {"epochs": options.epochs + 1, "verbose": 0, "shuffle": False, "callbacks": [times]}
     if way.startswith("tf.data"):
-        with tf_dataset(source) as batches:
+        with source.dataset() as batches:
             model.fit(batches, **fit)
     else:
         model.fit(Batches(source, workers=int(way.split()[-2])), **fit)

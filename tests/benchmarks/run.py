@@ -102,10 +102,11 @@ def batches(rounds=3):
     import numpy as np
 
     import fashionclf as fc
-    from fashionclf.trainer._batches import BatchSource
+    from fashionclf.inputs import LabelledImages
+    from fashionclf.trainer._batches import BatchChange, BatchSource
 
     images = fc.load_data().train.images[:48_000, ..., np.newaxis]
-    options = {"batch_size": 480, "image_shape": (28, 28, 1), "seed": 0}
+    data = LabelledImages(images, np.zeros(len(images)))
     ways = {
         "no augmentation": None,
         "flips": fc.Augmentation(horizontal_flip=True, max_shift=0),
@@ -115,7 +116,8 @@ def batches(rounds=3):
     times = {name: [] for name in ways}
     for epoch in range(rounds):
         for name, augmentation in ways.items():
-            source = BatchSource(images, np.zeros(len(images)), augmentation=augmentation, **options)
+            recipe = fc.Recipe(batch_size=480, augmentation=augmentation)
+            source = BatchSource(data, lambda labels: labels, BatchChange(recipe, seed=0, input_shape=(28, 28, 1)))
             source.epoch = epoch
             before = time.perf_counter()
             for step in range(source.steps_per_epoch):
@@ -283,12 +285,13 @@ def refit(rounds=3, fits=25):
             "model.fit(x, labels, verbose=0)",
         ),
         "Trainer": (
-            "trainer = fc.Trainer(model)",
-            "trainer.fit(images, labels, epochs=1, precision='float32', verbose=0)",
+            "trainer = fc.Trainer(model, recipe=fc.Recipe(precision='float32'))",
+            "trainer.fit(images, labels, epochs=1, verbose=0)",
         ),
         "Trainer, one-cycle schedule": (
-            "trainer = fc.Trainer(model, recipe=fc.Recipe(schedule='one_cycle', learning_rate=0.01))",
-            "trainer.fit(images, labels, epochs=1, precision='float32', verbose=0)",
+            "recipe = fc.Recipe(schedule='one_cycle', learning_rate=0.01, precision='float32')\n"
+            "trainer = fc.Trainer(model, recipe=recipe)",
+            "trainer.fit(images, labels, epochs=1, verbose=0)",
         ),
     }
     script = """

@@ -6,6 +6,23 @@ from samples.datasets import split
 
 from fashionclf import CLASS_NAMES
 from fashionclf.datasets import Dataset, Split
+from fashionclf.photographs import ImageConverter
+
+
+def test_a_split_of_other_images_knows_their_shape_and_how_they_were_read():
+    rows = np.zeros((4, 12), np.uint8)
+    made = Split(rows, [0, 1, 2, 3], image_shape=(2, 2, 3), image_converter=ImageConverter((2, 2, 3)))
+    assert (made.images.shape, made.image_shape) == ((4, 2, 2, 3), (2, 2, 3))
+    assert made[1:].image_converter is made.image_converter
+    assert Split(np.zeros((4, 5, 3, 1)), [0, 1, 2, 3])[1:].image_shape == (5, 3, 1)
+    assert (
+        "float32 (2, 5, 3)"
+        in Dataset("x", train=split(), test=Split(np.ones((2, 5, 3, 1)), [0, 1], class_names=CLASS_NAMES)).describe()
+    )
+    with pytest.raises(ValueError, match=r"shape \(28, 28, 1\), but their converter gives \(2, 2, 3\)"):
+        Split(split().images, [0, 1, 2, 3], image_converter=made.image_converter)
+    with pytest.raises(TypeError, match="`image_converter` must be an ImageConverter"):
+        Split(rows, [0, 1, 2, 3], image_shape=(2, 2, 3), image_converter=(2, 2, 3))
 
 
 @pytest.mark.parametrize("shape", [(4, 28, 28), (4, 28, 28, 1), (4, 784)])
@@ -59,7 +76,7 @@ def test_a_split_has_one_axis():
 @pytest.mark.parametrize(
     ("arguments", "names", "error", "words"),
     [
-        ((np.zeros((4, 27, 28)), [0] * 4), None, ValueError, "shape"),
+        ((np.zeros((4, 27)), [0] * 4), None, ValueError, "shape"),
         ((np.zeros((4, 28, 28)), [0] * 3), None, ValueError, "3 rows but there are 4 images"),
         ((np.zeros((4, 28, 28)), [0, 1, 2, 10]), CLASS_NAMES, ValueError, r"0\.\.9"),
         ((np.zeros((2, 28, 28)), [0, 2]), ["a", "b"], ValueError, r"0\.\.1"),

@@ -131,16 +131,16 @@ def test_groups_stay_in_one_fold(garments):
 
 
 def test_fit_keeps_the_groups_of_a_split_together(garments, monkeypatch):
-    import fashionclf.trainer._plan as plan
+    import fashionclf.trainer._fit as fitting
 
     parts = []
-    original = plan.split_indices
+    original = fitting.split_indices
 
     def recorded(*args, **options):
         parts.append((options["groups"], original(*args, **options)))
         return parts[-1][1]
 
-    monkeypatch.setattr(plan, "split_indices", recorded)
+    monkeypatch.setattr(fitting, "split_indices", recorded)
     split = fc.Split(*garments, groups=np.arange(600) % 20)[::-1]
     fc.Trainer(fc.dense_model((), seed=0)).fit(split, epochs=1, validation_split=0.2, seed=0, verbose=0)
     ((groups, (fit, validation)),) = parts

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import fashionclf as fc
 from fashionclf.models._flip import averaged_over_flips
-from fashionclf.models._fold import calling, folded_calls, normalised_convolutions
+from fashionclf.models._fold import folded_calls, normalised_convolutions, replaced_calls
 
 IMAGES = np.random.default_rng(0).random((5, 28, 28, 1), np.float32)
 
@@ -27,7 +27,7 @@ def folded(model):
 
     @tf.function(autograph=False)
     def compute(images):
-        with calling(folded_calls(pairs)):
+        with replaced_calls(folded_calls(pairs)):
             return model(images, training=False)
 
     return compute, pairs

@@ -77,5 +77,5 @@ def test_rounding_and_channels(fitted, garments):
     assert fc.prepare_images(off).max() <= 1
     with pytest.raises(ValueError, match=r"to 1\.0001"):
         fc.prepare_images(floats * 1.0001)
-    with pytest.raises(ValueError, match="channel comes last"):
+    with pytest.raises(ValueError, match="channels come last"):
         fc.prepare_images(floats[:, np.newaxis])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fashionclf.photographs import _garment, load_image, preprocessing_steps
+from fashionclf.photographs import ImageConverter, _garment, load_image, preprocessing_steps
 from fashionclf.photographs._many import read_many
 
 HEIGHT, WIDTH = 320, 240
@@ -151,7 +151,7 @@ def test_without_its_network_one_sentence_says_what_to_do(tmp_path, monkeypatch,
     image = placed(wood(np.random.default_rng(8)), shirt(), (30, 60, 150), np.random.default_rng(8))
     try:
         with pytest.raises(ImportError, match=r"missing or damaged: .* Install it again: `pip install"):
-            read_many([image], ["array"], "skip")
+            read_many([image], ["array"], "skip", ImageConverter())
     finally:
         _garment._weights.cache_clear()
 

@@ -15,7 +15,7 @@ import pytest
 
 import fashionclf as fc
 from fashionclf import pretrained
-from fashionclf.trainer._preset_model import with_weights
+from fashionclf.trainer._model import with_weights
 
 NAMES = ("cnn_fast", "cnn_accurate", "cnn_robust")
 CARDS = Path(__file__).resolve().parents[2] / "docs" / "model_cards"

@@ -102,7 +102,6 @@ ROWS_OF_TRAINER = {
         ("resume name", lambda w: fit(w, resume=w.folder / "state"), VALUE, r"must end in '\.npz'"),
         ("callbacks", lambda w: fit(w, callbacks=[print]), TYPE, "Callback"),
         ("augment", lambda w: fit(w, augment="flip"), TYPE, "Augmentation"),
-        ("precision", lambda w: fit(w, precision="float16"), VALUE, "'float32'"),
         ("class_weight type", lambda w: fit(w, class_weight=[1] * 10), TYPE, "dictionary"),
         ("class_weight word", lambda w: fit(w, class_weight="balance"), TYPE, "'balanced'"),
         ("class_weight class", lambda w: fit(w, class_weight={"Boots": 2}), VALUE, "unknown class 'Boots'"),
@@ -161,8 +160,6 @@ ROWS_OF_TRAINER = {
         ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),
         ("many threads", lambda w: w.trainer.compile_predictor(num_threads=10**12), VALUE, "at most 1,024"),
         ("threads type", lambda w: w.trainer.compile_predictor(num_threads=1.5), TYPE, "`num_threads`"),
-        ("no images", lambda w: w.trainer.compile_predictor(quantize="int8"), VALUE, "pass `images=`"),
-        ("quantize", lambda w: w.trainer.compile_predictor(quantize="int4"), VALUE, "Unknown quantize 'int4'"),
     ],
     "Trainer.export": [
         *with_images(lambda w, x: w.trainer.export(w.folder / "a.tflite", images=x),

@@ -40,8 +40,16 @@ BAD_PHOTOGRAPHS = BAD_IMAGES | {
     "list with text": ([IMAGES[0], "b"], FileNotFoundError, "no image 'b'"),
     "bytes": (b"shoe", TypeError, "BytesIO"),
 }
+# Where no model tells the shape of images, it is that of the arrays.
+BAD_ARRAYS = BAD_IMAGES | {
+    "wrong size": (np.zeros((2, 783)), ValueError, r"shape \(2, 783\), expected .*rows of pixels or one image"),
+    "colour": (np.zeros((2, 28, 28, 4)), ValueError, "transparency by `fashionclf.load_image`"),
+    "list of batches": ([IMAGES, IMAGES], ValueError, r"images\[0\]"),
+}
 # One message shows that a function checks images as all do: `test_fuzz.py` shows the rest.
 SOME_BAD_IMAGES = {name: BAD_IMAGES[name] for name in ("wrong size", "floats to 255", "list with a bad one")}
+SOME_BAD_ARRAYS = {name: BAD_ARRAYS[name] for name in SOME_BAD_IMAGES}
+SOME_BAD_PIXELS = {name: BAD_ARRAYS[name] for name in ("floats to 255", "list with a bad one")}
 SOME_BAD_PHOTOGRAPHS = {name: BAD_PHOTOGRAPHS[name] for name in ("wrong size", "text", "bytes")}
 BAD_LABELS = {
     "too few": (LABELS[:-1], ValueError, "19 rows but there are 20 images"),

@@ -5,9 +5,9 @@ be imported before they start, else one of them can meet a module that another h
 to happen shows it on some machines only.)
 
 `ForkServer.run` forks a process that has imported some modules and has done nothing else, which saves the time that
-this takes (five seconds for TensorFlow). Fresh in the child: fashionclf, and everything that TensorFlow and Keras do when
-they are first used (devices, threads, compiled functions). Not fresh: those modules and what they import. TensorFlow and
-Keras import numpy; and pillow, OpenCV, matplotlib and scikit-learn where they are installed.
+this takes (five seconds for TensorFlow). Fresh in the child: fashionclf, and everything that TensorFlow and Keras do
+when they are first used (devices, threads, compiled functions). Not fresh: those modules and what they import.
+TensorFlow and Keras import numpy; and pillow, OpenCV, matplotlib and scikit-learn where they are installed.
 """
 
 import faulthandler

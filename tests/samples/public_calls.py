@@ -93,16 +93,17 @@ RECIPE_OPTIONS = {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.5, "we
 CHANGES = {"horizontal_flip": True, "max_shift": 1, "erasing": 0.1, "noise": 0.1, "rotation": 1, "zoom": 0.1,
            "shear": 0.1, "contrast": 0.1, "brightness": 0.1, "blur": 0.1}  # fmt: skip
 FIT = {"epochs": 1, "batch_size": 2, "validation_data": None, "validation_split": None, "early_stopping": None,
-       "checkpoint": None, "callbacks": (), "augment": None, "precision": "float32", "class_weight": None,
+       "checkpoint": None, "callbacks": (), "augment": None, "class_weight": None,
        "sample_weight": None, "steps_per_epoch": None, "seed": 0, "resume": None, "verbose": 0}  # fmt: skip
 XY = {"x": IMAGES, "y": LABELS}
+PHOTOGRAPHS = {"image_shape": (28, 28, 1), "find_garment": None, "crop_to_aspect_ratio": False}
 
 # Name: a function of `w: Callables` that returns the callable and valid arguments.
 CALLS = {
-    "prepare_images": lambda w: (fc.prepare_images, {"images": IMAGES}),
+    "prepare_images": lambda w: (fc.prepare_images, {"images": IMAGES, "image_shape": (28, 28, 1)}),
     "scale": lambda w: (fc.scale, {"images": IMAGES}),
-    "flatten": lambda w: (fc.flatten, {"images": IMAGES}),
-    "add_channel_axis": lambda w: (fc.add_channel_axis, {"images": IMAGES}),
+    "flatten": lambda w: (fc.flatten, {"images": IMAGES, "image_shape": (28, 28, 1)}),
+    "add_channel_axis": lambda w: (fc.add_channel_axis, {"images": IMAGES, "image_shape": (28, 28, 1)}),
     "one_hot": lambda w: (fc.one_hot, {"labels": LABELS, "num_classes": 10}),
     "train_validation_split": lambda w: (
         fc.train_validation_split,
@@ -114,19 +115,20 @@ CALLS = {
     "load_data": lambda w: (fc.load_data, {"name": "mnist", "data_dir": None, "download": False}),
     "Split": lambda w: (
         fc.Split,
-        {"images": IMAGES, "labels": LABELS, "class_names": ["a", "b"], "files": list("abcd"), "groups": None},
+        {"images": IMAGES, "labels": LABELS, "class_names": ["a", "b"], "files": list("abcd"), "groups": None,
+         "image_shape": (28, 28, 1), "image_converter": None},
     ),
     "Split.__getitem__": lambda w: (w.split.__getitem__, {"part": slice(0, 2)}),
     "Dataset": lambda w: (fc.Dataset, {"name": "tiny", "train": w.split, "test": w.split}),
     "dense_model": lambda w: (
         fc.dense_model,
         {"units": (2,), "flatten": "before", "activation": "relu", "dropout": 0.1, "batch_norm": False,
-         "num_classes": 3, "seed": 0, "name": "model"},
+         "image_shape": (28, 28, 1), "num_classes": 3, "seed": 0, "name": "model"},
     ),
     "cnn_model": lambda w: (
         fc.cnn_model,
         {"filters": (2,), "kernel_size": 3, "pooling": "max", "units": (2,), "activation": "relu", "dropout": 0.1,
-         "batch_norm": False, "num_classes": 3, "seed": 0, "name": "model"},
+         "batch_norm": False, "image_shape": (28, 28, 1), "num_classes": 3, "seed": 0, "name": "model"},
     ),
     "flip_averaged": lambda w: (fc.flip_averaged, {"model": w.network, "name": "flipped"}),
     "Recipe": lambda w: (fc.Recipe, RECIPE_OPTIONS),
@@ -134,10 +136,11 @@ CALLS = {
     "get_preset": lambda w: (fc.get_preset, {"name": "softmax"}),
     "list_presets": lambda w: (fc.list_presets, {"pretrained": False}),
     "Preset.build": lambda w: (PRESET.build, {"seed": 0, "num_classes": 3}),
-    "load_image": lambda w: (fc.load_image, {"source": IMAGES[0]}),
-    "preprocessing_steps": lambda w: (fc.preprocessing_steps, {"source": IMAGES[0]}),
+    "load_image": lambda w: (fc.load_image, {"source": IMAGES[0], **PHOTOGRAPHS}),
+    "preprocessing_steps": lambda w: (fc.preprocessing_steps, {"source": IMAGES[0], **PHOTOGRAPHS}),
     "load_folder": lambda w: (
-        fc.load_folder, {"directory": w.folder, "class_names": None, "groups": None, "on_error": "raise"}
+        fc.load_folder,
+        {"directory": w.folder, "class_names": None, "groups": None, "on_error": "raise", **PHOTOGRAPHS},
     ),
     "Predictions": lambda w: (
         fc.Predictions,
@@ -159,7 +162,7 @@ CALLS = {
     "Trainer": lambda w: (
         fc.Trainer,
         {"model": w.network, "class_names": fc.CLASS_NAMES, "optimizer": "sgd", "loss": "auto",
-         "metrics": ["accuracy"], "recipe": None},
+         "metrics": ["accuracy"], "recipe": None, "image_converter": None},
     ),
     "Trainer.from_preset": lambda w: (
         fc.Trainer.from_preset,
@@ -182,7 +185,7 @@ CALLS = {
         w.trainer.predict_proba, {"x": IMAGES, "batch_size": 2, "precision": "float32"}
     ),
     "Trainer.compile_predictor": lambda w: (
-        w.trainer.compile_predictor, {"num_threads": 1, "quantize": "float16", "images": IMAGES}
+        w.trainer.compile_predictor, {"num_threads": 1}
     ),
     "Trainer.export": lambda w: (
         w.trainer.export,
@@ -248,7 +251,7 @@ CALLS = {
     "plot.shift_map": lambda w: (plot.shift_map, {"result": shifts(1), "ax": DRAW.ax}),
     "plot.shift_robustness": lambda w: (plot.shift_robustness, {"result": shifts(1), "ax": DRAW.ax}),
     "testing.fake_trainer": lambda w: (
-        testing.fake_trainer, {"answers": "Bag", "class_names": fc.CLASS_NAMES}
+        testing.fake_trainer, {"answers": "Bag", "class_names": fc.CLASS_NAMES, "image_shape": (28, 28, 1)}
     ),
     "testing.assert_predictions_equal": lambda w: (
         testing.assert_predictions_equal, {"actual": w.predictions, "expected": w.predictions, "atol": 0.1}

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
-from fashionclf.trainer._batches import BatchSource
+from fashionclf.inputs import LabelledImages
+from fashionclf.trainer._batches import BatchChange, BatchSource
 
 
-def source(garments, **options):
-    images = fc.add_channel_axis(garments[0])
-    options = {"targets": np.arange(len(images)), "batch_size": 64, "image_shape": (28, 28, 1), "seed": 0, **options}
-    return BatchSource(images, **options)
+def source(garments, *, targets=None, weights=None, seed=0, input_shape=(28, 28, 1), **recipe):
+    targets = np.arange(len(garments[0])) if targets is None else targets
+    data = LabelledImages(fc.add_channel_axis(garments[0]), targets, weights)
+    change = BatchChange(fc.Recipe(**{"batch_size": 64, **recipe}), seed, input_shape)
+    return BatchSource(data, lambda labels: labels, change)
 
 
 def epoch(batches, number):
@@ -29,7 +31,7 @@ def test_every_image_once_an_epoch_in_another_order(garments):
 def test_images_are_scaled_and_stay_with_their_targets_and_weights(garments):
     images = fc.add_channel_axis(garments[0])
     weights = np.arange(600, dtype=np.float32)
-    batches = BatchSource(images, np.arange(600), weights, batch_size=50, image_shape=(784,), seed=1)
+    batches = source(garments, weights=weights, batch_size=50, input_shape=(784,), seed=1)
     batch, targets, batch_weights = batches.batch(3)
     assert batch.dtype == np.float32
     np.testing.assert_array_equal(batch, fc.prepare_images(images[targets]).reshape(-1, 784))
@@ -75,10 +77,6 @@ def test_a_batch_larger_than_the_set_is_the_set(garments):
 
 def test_batches_are_not_tuned(garments):
     """The end of an epoch waits for the tuning thread of tf.data, half a minute at times."""
-    from fashionclf.trainer._batches import BatchSource
-    from fashionclf.trainer._fit import tf_dataset
-
-    source = BatchSource(garments[0], garments[1], batch_size=100, image_shape=(28, 28, 1), seed=0)
-    with tf_dataset(source) as batches:
+    with source(garments).dataset() as batches:
         assert batches.options().autotune.enabled is False
         assert sum(len(labels) for _, labels in batches) == len(garments[1])

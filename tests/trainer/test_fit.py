@@ -186,7 +186,7 @@ def test_cutmix_with_other_options(garments):
 
 def test_optimizers_by_name(garments, small_trainer):
     from fashionclf.recipe import OPTIMIZERS
-    from fashionclf.trainer._optimizers import make_optimizer
+    from fashionclf.trainer._compilation import make_optimizer
 
     for name, optimizer in OPTIMIZERS.items():
         assert type(make_optimizer(fc.Recipe(optimizer=name), 10)) is optimizer

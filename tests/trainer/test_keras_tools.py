@@ -7,13 +7,13 @@ from samples.trainer import QUIET, Interrupt
 
 import fashionclf as fc
 
-FLOAT32 = {**QUIET, "precision": "float32", "validation_split": 0.2}
+VALIDATED = {**QUIET, "validation_split": 0.2}
 
 
 def test_tensorboard(garments, small_trainer, tmp_path):
     pytest.importorskip("tensorboard")  # a package of its own since TensorFlow 2.21
     board = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1)
-    small_trainer().fit(*garments, callbacks=[board], **FLOAT32)
+    small_trainer().fit(*garments, callbacks=[board], **VALIDATED)
     assert {path.name for path in tmp_path.iterdir()} >= {"train", "validation"}
     assert all(any(path.iterdir()) for path in tmp_path.iterdir())
 
@@ -37,7 +37,7 @@ def build(hp):
 
 def test_a_builder_of_keras_tuner(garments):
     model = build(Choices())
-    history = fc.Trainer(model).fit(*garments, **FLOAT32)
+    history = fc.Trainer(model).fit(*garments, **VALIDATED)
     assert set(history.history) == {"accuracy", "loss", "val_accuracy", "val_loss"}
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-2)
 
@@ -53,7 +53,7 @@ def test_keras_tuner_itself(garments, tmp_path):
             return fc.Trainer(model).fit(x, y, batch_size=hp.Choice("batch_size", [16, 32]), **options)
 
     search = tuner.RandomSearch(Garments(), objective="val_accuracy", max_trials=2, directory=tmp_path, seed=0)
-    search.search(*garments, **FLOAT32)
+    search.search(*garments, **VALIDATED)
     assert search.get_best_hyperparameters()[0].get("batch_size") in (16, 32)
 
 
@@ -85,7 +85,7 @@ def test_averaged_weights(garments, tmp_path, swap_on_epoch):
     images, labels = garments
     trainer, notes = ema_trainer(), Notes()
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=swap_on_epoch)
-    options = {**FLOAT32, "epochs": 2, "validation_data": (images, labels), "validation_split": 0}
+    options = {**VALIDATED, "epochs": 2, "validation_data": (images, labels), "validation_split": 0}
     history = trainer.fit(images, labels, callbacks=[notes, swap], checkpoint=tmp_path / "best.keras", **options)
     expected = average(notes.weights)
     np.testing.assert_allclose(trainer.model.get_weights()[0], expected, atol=1e-5)  # they end averaged
@@ -104,7 +104,7 @@ def test_averaged_weights(garments, tmp_path, swap_on_epoch):
 def test_early_stopping_restores_averaged_weights(garments):
     images, labels = garments
     trainer = ema_trainer()
-    options = {**FLOAT32, "epochs": 4, "validation_data": (images, labels), "validation_split": 0}
+    options = {**VALIDATED, "epochs": 4, "validation_data": (images, labels), "validation_split": 0}
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     history = trainer.fit(images, labels, callbacks=[swap], early_stopping=0, **options)
     loss = min(history.history["val_loss"])
@@ -114,7 +114,7 @@ def test_early_stopping_restores_averaged_weights(garments):
 def test_resume_with_averaged_weights(garments, tmp_path):
     def fit(trainer, *more):
         swap = keras.callbacks.SwapEMAWeights()
-        options = {**FLOAT32, "epochs": 3}
+        options = {**VALIDATED, "epochs": 3}
         trainer.fit(*garments, callbacks=[swap, *more], resume=tmp_path / "state.npz", **options)
         return trainer.model.get_weights()[0]
 
@@ -124,4 +124,4 @@ def test_resume_with_averaged_weights(garments, tmp_path):
     np.testing.assert_allclose(fit(ema_trainer()), whole, atol=1e-6)
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     with pytest.raises(ValueError, match=r"averaged weights.*SwapEMAWeights\(\)"):
-        ema_trainer().fit(*garments, callbacks=[swap], resume=tmp_path / "state.npz", **FLOAT32)
+        ema_trainer().fit(*garments, callbacks=[swap], resume=tmp_path / "state.npz", **VALIDATED)

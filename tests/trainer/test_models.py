@@ -31,8 +31,8 @@ def test_a_subclassed_or_unbuilt_model(garments):
 
     unbuilt = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")])
     for model in (Own(), unbuilt):
-        trainer = fc.Trainer(model)
-        trainer.fit(*garments, epochs=2, validation_split=0.2, precision="bfloat16", verbose=0)
+        trainer = fc.Trainer(model, recipe=fc.Recipe(precision="bfloat16"))
+        trainer.fit(*garments, epochs=2, validation_split=0.2, verbose=0)
         assert trainer.evaluate(*garments)["accuracy"] > 0.3
         assert trainer.predict(garments[0][0])[0].class_name in fc.CLASS_NAMES
 
@@ -50,8 +50,8 @@ def test_own_layers_in_bfloat16_training(garments):
         keras.layers.Flatten(),
         keras.layers.Dense(10, activation="softmax"),
     ]
-    trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
-    trainer.fit(*garments, epochs=1, precision="bfloat16", verbose=0)
+    model = keras.Sequential([keras.Input((28, 28, 1)), *layers])
+    fc.Trainer(model, recipe=fc.Recipe(precision="bfloat16")).fit(*garments, epochs=1, verbose=0)
 
 
 @pytest.mark.filterwarnings("ignore:.build... was called")  # Keras, of the layer that is never used
@@ -77,7 +77,8 @@ def test_own_layers_with_layers_inside(garments):
     head = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
     graph = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(4, 3), Residual(), *head])
     for model in (graph, Own()):
-        fc.Trainer(model).fit(garments[0][:64], garments[1][:64], epochs=1, precision="bfloat16", verbose=0)
+        trainer = fc.Trainer(model, recipe=fc.Recipe(precision="bfloat16"))
+        trainer.fit(garments[0][:64], garments[1][:64], epochs=1, verbose=0)
 
 
 def test_a_nested_binary_model(garments):

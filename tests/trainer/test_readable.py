@@ -246,9 +246,9 @@ def test_the_weights_of_a_wrong_class_can_be_kept(garments, tmp_path):
 
 
 def test_models_of_keras_alone_are_not_built_again(small_trainer, tmp_path, monkeypatch):
-    from fashionclf.trainer import _readable
+    from fashionclf.trainer import _file
 
-    monkeypatch.setattr(_readable, "_built_again", None)
+    monkeypatch.setattr(_file, "_built_again", None)
     small_trainer().save(tmp_path / "a.keras")
 
 

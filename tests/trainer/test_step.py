@@ -1,4 +1,4 @@
-"""The training step: precision, faster kernels, groups of steps."""
+"""The training step: precision, faster kernels."""
 
 import threading
 import time
@@ -9,6 +9,8 @@ import pytest
 
 import fashionclf as fc
 from fashionclf.trainer import _step
+
+BFLOAT16 = fc.Recipe(precision="bfloat16")
 
 
 def counted(patch, name):
@@ -46,10 +48,10 @@ class TestPrecision:
             Watched(),
             keras.layers.Dense(10, activation="softmax"),
         ]
-        trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
+        trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]), recipe=BFLOAT16)
         in_step.clear()
         history = trainer.fit(
-            *garments, epochs=3, precision="bfloat16", validation_data=garments, callbacks=[Spy()], seed=0, verbose=0
+            *garments, epochs=3, validation_data=garments, callbacks=[Spy()], seed=0, verbose=0
         ).history
         assert "bfloat16" in in_step
         assert in_step[-1] == "float32"  # validation is traced last
@@ -66,10 +68,14 @@ class TestPrecision:
         for fast in (True, False):
             monkeypatch.setattr(_step, "has_fast_bfloat16", lambda fast=fast: fast)
             trainer = fc.Trainer(fc.cnn_model((4,), units=(), dropout=0.0, seed=0))
-            trainer.fit(*garments, epochs=1, precision="auto", seed=0, verbose=0)
+            trainer.fit(*garments, epochs=1, seed=0, verbose=0)
             weights.append(trainer.model.get_weights()[0])
         assert (weights[0] != weights[1]).any()
         np.testing.assert_allclose(*weights, atol=0.02)
+
+    def test_any_gpu_counts_as_fast(self, monkeypatch):
+        monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [kind])
+        assert _step.has_fast_bfloat16.__wrapped__()
 
     def test_checkpoints_and_errors_leave_float32(self, garments, tmp_path):
         class Stop(keras.callbacks.Callback):
@@ -77,8 +83,8 @@ class TestPrecision:
                 if epoch == 1:
                     raise RuntimeError("stop")
 
-        trainer = fc.Trainer(fc.cnn_model((4,), units=(), seed=0))
-        options = {"precision": "bfloat16", "validation_split": 0.2, "checkpoint": tmp_path / "best.keras"}
+        trainer = fc.Trainer(fc.cnn_model((4,), units=(), seed=0), recipe=BFLOAT16)
+        options = {"validation_split": 0.2, "checkpoint": tmp_path / "best.keras"}
         with pytest.raises(RuntimeError, match="stop"):
             trainer.fit(*garments, epochs=2, callbacks=[Stop()], verbose=0, **options)
         for model in (trainer.model, keras.models.load_model(tmp_path / "best.keras")):
@@ -104,25 +110,6 @@ class TestSpeed:
             assert all("call" not in vars(layer) for layer in model.layers)
         for ours, theirs in zip(*weights, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=5e-6)
-
-    def test_grouping_steps_changes_nothing(self, garments):
-        class EveryBatch(keras.callbacks.Callback):
-            seen = 0
-
-            def on_train_batch_end(self, batch, logs=None):
-                self.seen += 1
-
-        results = []
-        for callbacks in ([], [EveryBatch()]):
-            trainer = fc.Trainer(fc.cnn_model((4,), units=(), seed=0))
-            history = trainer.fit(*garments, epochs=2, validation_split=0.2, callbacks=callbacks, seed=0, verbose=0)
-            results.append((history.history, trainer.model.get_weights()))
-            assert trainer.model.steps_per_execution == 1
-        assert callbacks[0].seen == 2 * 15  # 480 images, 32 at a time
-        for name, values in results[0][0].items():
-            assert values == pytest.approx(results[1][0][name])
-        for grouped, single in zip(results[0][1], results[1][1], strict=True):
-            np.testing.assert_allclose(grouped, single, atol=1e-6)
 
     def test_cnn_fast_learns_in_its_three_epochs(self, garments, tmp_path):
         trainer = fc.Trainer.from_preset("cnn_fast", seed=0)
@@ -164,10 +151,10 @@ def test_saving_in_another_thread_sees_float32(garments, tmp_path, monkeypatch):
 
     monkeypatch.setattr(keras.layers.Flatten, "call", slow)
     layers = [keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
-    trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]))
+    trainer = fc.Trainer(keras.Sequential([keras.Input((28, 28, 1)), *layers]), recipe=BFLOAT16)
     started.clear()
     with ThreadPoolExecutor(1) as pool:
-        fitted = pool.submit(trainer.fit, *garments, epochs=1, precision="bfloat16", verbose=0)
+        fitted = pool.submit(trainer.fit, *garments, epochs=1, verbose=0)
         assert started.wait(30)
         trainer.save(tmp_path / "a.keras")
         fitted.result()

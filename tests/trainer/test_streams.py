@@ -11,8 +11,6 @@ from sklearn.linear_model import SGDClassifier
 
 import fashionclf as fc
 
-FLOAT32 = {**QUIET, "precision": "float32"}
-
 
 class Batches(keras.utils.PyDataset):
     """The images in batches; notes when epochs begin and end."""
@@ -67,7 +65,7 @@ class Training:
 
     def __call__(self, x, **options):
         self.trainer.model.set_weights(self.untrained)
-        self.history = self.trainer.fit(x, **{**FLOAT32, **options}).history
+        self.history = self.trainer.fit(x, **{**QUIET, **options}).history
         return weights(self.trainer)
 
 
@@ -205,7 +203,7 @@ def test_resume(batches, trained, tmp_path, options):
 
 def test_epochs_of_a_pydataset_begin_and_end(garments, small_trainer):
     data, held_out = Batches(*garments), Batches(*garments, workers=2)
-    small_trainer().fit(data, validation_data=held_out, **{**FLOAT32, "epochs": 2})
+    small_trainer().fit(data, validation_data=held_out, **{**QUIET, "epochs": 2})
     assert data.epochs == held_out.epochs == ["begin", "end"] * 2
 
 
@@ -248,7 +246,7 @@ def test_tuples_and_streams_where_a_split_is_taken(garments, batches):
 def test_names_of_the_classes(garments):
     stream = tf.data.Dataset.from_tensor_slices((garments[0], garments[1] % 2)).batch(100)
     trainer = fc.Trainer(fc.dense_model((), num_classes=2, seed=0), class_names=["even", "odd"])
-    trainer.fit(stream, **FLOAT32)
+    trainer.fit(stream, **QUIET)
     assert trainer.predict(stream)[0].class_name in ("even", "odd")
 
 
@@ -293,7 +291,7 @@ MISTAKES = {
 def test_mistakes(batches, small_trainer, mistake):
     stream, options, error, message = MISTAKES[mistake]
     with pytest.raises(error, match=message):
-        small_trainer().fit(stream(batches), **{**FLOAT32, **options})
+        small_trainer().fit(stream(batches), **{**QUIET, **options})
 
 
 def test_other_mistakes(garments, batches, fitted, small_trainer):
@@ -301,19 +299,19 @@ def test_other_mistakes(garments, batches, fitted, small_trainer):
     with pytest.raises(ValueError, match=r"infinite tf.data.Dataset; expected one that ends"):
         fitted.evaluate(batches.repeat())
     with pytest.raises(ValueError, match=r"infinite PyDataset.*num_batches"):
-        small_trainer().fit(batches, validation_data=Batches(images, labels, infinite=True), **FLOAT32)
+        small_trainer().fit(batches, validation_data=Batches(images, labels, infinite=True), **QUIET)
     with pytest.raises(ValueError, match="leave out `sample_weight`"):
         fitted.evaluate((images, labels, np.ones(600)), sample_weight=np.ones(600))
     with pytest.raises(ValueError, match="Split and ndarray; expected"):
         fitted.evaluate((fc.Split(images, labels), labels))
     with pytest.raises(ValueError, match="`steps_per_epoch` goes with a stream"):
-        small_trainer().fit(images, labels, steps_per_epoch=3, **FLOAT32)
+        small_trainer().fit(images, labels, steps_per_epoch=3, **QUIET)
     once = iter([tuple(garments)])
     data = tf.data.Dataset.from_generator(
         lambda: once, output_signature=(tf.TensorSpec((None, 28, 28), tf.uint8), tf.TensorSpec((None,), tf.int64))
     )
     with pytest.raises(ValueError, match="gave no batch in pass 1"):
-        small_trainer().fit(data, steps_per_epoch=2, **FLOAT32)
+        small_trainer().fit(data, steps_per_epoch=2, **QUIET)
 
     class Mixed(Batches):
         def __getitem__(self, index):
@@ -321,14 +319,14 @@ def test_other_mistakes(garments, batches, fitted, small_trainer):
             return images, (labels if index == 0 else fc.one_hot(labels))
 
     with pytest.raises(ValueError, match=r"batch 1.*one-hot labels without weights.*integer labels"):
-        small_trainer().fit(Mixed(images, labels), **FLOAT32)
+        small_trainer().fit(Mixed(images, labels), **QUIET)
 
     class Single(Batches):
         def __getitem__(self, index):
             return self.images[index], self.labels[index]
 
     with pytest.raises(ValueError, match="PyDataset of single images"):
-        small_trainer().fit(Single(images, labels), **FLOAT32)
+        small_trainer().fit(Single(images, labels), **QUIET)
 
 
 def test_an_error_of_the_stream_itself_is_raised(garments, small_trainer):
@@ -340,13 +338,13 @@ def test_an_error_of_the_stream_itself_is_raised(garments, small_trainer):
 
     for options in ({}, {"workers": 2}):
         with pytest.raises(OSError, match="the disk is gone"):
-            small_trainer().fit(Broken(*garments, **options), **FLOAT32)
+            small_trainer().fit(Broken(*garments, **options), **QUIET)
 
 
 def test_negatives_are_warned_of_once(garments, small_trainer):
     stream = tf.data.Dataset.from_tensor_slices((255 - garments[0], garments[1])).batch(100)
     with pytest.warns(fc.DoubtfulImageWarning, match="Most images of `x`") as caught:
-        small_trainer().fit(stream, **FLOAT32)
+        small_trainer().fit(stream, **QUIET)
     assert len(caught) == 1
     assert caught[0].filename == __file__
 
@@ -354,7 +352,7 @@ def test_negatives_are_warned_of_once(garments, small_trainer):
 def test_counting_a_long_stream_says_so(monkeypatch, batches, small_trainer):
     monkeypatch.setattr("fashionclf.inputs._streams._PATIENCE", -1)
     with pytest.warns(UserWarning, match=r"being counted: 1 by now.*steps_per_epoch=n"):
-        small_trainer().fit(batches.filter(lambda x, y: True), **FLOAT32)
+        small_trainer().fit(batches.filter(lambda x, y: True), **QUIET)
 
 
 @settings(max_examples=20, deadline=None)

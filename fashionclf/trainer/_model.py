@@ -1,6 +1,10 @@
-"""Checks that a model takes images and gives probabilities."""
+"""What a Trainer needs of a model: checks that it classifies images, its state that Trainers share, and presets'."""
 
+import contextlib
 import math
+import threading
+import weakref
+from collections.abc import Iterator
 from typing import Any, Final
 
 import keras
@@ -9,13 +13,17 @@ import numpy as np
 from fashionclf._images import CHANNELS, IMAGE_SHAPE
 from fashionclf._keras_internals import all_layers
 from fashionclf._text import shown
-from fashionclf._types import FloatArray, ImageShape
-from fashionclf.models._graph import last_layer
+from fashionclf._types import ClassNames, FloatArray, ImageShape
+from fashionclf._validation import check_flag
+from fashionclf.labels import LabelNames, check_class_names, class_names as class_names_of
+from fashionclf.models import flip_averaged
+from fashionclf.models._graph import last_layer, named_variables
 from fashionclf.models._trace import pixel_range
+from fashionclf.presets import Preset, list_presets
 
-_LEAST_RANGE: Final = 1 / 50  # between the range of pixels in [0, 1] and their range once divided by 127.5 or 255
+# -- checks ---------------------------------------------------------------------------------------
 
-
+_MIN_RANGE: Final = 1 / 50  # between the range of pixels in [0, 1], and their range after a division by 127.5 or 255
 _EXPECTED_INPUT: Final = (
     "one float input (None, height, width, 1 or 3), (None, height, width), or (None, 784) for images of 28x28 pixels"
 )
@@ -53,11 +61,9 @@ def _input_shape(model: keras.Model, image_shape: ImageShape | None) -> tuple[in
         inputs = None
     if inputs is None:
         built = (model.get_build_config() or {}).get("input_shape") if image_shape is None else None
-        return (
-            tuple(built[1:])
-            if isinstance(built, tuple | list) and None not in built[1:]
-            else image_shape or IMAGE_SHAPE
-        )
+        if isinstance(built, tuple | list) and None not in built[1:]:
+            return tuple(built[1:])
+        return image_shape or IMAGE_SHAPE
     given = inputs[0].shape if len(inputs) == 1 else inputs
     shape = _known_shape(given[1:], image_shape or IMAGE_SHAPE) if len(inputs) == 1 else None
     if shape is None:
@@ -95,7 +101,7 @@ def _check_scaling(model: keras.Model, shape: tuple[int, ...]) -> None:
     `Normalization`, a division.
     """
     reach = pixel_range(model, shape)
-    if reach is not None and reach < _LEAST_RANGE:
+    if reach is not None and reach < _MIN_RANGE:
         raise ValueError(
             "`model` scales its pixels itself, but gets them in [0, 1]: at its first layer with weights, white and "
             f"black differ by only {reach:.2g}. Leave out the layer that divides by 255, such as `Rescaling(1 / 255)`; "
@@ -109,7 +115,7 @@ def _check_precision(model: keras.Model) -> None:
     if mixed:
         raise ValueError(
             f"`model` has layers of dtype {', '.join(sorted(mixed))}, expected float32. Build it in float32 and "
-            "train with `precision='bfloat16'`, which keeps its weights and file in float32."
+            "train with `Recipe(precision='bfloat16')`, which keeps its weights and file in float32."
         )
 
 
@@ -124,3 +130,100 @@ def _check_probabilities(model: keras.Model, outputs: FloatArray) -> None:
         raise ValueError(
             f"`model` ends in {units} units that are not probabilities. Give the last layer `activation={expected!r}`."
         )
+
+
+# -- state ----------------------------------------------------------------------------------------
+
+
+class ModelState:
+    """What all Trainers of one model share.
+
+    Attributes:
+        computing: Lock: held while a training step changes how the layers compute, and by code that must not see this.
+        fitting: Lock: held by the `fit` that is running.
+        compiled_by: The `Compilation` of the Trainer that compiled the model last, as a weak reference; None if no
+            Trainer did.
+        compilation: What `compilation_of` gave then. If it gives something else now, the caller has compiled the model.
+    """
+
+    def __init__(self) -> None:
+        self.computing = threading.RLock()
+        self.fitting = threading.Lock()
+        self.compiled_by: weakref.ref[Any] | None = None
+        self.compilation: tuple[int, ...] = ()
+
+
+_STATES: Final[weakref.WeakKeyDictionary[keras.Model, ModelState]] = weakref.WeakKeyDictionary()
+
+
+def state_of(model: keras.Model) -> ModelState:
+    """Return the shared state of a model."""
+    return _STATES.setdefault(model, ModelState())
+
+
+@contextlib.contextmanager
+def fitting_of(model: keras.Model) -> Iterator[None]:
+    """Refuse a second caller that wants to change a model's weights at the same time."""
+    lock = state_of(model).fitting
+    if not lock.acquire(blocking=False):
+        raise RuntimeError("This model is being fitted already; wait until that ends, or build a second model.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def compilation_of(model: keras.Model) -> tuple[int, ...]:
+    """Return what identifies a model's compilation: each call of `compile` makes a new metric for the loss."""
+    return (id(model.optimizer), *(id(metric) for metric in model.metrics[:1])) if model.compiled else ()
+
+
+def compiled_by_caller(model: keras.Model) -> bool:
+    """Tell whether a model is compiled, and not by a Trainer."""
+    return bool(model.compiled) and state_of(model).compilation != compilation_of(model)
+
+
+# -- presets --------------------------------------------------------------------------------------
+
+
+def preset_model(
+    preset: Preset, pretrained: Any, class_names: ClassNames | None, seed: int | None
+) -> tuple[keras.Model, LabelNames]:
+    """Return the model of a preset, and what its labels are called; arguments and errors as `Trainer.from_preset`."""
+    features = isinstance(pretrained, str) and pretrained == "features"
+    whole = not features and check_flag(pretrained, "pretrained", or_else='"features"')
+    theirs = class_names_of(preset.dataset)
+    given = None if class_names is None else check_class_names(class_names)
+    names = given or theirs
+    if features and class_names is None:
+        raise ValueError('`pretrained="features"` gives a new last layer, for classes of your own: pass `class_names`.')
+    if len(names) < 2:
+        raise ValueError(f"`class_names` has {len(names)} names, expected at least 2.")
+    if whole and len(names) != len(theirs):
+        raise ValueError(
+            f"The pretrained weights of {preset.name!r} have {len(theirs)} classes, but `class_names` has {len(names)} "
+            'names. To train them on classes of your own, pass `pretrained="features"`.'
+        )
+    model = preset.build(seed, num_classes=len(names))
+    if whole or features:
+        model = with_weights(model, preset, last_layer=whole)
+    return model, LabelNames(given, learnt=theirs if whole else None, default=None if given else theirs)
+
+
+def with_weights(model: keras.Model, preset: Preset, *, last_layer: bool) -> keras.Model:
+    """Load the pretrained weights of a preset, or those of all layers but the last.
+
+    Return the model, with test-time augmentation if the weights were measured with it.
+    """
+    weights = preset.pretrained
+    if weights is None:
+        raise ValueError(
+            f"Preset {preset.name!r} has no pretrained weights. Train it, or use one of "
+            f"{', '.join(list_presets(pretrained=True))}."
+        )
+    arrays = weights.read()
+    kept = [] if last_layer else [id(variable) for variable in model.layers[-1].weights]
+    for name, variable in named_variables(model).items():
+        if id(variable) not in kept:
+            variable.assign(arrays[name])
+    return flip_averaged(model) if weights.flip_averaged else model
