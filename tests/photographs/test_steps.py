@@ -94,6 +94,7 @@ class TestReadyPictures:
             for form in (image, image[..., np.newaxis], image / 255, image.astype(np.int32), np.asfortranarray(image)):
                 np.testing.assert_array_equal(load_image(form), image)
 
+    @settings(deadline=None)
     @given(arrays.arrays(np.uint8, (24, 24)))
     def test_whatever_is_dark_around_comes_through_unchanged(self, inside):
         image = np.pad(inside, 2)
