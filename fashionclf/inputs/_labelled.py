@@ -215,7 +215,7 @@ def read_labelled(
         known_names: Lists of class names that mean the classes. The labels of a `Split` with names, and labels that are
             names themselves, are matched with these.
     """
-    if (kind := stream_kind(x)) is not None:
+    if type(x) is not np.ndarray and (kind := stream_kind(x)) is not None:
         if y is not None or sample_weight is not None:
             raise ValueError(
                 f"`{'sample_weight' if y is None else 'y'}` goes with arrays, but `{name}` is a {kind}. Let it give "
@@ -251,7 +251,7 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
         own = x
     elif isinstance(x, Split):
         own = (x, x.labels)
-    elif is_row(x) or is_rows(x):
+    elif type(x) is not np.ndarray and (is_row(x) or is_rows(x)):
         own = columns_of(x, name)
     if len(own) > 1 and y is not None:
         kind = type(x).__name__

@@ -81,6 +81,9 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
     if isinstance(x, Split):
         _check_converter(x.image_converter, converter, name)
         return check_images(x.images, name, image_shape=shape)
+    if is_rows(x) and not isinstance(x, list | tuple):
+        tensors = getattr(x, "tensors", None)  # of torch's TensorDataset
+        return opened(tensors[0] if tensors else map(x.__getitem__, range(len(x))), converter, name)
     if isinstance(x, Iterable) and not hasattr(x, "__len__") and stream_kind(x) is None:
         x = iter(x)  # such as a data set of Hugging Face that is streamed
     if isinstance(x, Iterator):
@@ -106,7 +109,7 @@ def _check_converter(theirs: ImageConverter | None, own: ImageConverter, name: s
 
 
 def is_photograph(x: Any, shape: ImageShape) -> bool:
-    """Tell whether `x` must be read as a photograph: a file, or an image in colour that has not the model's shape."""
+    """Tell whether `x` must be read as a photograph: a file, or an image in colour of another shape."""
     if is_pil_image(x):
         return x.size != (shape[1], shape[0]) or x.mode != _MODES[shape[2]]
     if isinstance(x, str | os.PathLike | bytes | bytearray) or hasattr(x, "read"):

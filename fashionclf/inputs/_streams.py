@@ -180,7 +180,7 @@ def is_rows(x: Any) -> bool:
     """
     if isinstance(x, list | tuple):
         return bool(x) and isinstance(x[0], Mapping)
-    is_array = isinstance(x, str | bytes | bytearray | memoryview) or any(
+    is_array = isinstance(x, str | bytes | bytearray | memoryview | Mapping) or any(
         hasattr(x, name) for name in ("__array__", "__array_interface__", "read")
     )
     has_items = hasattr(type(x), "__len__") and hasattr(type(x), "__getitem__")
