@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
-from fashionclf._images import check_image_shape, check_images, warn_of_doubtful_set, without_channel
+from fashionclf._images import check_image_shape, check_images, shape_of, warn_of_doubtful_set, without_channel
 from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImageArray, ImageShape, ImagesLike, LabelsLike
 from fashionclf._validation import check_each, check_groups, check_labels, check_rows, check_text
@@ -87,7 +87,8 @@ class Split:
         image_converter: ImageConverter | None = None,
     ) -> None:
         names = None if class_names is None else check_class_names(class_names)
-        checked = check_images(images, image_shape=None if image_shape is None else check_image_shape(image_shape))
+        shape = None if image_shape is None else check_image_shape(image_shape)
+        checked = check_images(images, image_shape=shape, count=(*shape_of(labels), 0)[0])
         if not isinstance(image_converter, ImageConverter | None):
             raise TypeError(f"`image_converter` must be an ImageConverter or None. Received: {shown(image_converter)}")
         if image_converter is not None and checked.shape[1:] != image_converter.image_shape:

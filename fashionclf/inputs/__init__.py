@@ -18,13 +18,14 @@ A new kind of input is one more case in `opened` (many images at once) or in `St
 this looks at `x` again.
 """  # noqa: E501  # a table
 
-from fashionclf.inputs._labelled import LabelledImages, LabelledStream, collect_labelled, read_labelled
+from fashionclf.inputs._labelled import LabelledImages, LabelledStream, class_names_in, collect_labelled, read_labelled
 from fashionclf.inputs._read import Classified, classify, classify_batches, read_images
 
 __all__ = [
     "Classified",
     "LabelledImages",
     "LabelledStream",
+    "class_names_in",
     "classify",
     "classify_batches",
     "collect_labelled",

@@ -22,7 +22,7 @@ from fashionclf._types import ClassNames, FloatArray, ImageArray, ImageShape, In
 from fashionclf._validation import as_array, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.inputs._read import read_images
-from fashionclf.inputs._streams import Stream, columns_of, is_row, is_rows, parts_of, stream_kind
+from fashionclf.inputs._streams import LABELS, Stream, columns_of, is_row, is_rows, parts_of, stream_kind
 from fashionclf.labels import match_labels
 
 _COLLECTED: Final = 1024  # images of a stream of single ones that are checked at a time
@@ -223,9 +223,9 @@ def read_labelled(
             )
         shape = None if converter is None else converter.image_shape
         return LabelledStream(x, image_shape=shape, num_classes=num_classes, batch_size=batch_size, name=name)
+    names = class_names_in(x)
     x, y, sample_weight = _unpacked(x, y, sample_weight, name)
-    images = _read_unlabelled(x, converter, name)
-    names = x.class_names if isinstance(x, Split) else None
+    images = _read_unlabelled(x, converter, name, (*shape_of(y), 0)[0])
     groups = x.groups if isinstance(x, Split) else None
     if names is not None and known_names:
         by_name = match_labels(names, known_names, name)
@@ -236,6 +236,17 @@ def read_labelled(
     if weights is not None and not weights.any():
         raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
     return LabelledImages(images, labels, weights, names, groups)
+
+
+def class_names_in(x: Any) -> tuple[str, ...] | None:
+    """Return the class names that images bring: a `Split`, or a data set of Hugging Face or torchvision."""
+    if isinstance(x, Split):
+        return x.class_names
+    features = getattr(x, "features", None)
+    labels = next((features[key] for key in LABELS if key in features), None) if isinstance(features, Mapping) else None
+    names = getattr(labels, "names", None) or getattr(x, "classes", None)
+    is_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return tuple(names) if names and is_names else None
 
 
 def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
@@ -267,9 +278,9 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
     return x, y, sample_weight
 
 
-def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str) -> ImageArray:
+def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str, count: int) -> ImageArray:
     """Return the images, and warn of doubts about photographs or about the set."""
-    converter = converter or ImageConverter(shape_or_default(x))
+    converter = converter or getattr(x, "image_converter", None) or ImageConverter(shape_or_default(x, count))
     read = read_images(x, converter, name)
     if read.doubts is not None:
         warn_of_doubts([doubts or () for doubts in read.doubts], read.names)

@@ -9,6 +9,7 @@ No library is imported to tell them apart: whoever has such an object has import
 import itertools
 import math
 import multiprocessing
+import os
 import sys
 import time
 import warnings
@@ -17,15 +18,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeAlias
 
-from fashionclf._images import is_one_image, shape_of
+from fashionclf._images import has_shape, is_one_image, shape_of
 from fashionclf._text import listed
 from fashionclf._types import ImageShape
+from fashionclf._validation import is_tensor_of_torch
 from fashionclf._warnings import stack_level
+from fashionclf.photographs._reading import is_pil_image
 
 StreamKind: TypeAlias = Literal["tf.data.Dataset", "PyDataset", "DataLoader", "iterator"]
 
+_MODES: Final = {1: "L", 3: "RGB"}  # of PIL images, by the number of channels
+
+_ORIENTATION: Final = 0x0112  # the number of this entry in Exif
+
 _IMAGES: Final = ("image", "images", "img", "composite")  # the last one is gradio's
-_LABELS: Final = ("label", "labels")
+LABELS: Final = ("label", "labels")
 
 _PATIENCE: Final = 10.0  # seconds of counting without a word
 
@@ -147,22 +154,33 @@ class Stream:
 def parts_of(element: Any, name: str, shape: ImageShape) -> tuple[Any, ...]:
     """Return the parts of an element: images, and labels and weights where it has them.
 
-    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows.
+    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows. A tuple or list of single images is
+    a batch of them.
     """
     if is_row(element):
         return columns_of(element, name)
-    # No image is a tuple or list of one to three parts: it has more rows, or is a list of rows itself.
-    is_parts = isinstance(element, tuple | list) and 1 <= len(element) <= 3
-    if is_parts and (
-        isinstance(element, tuple) or not is_one_image(shape_of(element[0]), shape) or _is_label(element[1:])
-    ):
+    is_short = isinstance(element, tuple | list) and 1 <= len(element) <= 3  # an image has more rows
+    if is_short and not all(is_single_image(part, shape) for part in element):
         return tuple(element)
     return (element,)
 
 
-def _is_label(rest: Any) -> bool:
-    """Tell whether what follows the first image of a list is a label, and not another image."""
-    return bool(rest) and not shape_of(rest[0])
+def is_photograph(x: Any, shape: ImageShape) -> bool:
+    """Tell whether `x` must be read as a photograph: a file, or an image in colour of another shape."""
+    if is_pil_image(x):
+        is_turned = x.getexif().get(_ORIENTATION, 1) != 1
+        return is_turned or x.size != (shape[1], shape[0]) or x.mode != _MODES[shape[2]]
+    if isinstance(x, str | os.PathLike | bytes | bytearray) or hasattr(x, "read"):
+        return True
+    own = tuple(getattr(x, "shape", ()))
+    return len(own) == 3 and own[2] in (3, 4) and not has_shape(own, shape) and hasattr(x, "__array__")
+
+
+def is_single_image(x: Any, shape: ImageShape) -> bool:
+    """Tell whether `x` is one image or photograph, and not a batch."""
+    own = shape_of(x)
+    is_first = is_tensor_of_torch(x) and own == (shape[2], *shape[:2])  # channels first
+    return is_first or is_one_image(own, shape) or is_pil_image(x) or is_photograph(x, shape)
 
 
 # -- rows ----------------------------------------------------------------------------------------
@@ -209,7 +227,7 @@ def columns_of(x: Any, name: str) -> tuple[Any, ...]:
 
 def _values(row: Mapping[str, Any], name: str) -> tuple[Any, ...]:
     image = next((key for key in _IMAGES if key in row), None)
-    label = next((key for key in _LABELS if key in row), None)
+    label = next((key for key in LABELS if key in row), None)
     if image is None:
         raise TypeError(
             f"`{name}` holds dictionaries with {listed(tuple(map(str, row)))}; expected the key 'image' or 'img', and "

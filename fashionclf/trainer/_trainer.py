@@ -31,7 +31,14 @@ from fashionclf._version import __version__
 from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.inputs import LabelledImages, classify, classify_batches, collect_labelled, read_labelled
+from fashionclf.inputs import (
+    LabelledImages,
+    class_names_in,
+    classify,
+    classify_batches,
+    collect_labelled,
+    read_labelled,
+)
 from fashionclf.labels import CLASS_NAMES, LabelNames, check_class_names
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
@@ -367,7 +374,7 @@ class Trainer:
             verbose=verbose,
             steps_per_epoch=steps_per_epoch,
         )
-        names = self._label_names.after_fit(x.class_names if isinstance(x, Split) else None, self.num_classes)
+        names = self._label_names.after_fit(class_names_in(x), self.num_classes)
         converter = self._converter_after(x)
         read = self._reader(names, converter)
         data = read(x, y, sample_weight, batch_size=options.recipe.batch_size)

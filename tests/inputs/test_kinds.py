@@ -181,3 +181,41 @@ def test_photographs_with_labels(fitted, data, tmp_path):
 def test_mistakes(fitted, x, y, error, message):
     with pytest.raises(error, match=message):
         fitted.evaluate(x, y)
+
+
+def test_batches_of_photographs_are_no_labels(fitted, data, tmp_path):
+    images = data[0][:6]
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    first = [Tensor(image[np.newaxis] / np.float32(255)) for image in images]
+    expected = fitted.predict_proba(images)
+    for singles in (paths, list(map(Image.open, paths)), first, list(images)):
+        for batches in ([singles[:2], singles[2:]], [tuple(singles[:3]), tuple(singles[3:])]):
+            np.testing.assert_allclose(fitted.predict_proba(iter(batches)), expected, atol=1e-5)
+
+
+def test_class_names_of_a_data_set(small_trainer, data):
+    class Named(Rows):
+        features = {"label": type("ClassLabel", (), {"names": list(fc.CLASS_NAMES[::-1])})}
+
+    turned = Named([{"image": image, "label": 9 - int(label)} for image, label in zip(*data, strict=True)])
+    trainer = small_trainer()
+    trainer.class_names = fc.CLASS_NAMES
+    assert trainer.evaluate(turned) == pytest.approx(trainer.evaluate(*data))
+    trainer = small_trainer()
+    trainer.fit(turned, epochs=1, verbose=0)
+    assert trainer.class_names == fc.CLASS_NAMES[::-1]
+
+
+def test_a_turned_image_is_read_as_its_file(fitted, data, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(data[0][1]).save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as image:
+        np.testing.assert_array_equal(fitted.predict_proba(image), fitted.predict_proba(tmp_path / "turned.png"))
+
+
+def test_the_number_of_labels_tells_one_image_from_many():
+    assert fc.Split(np.zeros((4, 9, 3), np.uint8), [0, 1, 0, 1]).image_shape == (9, 3, 1)
+    assert fc.Split(np.zeros((4, 9, 3), np.uint8), [0]).image_shape == (4, 9, 3)
