@@ -1,20 +1,28 @@
 """Shapes, dtypes, ranges and scaling of images: every image that comes in is checked by `check_images`.
 
+An image that is well formed may still be misread: it is blank, nearly black or a negative. `predict` examines each
+image (`doubts_of`). Images for training and evaluation are examined as a set (`warn_of_doubtful_set`).
+
 An image shape is `(height, width, channels)`, with 1 channel or 3. It belongs to a model; a `Split` has that of its
 arrays. Everything else is told, or infers it from the array.
 """
 
+import contextlib
+import contextvars
 import functools
 import math
 import operator
-from typing import Any, Final
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._arrays import as_array, is_tensor_of_torch
 from fashionclf._text import cut, shown
 from fashionclf._types import FloatArray, ImageArray, ImageShape, ImagesLike, UInt8Array
+from fashionclf._validation import as_array, is_tensor_of_torch
+from fashionclf._warnings import stack_level
 
 IMAGE_SHAPE: Final[ImageShape] = (28, 28, 1)
 """Fashion-MNIST's, and what builders take by default."""
@@ -58,12 +66,12 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 def is_one_image(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
     """Tell whether an array of this shape is a single image of `image_shape`."""
-    return shape in _forms(image_shape)
+    return shape in forms_of(image_shape)
 
 
 def has_shape(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
     """Tell whether an array of this shape is one image of `image_shape` or many."""
-    forms = _forms(image_shape)
+    forms = forms_of(image_shape)
     return shape in forms or shape[1:] in forms
 
 
@@ -72,13 +80,15 @@ def check_images(images: ImagesLike, name: str = "images", *, image_shape: Image
 
     Nothing is scaled here. Without an `image_shape` it is that of the arrays: see `prepare_images`.
     """
-    array = as_numeric_array(images, name, image_shape)
+    is_ready = type(images) is np.ndarray and images.dtype == np.uint8
+    array: NDArray[Any] = images if is_ready else as_numeric_array(images, name, image_shape)  # type: ignore[assignment]
     shape = image_shape or _inferred(array.shape, name)
-    if not has_shape(array.shape, shape):
+    forms = forms_of(shape)
+    if array.shape not in forms and array.shape[1:] not in forms:
         raise ValueError(_wrong_image_shape(array.shape, name, shape))
     if not array.size:
         raise ValueError(f"`{name}` is empty: received shape {array.shape}, expected at least one image.")
-    return check_pixels(array, name).reshape(-1, *shape)
+    return (array if is_ready else check_pixels(array, name)).reshape(-1, *shape)
 
 
 def check_one_image(image: ImagesLike, name: str, *, image_shape: ImageShape | None = None) -> ImageArray:
@@ -100,15 +110,15 @@ def without_channel(images: NDArray[Any]) -> NDArray[Any]:
 
 
 @functools.lru_cache(maxsize=8)
-def _forms(image_shape: ImageShape) -> tuple[tuple[int, ...], ...]:
-    """Return the shapes that an array of one image may have."""
+def forms_of(image_shape: ImageShape) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes that an array of one image may have; many have one axis before these."""
     rows = (math.prod(image_shape),)
     return (image_shape[:2], image_shape, rows) if image_shape[2] == 1 else (image_shape, rows)
 
 
 def _inferred(shape: tuple[int, ...], name: str) -> ImageShape:
     """Return the shape of one image in an array of this shape."""
-    standard = _forms(IMAGE_SHAPE)
+    standard = forms_of(IMAGE_SHAPE)
     if shape in standard or (len(shape) > 1 and shape[1:] in standard):
         return IMAGE_SHAPE
     channels = shape[-1] if shape else 0
@@ -222,7 +232,7 @@ def _stack(images: list[Any] | tuple[Any, ...], name: str, image_shape: ImageSha
     arrays = [as_numeric_array(image, f"{name}[{i}]", image_shape) for i, image in enumerate(images)]
     shape = image_shape or _inferred((1, *arrays[0].shape), f"{name}[0]")
     for i, array in enumerate(arrays):
-        if array.shape not in _forms(shape):
+        if array.shape not in forms_of(shape):
             raise ValueError(_wrong_image_shape(array.shape, f"{name}[{i}]", shape, "one image in a list"))
     if len({(array.shape, array.dtype) for array in arrays}) == 1:
         return np.stack(arrays)
@@ -252,7 +262,7 @@ _CHANNELS_LAST: Final = " The channels come last: move them with `np.moveaxis(im
 
 
 def _expected(image_shape: ImageShape) -> str:
-    forms = _forms(image_shape)
+    forms = forms_of(image_shape)
     one = [str(form) for form in forms]
     many = [f"(n, {', '.join(map(str, form))})" for form in forms]
     return "; ".join(
@@ -290,3 +300,132 @@ def _dtype_hint(array: NDArray[Any], given: object) -> str:
     if array.ndim == 0:
         return f" from {type(given).__name__}."
     return ". Convert with `np.stack(images)` or `images.astype('float32')`."
+
+
+# -- doubts ----------------------------------------------------------------------------------------
+
+Doubts: TypeAlias = tuple[str, ...]
+"""Why an image may be misread; empty if there is no doubt."""
+
+_NAMED: Final = 10  # doubtful images that one warning names
+
+# Half of the border of an image of Fashion-MNIST is at most 163 (training split), of its negative at least 250 nearly
+# always.
+LIGHT: Final = 170
+
+# The brightest pixel of every image is at least 254 in Fashion-MNIST and MNIST, and 72 in the synthetic set.
+_DARK: Final = 30
+
+_EXAMINED: Final = 1000  # images of a set
+
+BLANK: Final = "it is blank"
+_NEARLY_BLACK: Final = "it is nearly black: of a mask of zeros and ones pass `mask * 255`"
+_NEGATIVE: Final = "its background is light, as in a negative: pass `255 - image` (`1 - image` of floats)"
+UNFAMILIAR: Final = "it is unlike all classes"
+
+_FRAME: Final = np.ones(IMAGE_SHAPE[:2], bool)
+_FRAME[1:-1, 1:-1] = False
+_BORDER: Final = np.flatnonzero(_FRAME)
+
+_SILENT: Final = contextvars.ContextVar("fashionclf_without_doubts", default=False)
+
+
+class DoubtfulImageWarning(UserWarning):
+    """An image may be misread: it does not clearly show one garment, or one that is like none of the classes.
+
+    Look at what the model sees with `fashionclf.plot.preprocessing_steps`.
+
+    Example:
+        >>> import numpy as np, warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("error", DoubtfulImageWarning)  # to refuse such images
+        ...     load_image(np.full((100, 80), 200, dtype="uint8"))
+        Traceback (most recent call last):
+            ...
+        fashionclf.photographs.DoubtfulImageWarning: the array may be misread: nothing stands out from its background.
+    """
+
+
+@contextlib.contextmanager
+def without_doubts() -> Iterator[None]:
+    """Turn these warnings off: the caller has been warned already, or the images look odd on purpose."""
+    token = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
+
+
+def warn_of_doubts(doubts: Sequence[Doubts | None], names: Sequence[str] | None) -> None:
+    """Warn once, at the caller's line, about all doubtful images."""
+    doubtful = [i for i, each in enumerate(doubts) if each]
+    if not doubtful or _SILENT.get():
+        return
+    called = [names[i] if names is not None else f"image {i}" for i in doubtful[:_NAMED]]
+    reasons = ["; ".join(doubts[i] or ()) for i in doubtful[:_NAMED]]
+    if len(doubts) == 1:
+        message = f"{called[0] if names is not None else 'The image'} may be misread: {reasons[0]}."
+    else:
+        listed = ". ".join(f"{name}: {reason}" for name, reason in zip(called, reasons, strict=True))
+        rest = len(doubtful) - _NAMED
+        more = f" And {rest} more." if rest > 0 else ""
+        message = f"{len(doubtful)} of {len(doubts)} images may be misread. {listed}.{more}"
+    warnings.warn(message, DoubtfulImageWarning, stacklevel=stack_level())
+
+
+def doubts_of(images: ImageArray, *, bright_on_black: bool = True) -> tuple[Doubts, ...]:
+    """Return the doubts about each of checked images `(n, height, width, channels)`.
+
+    `bright_on_black` is False if 28x28 images in grey show whole pictures, and not garments as the data set does.
+    """
+    top = 255 if images.dtype == np.uint8 else 1
+    brightest = images.reshape(len(images), -1).max(axis=1)
+    light = _are_negatives(images, LIGHT * top / 255, bright_on_black)
+    dark = brightest < _DARK * top / 255
+    doubts: list[Doubts] = [()] * len(images)
+    for i in np.flatnonzero(light | dark | (images[:, 0, 0].max(axis=-1) == brightest)):
+        if (images[i] == images[i, 0, 0]).all():
+            doubts[i] = (BLANK,)
+        elif light[i]:
+            doubts[i] = (_NEGATIVE,)
+        elif dark[i]:
+            doubts[i] = (_NEARLY_BLACK,)
+    return tuple(doubts)
+
+
+def warn_of_doubtful_set(images: ImageArray, name: str, *, bright_on_black: bool = True) -> None:
+    """Warn, at the caller's line, if checked images are nearly black as a whole, or most of them look like negatives.
+
+    Images of one value each, as in tests and examples, are not a mistake of scale. `bright_on_black` is as in
+    `doubts_of`.
+    """
+    if _SILENT.get():
+        return
+    top = 255 if images.dtype == np.uint8 else 1
+    dark = _DARK * top / 255
+    sample = images[:: -(-len(images) // _EXAMINED)]
+    # All images are read only if the sample has no bright pixel.
+    if sample.max() < dark and (sample != sample[:, :1, :1]).any() and (brightest := images.max()) < dark:
+        cause = (
+            "`images * 255` if they are masks of zeros and ones, or rescaled to 0..255"
+            if top == 255
+            else "the images before they were divided by 255 a second time"
+        )
+        what = f"All images of `{name}` are nearly black: the brightest pixel is {brightest:.3g} of {top}"
+        problem = f"{what}. Pass {cause}."
+    elif _are_negatives(sample, LIGHT * top / 255, bright_on_black).mean() > 0.5:
+        problem = (
+            f"Most images of `{name}` look like negatives, with a light background. Expected a bright garment on "
+            "black, as in the data set. Pass `255 - images`, or `1 - images` for floats."
+        )
+    else:
+        return
+    warnings.warn(problem, DoubtfulImageWarning, stacklevel=stack_level())
+
+
+def _are_negatives(images: ImageArray, light: float, bright_on_black: bool) -> NDArray[np.bool_]:
+    """Tell which images have a light border; none of those where that is no mistake."""
+    if images.shape[1:] != IMAGE_SHAPE or not bright_on_black:
+        return np.zeros(len(images), bool)
+    rows = images.reshape(len(images), -1)
+    return np.asarray(np.count_nonzero(rows.take(_BORDER, axis=1) > light, axis=1) > len(_BORDER) // 2)

@@ -6,7 +6,7 @@
 import functools
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,7 +201,7 @@ def _transformed(images: ImageArray, degrees: float, zoom: float, shear: float, 
     lower, later = rows - top, columns - left
     n = np.arange(len(images))[:, np.newaxis, np.newaxis]
 
-    def read(pixels: ImageArray) -> FloatArray:
+    def read(pixels: NDArray[Any]) -> Any:
         upper_row = pixels[n, top, left] * (1 - later) + pixels[n, top, left + 1] * later
         lower_row = pixels[n, top + 1, left] * (1 - later) + pixels[n, top + 1, left + 1] * later
         return upper_row * (1 - lower) + lower_row * lower
@@ -211,19 +211,19 @@ def _transformed(images: ImageArray, degrees: float, zoom: float, shear: float, 
 
 def _blurred(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:
     """Blur each image along both axes, by a matrix that holds the Gaussian around each pixel."""
-    deviation = np.maximum(rng.uniform(0, largest, (len(images), 1, 1)).astype(np.float32), 0.1)
+    deviation = np.maximum(rng.uniform(0, largest, (len(images), 1, 1)).astype(np.float32), np.float32(0.1))
 
-    def gaussian(distance: IntArray) -> FloatArray:
+    def gaussian(distance: IntArray) -> Any:
         return np.exp(-0.5 * (distance.astype(np.float32) / deviation) ** 2)
 
-    def kernel(size: int) -> FloatArray:
+    def kernel(size: int) -> Any:
         place = np.arange(size)
         return gaussian(np.subtract.outer(place, place)) / total  # beyond the border are zeros
 
     total = gaussian(np.arange(-14, 14)[np.newaxis]).sum(axis=2, keepdims=True)  # further away there is next to nothing
-    pixels = np.moveaxis(images, -1, 0).astype(np.float32)
-    blurred = kernel(images.shape[1]) @ pixels @ kernel(images.shape[2])
-    return _as_before(np.moveaxis(blurred, 0, -1), images)
+    channels = [images[..., i].astype(np.float32) for i in range(images.shape[-1])]
+    rows, columns = kernel(images.shape[1]), kernel(images.shape[2])
+    return _as_before(np.stack([rows @ channel @ columns for channel in channels], axis=-1), images)
 
 
 def _relit(images: ImageArray, contrast: float, brightness: float, rng: np.random.Generator) -> ImageArray:

@@ -3,7 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
@@ -169,7 +169,7 @@ class LabelNames:
     learnt: tuple[str, ...] | None = None
     default: tuple[str, ...] | None = None
 
-    @property
+    @functools.cached_property
     def shown(self) -> tuple[str, ...] | None:
         """The names that predictions have, None if they are unknown."""
         return self.given or self.learnt or self.default
@@ -208,7 +208,7 @@ class LabelNames:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the three lists in JSON's types."""
-        return dict(vars(self))
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], num_classes: int) -> Self:

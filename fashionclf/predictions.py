@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf._arrays import as_array
 from fashionclf._images import shape_of
 from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, IntArray
-from fashionclf._validation import check_count, check_each, check_rows
+from fashionclf._validation import as_array, check_count, check_each, check_rows
 from fashionclf.labels import CLASS_NAMES, check_class_names
 
 
@@ -173,6 +172,20 @@ class Predictions(Sequence[Prediction]):
             given = check_each(doubts, "doubts", len(array), "predictions")
             self.doubts = tuple(map(tuple, given))
 
+    @classmethod
+    def _of_model(
+        cls,
+        probabilities: FloatArray,
+        class_names: tuple[str, ...],
+        sources: tuple[str, ...] | None,
+        doubts: tuple[tuple[str, ...], ...],
+    ) -> "Predictions":
+        """Return what a model of ours gave: nothing has to be checked, which would take as long as a small network."""
+        predictions = cls.__new__(cls)
+        predictions.probabilities, predictions.class_names = probabilities, class_names
+        predictions.sources, predictions.doubts = sources, doubts
+        return predictions
+
     @property
     def labels(self) -> IntArray:
         """The most probable label of each image, int64 `(n,)`."""
@@ -318,7 +331,7 @@ def probabilities_of(outputs: FloatArray) -> FloatArray:
             "The model gives NaN instead of probabilities: its training has diverged. Train a new model with a "
             "lower learning rate."
         )
-    return with_both_classes(outputs)
+    return outputs if outputs.shape[1] > 1 else with_both_classes(outputs)
 
 
 def with_both_classes(outputs: FloatArray) -> FloatArray:

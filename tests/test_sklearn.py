@@ -200,6 +200,12 @@ def test_several_processes_give_the_same(rows):
 IMAGES, LABELS = np.zeros((20, 784), np.uint8), np.arange(20) % 10
 MISTAKES = {
     "columns": ({}, IMAGES[:, :100], LABELS, ValueError, "expecting 784 features"),
+    "preset": ({}, IMAGES[:, :64].reshape(20, 8, 8), LABELS, ValueError, r"for images \(28, 28, 1\), .*\(8, 8, 1\)"),
+    "image shape": ({"image_shape": (8, 8)}, IMAGES[:, :64], LABELS, ValueError, "must be .height, width, channels"),
+    "channels first": (
+        {"image_shape": (14, 14, 3)},
+        *(IMAGES[:, :588].reshape(20, 3, 14, 14), LABELS, ValueError, "channels come last"),
+    ),
     "floats to 255": ({}, IMAGES + 255.0, LABELS, ValueError, "divide by 255 or pass integers"),
     "negative": ({}, IMAGES - 0.5, LABELS, ValueError, "Negative values"),
     "NaN": ({}, IMAGES * np.nan, LABELS, ValueError, "NaN"),

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import warn_of_doubtful_set
-from fashionclf._images import check_image_shape, check_images, without_channel
+from fashionclf._images import check_image_shape, check_images, warn_of_doubtful_set, without_channel
 from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImageArray, ImageShape, ImagesLike, LabelsLike
 from fashionclf._validation import check_each, check_groups, check_labels, check_rows, check_text

@@ -9,8 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._doubts import without_doubts
-from fashionclf._images import scale_pixels
+from fashionclf._images import scale_pixels, without_doubts
 from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike, PresetName
 from fashionclf._validation import check_choice, check_count, check_groups, check_seed, integer_labels

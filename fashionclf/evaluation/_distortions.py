@@ -35,7 +35,7 @@ def _opencv() -> ModuleType:
 
 def _growth(images: FloatArray) -> float:
     """Return by what the lengths are multiplied for images of this size."""
-    return min(images.shape[1:3]) / _EDGE
+    return float(min(images.shape[1:3])) / _EDGE
 
 
 def _pixels(length: float) -> int:
@@ -206,7 +206,8 @@ def _transformed(images: FloatArray, matrix: NDArray[Any], rng: np.random.Genera
 def _translate(images: FloatArray, level: int, rng: np.random.Generator) -> FloatArray:
     pixels = _pixels((level + 1) * _growth(images))
     down, right = pixels * (1 - 2 * rng.integers(0, 2, (2, len(images))))
-    return np.asarray(move(images.reshape(*images.shape[:3], -1), down, right)).reshape(images.shape)
+    moved: Any = move(images.reshape(*images.shape[:3], -1), down, right)
+    return np.asarray(moved.reshape(images.shape))
 
 
 def _spatter(images: FloatArray, level: int, rng: np.random.Generator) -> FloatArray:
@@ -220,13 +221,12 @@ def _spatter(images: FloatArray, level: int, rng: np.random.Generator) -> FloatA
     )[level]
     cv2 = _opencv()
     growth = _growth(images)
-    blur, edge = blur * growth, edge * growth
     deviation *= growth  # blurring by more takes away as much
     colour = np.float32(63 / 255) if images.ndim == 3 else np.array((63, 42, 20), np.float32) / np.float32(255)
 
     def spots(noise: FloatArray) -> Any:
-        liquid = cv2.GaussianBlur(noise, (0, 0), blur)
-        soft = cv2.GaussianBlur((liquid > threshold).astype(np.float32), (0, 0), edge)
+        liquid = cv2.GaussianBlur(noise, (0, 0), blur * growth)
+        soft = cv2.GaussianBlur((liquid > threshold).astype(np.float32), (0, 0), edge * growth)
         return np.where(soft < 0.8, np.float32(0), soft)
 
     noise = mean + deviation * rng.standard_normal(images.shape[:3], dtype=np.float32)

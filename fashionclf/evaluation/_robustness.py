@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._doubts import without_doubts
+from fashionclf._images import without_doubts
 from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike
 from fashionclf._validation import check_choice, check_count, check_seed, integer_labels

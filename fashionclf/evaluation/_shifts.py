@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._doubts import without_doubts
+from fashionclf._images import without_doubts
 from fashionclf._text import shown
 from fashionclf._types import LabelledLike, LabelsLike
 from fashionclf._validation import check_count, integer_labels

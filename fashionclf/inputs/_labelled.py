@@ -7,17 +7,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._arrays import as_array
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import warn_of_doubtful_set, warn_of_doubts
-from fashionclf._images import IMAGE_SHAPE, check_images, is_one_image, shape_of, shape_or_default
+from fashionclf._images import (
+    IMAGE_SHAPE,
+    check_images,
+    is_one_image,
+    shape_of,
+    shape_or_default,
+    warn_of_doubtful_set,
+    warn_of_doubts,
+)
 from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, ImageArray, ImageShape, IntArray
-from fashionclf._validation import check_labels, check_number, integer_labels
+from fashionclf._validation import as_array, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.inputs._read import read_images
-from fashionclf.inputs._rows import columns_of, is_row, is_rows
-from fashionclf.inputs._streams import Stream, parts_of, stream_kind
+from fashionclf.inputs._streams import Stream, columns_of, is_row, is_rows, parts_of, stream_kind
 from fashionclf.labels import match_labels
 
 _COLLECTED: Final = 1024  # images of a stream of single ones that are checked at a time
@@ -64,7 +69,7 @@ class LabelledStream:
     Args:
         source: A `tf.data.Dataset`, a `PyDataset` or a `DataLoader` of tuples `(images, labels)` or `(images, labels,
             weights)`.
-        image_shape: The shape of one image.
+        image_shape: The shape of one image; None takes that of the first batch.
         num_classes: Number of classes; None if it is not known.
         batch_size: Images per batch, where the data set has single images.
         name: Of the argument, for error messages.
@@ -80,7 +85,7 @@ class LabelledStream:
     """
 
     def __init__(
-        self, source: Any, *, image_shape: ImageShape, num_classes: int | None, batch_size: int, name: str = "x"
+        self, source: Any, *, image_shape: ImageShape | None, num_classes: int | None, batch_size: int, name: str = "x"
     ) -> None:
         if stream_kind(source) == "iterator":
             raise ValueError(
@@ -89,13 +94,14 @@ class LabelledStream:
                 "`tf.data.Dataset.from_generator(function, output_signature=...)`, from a function that starts the "
                 "iterator."
             )
-        self.name, self._num_classes, self._image_shape = name, num_classes, image_shape
+        self.name, self._num_classes = name, num_classes
         self._class_weight: FloatArray | None = None
         self._form: tuple[int, bool] | None = None
         self.stream = Stream(source, name)
         element = self.stream.first()
-        images = parts_of(element, name, image_shape)[0]
-        self.is_batched = not is_one_image(shape_of(images), image_shape)
+        images = parts_of(element, name, image_shape or IMAGE_SHAPE)[0]
+        self._image_shape = image_shape or shape_or_default(images)
+        self.is_batched = not is_one_image(shape_of(images), self._image_shape)
         if not self.is_batched:
             if self.stream.kind != "tf.data.Dataset":
                 raise ValueError(f"`{name}` is a {self.stream.kind} of single images; expected batches of them.")
@@ -114,8 +120,9 @@ class LabelledStream:
         name = f"{self.name}, batch {number}"
         parts = parts_of(element, self.name, self._image_shape)
         if len(parts) not in (2, 3):
+            count = len(element) if isinstance(element, tuple) else 1
             raise ValueError(
-                f"`{self.name}` gives {len(parts)} {'array' if len(parts) == 1 else 'arrays'}; expected tuples "
+                f"`{self.name}` gives {count} {'array' if count == 1 else 'arrays'}; expected tuples "
                 "(images, labels) or (images, labels, weights)."
             )
         images = check_images(parts[0], name, image_shape=self._image_shape)
@@ -208,13 +215,13 @@ def read_labelled(
         known_names: Lists of class names that mean the classes. The labels of a `Split` with names, and labels that are
             names themselves, are matched with these.
     """
-    if (kind := stream_kind(x)) is not None:
+    if type(x) is not np.ndarray and (kind := stream_kind(x)) is not None:
         if y is not None or sample_weight is not None:
             raise ValueError(
                 f"`{'sample_weight' if y is None else 'y'}` goes with arrays, but `{name}` is a {kind}. Let it give "
                 "tuples (images, labels) or (images, labels, weights)."
             )
-        shape = IMAGE_SHAPE if converter is None else converter.image_shape
+        shape = None if converter is None else converter.image_shape
         return LabelledStream(x, image_shape=shape, num_classes=num_classes, batch_size=batch_size, name=name)
     x, y, sample_weight = _unpacked(x, y, sample_weight, name)
     images = _read_unlabelled(x, converter, name)
@@ -244,7 +251,7 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
         own = x
     elif isinstance(x, Split):
         own = (x, x.labels)
-    elif is_row(x) or is_rows(x):
+    elif type(x) is not np.ndarray and (is_row(x) or is_rows(x)):
         own = columns_of(x, name)
     if len(own) > 1 and y is not None:
         kind = type(x).__name__
@@ -254,8 +261,8 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
     x, y, sample_weight = (*own, *(x, y, sample_weight)[len(own) :])
     if y is None:
         raise ValueError(
-            f"Labels are missing: pass `y`, or a `Split` (such as `dataset.train`) or a tuple (images, labels) as "
-            f"`{name}`."
+            f"Labels are missing: pass {'`y`, or ' if name == 'x' else ''}a `Split` (such as `dataset.train`) or a "
+            f"tuple (images, labels) as `{name}`."
         )
     return x, y, sample_weight
 

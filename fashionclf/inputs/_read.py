@@ -8,13 +8,21 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import UNFAMILIAR, Doubts, doubts_of, warn_of_doubts
-from fashionclf._images import check_images, has_shape, is_one_image, shape_of
+from fashionclf._images import (
+    UNFAMILIAR,
+    Doubts,
+    check_images,
+    doubts_of,
+    forms_of,
+    has_shape,
+    is_one_image,
+    shape_of,
+    warn_of_doubts,
+)
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PredictLike
 from fashionclf._validation import check_path
 from fashionclf.datasets import Split
-from fashionclf.inputs._rows import columns_of, is_row, is_rows
-from fashionclf.inputs._streams import Stream, parts_of, stream_kind
+from fashionclf.inputs._streams import Stream, columns_of, is_row, is_rows, parts_of, stream_kind
 from fashionclf.photographs._folder import photographs_in
 from fashionclf.photographs._many import OnError, check_on_error, read_many
 from fashionclf.photographs._reading import file_name, is_folder, is_pil_image
@@ -61,7 +69,8 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
         TypeError: If it cannot be images.
     """
     shape = converter.image_shape
-    if type(x) is np.ndarray and has_shape(x.shape, shape):  # the usual case, without a look at the others
+    forms = forms_of(shape)
+    if type(x) is np.ndarray and (x.shape in forms or x.shape[1:] in forms):  # the usual case
         return check_images(x, name, image_shape=shape)
     if isinstance(x, str | os.PathLike) and is_folder(folder := check_path(x, name)):
         paths, others = photographs_in(folder)
@@ -72,6 +81,9 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
     if isinstance(x, Split):
         _check_converter(x.image_converter, converter, name)
         return check_images(x.images, name, image_shape=shape)
+    if is_rows(x) and not isinstance(x, list | tuple):
+        tensors = getattr(x, "tensors", None)  # of torch's TensorDataset
+        return opened(tensors[0] if tensors else map(x.__getitem__, range(len(x))), converter, name)
     if isinstance(x, Iterable) and not hasattr(x, "__len__") and stream_kind(x) is None:
         x = iter(x)  # such as a data set of Hugging Face that is streamed
     if isinstance(x, Iterator):
@@ -97,7 +109,7 @@ def _check_converter(theirs: ImageConverter | None, own: ImageConverter, name: s
 
 
 def is_photograph(x: Any, shape: ImageShape) -> bool:
-    """Tell whether `x` must be read as a photograph: a file, or an image in colour that has not the model's shape."""
+    """Tell whether `x` must be read as a photograph: a file, or an image in colour of another shape."""
     if is_pil_image(x):
         return x.size != (shape[1], shape[0]) or x.mode != _MODES[shape[2]]
     if isinstance(x, str | os.PathLike | bytes | bytearray) or hasattr(x, "read"):

@@ -1,5 +1,7 @@
 """Test-time augmentation: one model applied to an image and to its mirrored copy."""
 
+from typing import Any
+
 import keras
 
 from fashionclf._images import check_image_shape
@@ -35,7 +37,7 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: {shown(model)}")
-    shape = getattr(model, "input_shape", None) if model.built else None
+    shape: Any = getattr(model, "input_shape", None) if model.built else None
     try:
         check_image_shape(shape[1:] if len(shape) == 4 else (*shape[1:], 1))
     except (TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ pixels instead. For other shapes the image is the picture itself.
 """
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import DoubtfulImageWarning
+from fashionclf._images import DoubtfulImageWarning
 from fashionclf.photographs._folder import load_folder
 from fashionclf.photographs._many import UnreadableImageWarning
 from fashionclf.photographs._steps import PreprocessingSteps, load_image, preprocessing_steps

@@ -9,8 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import warn_of_doubts
-from fashionclf._images import IMAGE_SHAPE
+from fashionclf._images import IMAGE_SHAPE, warn_of_doubts
 from fashionclf._types import ClassNames, ImageShape, PathLike
 from fashionclf._validation import check_choice, check_path
 from fashionclf.datasets import Split

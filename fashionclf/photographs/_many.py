@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import Doubts
+from fashionclf._images import Doubts
 from fashionclf._types import UInt8Array
 from fashionclf._validation import check_choice
 from fashionclf._warnings import stack_level

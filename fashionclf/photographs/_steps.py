@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import BLANK, LIGHT, Doubts, warn_of_doubts
-from fashionclf._images import IMAGE_SHAPE, is_one_image
+from fashionclf._images import BLANK, IMAGE_SHAPE, LIGHT, Doubts, is_one_image, warn_of_doubts
 from fashionclf._types import FloatArray, ImageShape, PhotographLike, UInt8Array
 from fashionclf.photographs._foreground import FAINT, Scene, border_of, ground_of, scene_of
 from fashionclf.photographs._masks import Box, bounding_box

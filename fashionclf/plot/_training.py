@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._arrays import as_array
 from fashionclf._text import cut, shown
-from fashionclf._validation import check_choice
+from fashionclf._validation import as_array, check_choice
 from fashionclf.plot._canvas import place_for_many, series_style, whole, wrapped
 from fashionclf.plot._fonts import text_style
 from fashionclf.plot._inputs import check_mapping

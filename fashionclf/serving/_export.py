@@ -13,9 +13,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from fashionclf._converter import ImageConverter
-from fashionclf._doubts import doubts_of, warn_of_doubts
 from fashionclf._files import disk_errors_of, replacing, temporary_folder
-from fashionclf._images import round_pixels, without_channel
+from fashionclf._images import doubts_of, round_pixels, warn_of_doubts, without_channel
 from fashionclf._types import FloatArray, ImageShape, PathLike, PredictLike, UInt8Array
 from fashionclf._validation import check_choice, check_new_file, check_path
 from fashionclf.augmentation import Augmentation

@@ -140,7 +140,7 @@ class FakeTrainer(_Interface):
         check_count(batch_size, "batch_size")
         check_choice(precision, "precision", get_args(Precision))
         found = self._classify(x, on_error)
-        return Predictions(found.probabilities, self.class_names, sources=found.names, doubts=found.doubts)
+        return Predictions._of_model(found.probabilities, self.class_names, found.names, found.doubts)
 
     def predict_proba(
         self, x: PredictLike | Split, *, batch_size: int = _BATCH, precision: Precision = "float32"

@@ -1,5 +1,6 @@
 """Prediction without overhead: the compiled function behind `Trainer.predict`."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -28,27 +29,31 @@ class CompiledPredictor:
         self._model = model
         self._input_shape = input_shape
         self._lock = lock  # held while the model is traced: a training step changes how it computes
-        self._functions: dict[bool, Any] = {}
+        self._functions: dict[Precision, Any] = {}
+        self._process = os.getpid()  # TensorFlow does not work in one that is forked from it
 
     def __call__(self, images: ImageArray, batch_size: int, precision: Precision = "float32") -> FloatArray:
         """Return probabilities `(n, classes)` of checked images, `batch_size` of them at a time."""
-        check_process()
-        bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
-        function = self._functions.get(bfloat16) or self._trace(bfloat16)
+        if os.getpid() != self._process:
+            check_process()
+        function = self._functions.get(precision) or self._trace(precision)
         images = images.reshape(-1, *self._input_shape)
-        parts = [
-            function(tf.convert_to_tensor(scale_pixels(images[start : start + batch_size]))).numpy()
-            for start in range(0, len(images), batch_size)
-        ]
+        parts = []
+        for start in range(0, len(images), batch_size):
+            pixels = scale_pixels(images[start : start + batch_size])
+            parts.append(function(tf.convert_to_tensor(pixels)).numpy())
         return probabilities_of(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
-    def _trace(self, bfloat16: bool) -> Any:
+    def _trace(self, precision: Precision) -> Any:
+        bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
+        computed: Precision = "bfloat16" if bfloat16 else "float32"
         with self._lock:
-            if bfloat16 not in self._functions:
+            if computed not in self._functions:
                 signature = tf.TensorSpec((None, *self._input_shape), tf.float32)
                 compute = self._in_bfloat16() if bfloat16 else self._probabilities
-                self._functions[bfloat16] = tf.function(compute, autograph=False).get_concrete_function(signature)
-            return self._functions[bfloat16]
+                self._functions[computed] = tf.function(compute, autograph=False).get_concrete_function(signature)
+            self._functions[precision] = self._functions[computed]
+            return self._functions[precision]
 
     def _probabilities(self, images: Any) -> Any:
         return tf.cast(self._model(images, training=False), tf.float32)

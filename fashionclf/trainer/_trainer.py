@@ -529,17 +529,17 @@ class Trainer:
             >>> trainer.predict(images[:2])
             <Predictions for 2 images, 10 classes>
         """
-        names, compute = self._known_names(), self._computing(batch_size, precision)
+        names, compute = self._label_names.shown or self._known_names(), self._computing(batch_size, precision)
         found = classify(
             x,
             compute,
             self._image_converter,
-            threshold=self.unfamiliarity_threshold,
+            threshold=self._unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
             otherwise=_BY_BATCHES,
         )
-        return Predictions(found.probabilities, names, sources=found.names, doubts=found.doubts)
+        return Predictions._of_model(found.probabilities, names, found.names, found.doubts)
 
     def predict_batches(
         self,
@@ -585,11 +585,11 @@ class Trainer:
             x,
             compute,
             self._image_converter,
-            threshold=self.unfamiliarity_threshold,
+            threshold=self._unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
         )
-        return (Predictions(part.probabilities, names, sources=part.names, doubts=part.doubts) for part in parts)
+        return (Predictions._of_model(part.probabilities, names, part.names, part.doubts) for part in parts)
 
     def predict_proba(
         self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH, precision: Precision = "float32"
@@ -617,7 +617,7 @@ class Trainer:
             x,
             compute,
             self._image_converter,
-            threshold=self.unfamiliarity_threshold,
+            threshold=self._unfamiliarity_threshold,
             batch_size=batch_size,
             otherwise=_BY_BATCHES,
         )
@@ -625,11 +625,11 @@ class Trainer:
 
     def _computing(self, batch_size: Any, precision: Any) -> Callable[[ImageArray], FloatArray]:
         """Return what computes the probabilities of checked images."""
-        return functools.partial(
-            self._predictor,
-            batch_size=check_count(batch_size, "batch_size"),
-            precision=check_choice(precision, "precision", PRECISIONS),
-        )
+        if type(batch_size) is not int or batch_size < 1:
+            batch_size = check_count(batch_size, "batch_size")
+        if precision != "float32":
+            check_choice(precision, "precision", PRECISIONS)
+        return functools.partial(self._predictor, batch_size=batch_size, precision=precision)
 
     def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
@@ -734,7 +734,7 @@ class Trainer:
         """Return what is exported."""
         metadata = Metadata(
             class_names=self._known_names(),
-            unfamiliarity_threshold=self.unfamiliarity_threshold,
+            unfamiliarity_threshold=self._unfamiliarity_threshold,
             image_converter=self._image_converter,
             versions=_versions(),
         )

@@ -98,18 +98,14 @@ class TestCalibrate:
                 fc.calibrate(trainer, *garments)
 
     def test_what_is_no_dense_layer_with_probabilities_is_refused(self, garments):
-        class Own(keras.Model):
-            def __init__(self):
-                super().__init__()
-                self.flat, self.out = keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")
-
-            def call(self, inputs):
-                return self.out(self.flat(inputs))
+        class Own(keras.Sequential):
+            pass
 
         convolution = keras.layers.Conv2D(10, 28, activation="softmax")
         dense = keras.layers.Dense(10, activation=keras.ops.softmax)
-        ends = ([convolution, keras.layers.Flatten()], [keras.layers.Flatten(), dense])
-        for model in (Own(), *(keras.Sequential([keras.Input((28, 28, 1)), *end]) for end in ends)):
+        flat, usual = keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")
+        for kind, *end in ((Own, flat, usual), (keras.Sequential, convolution, flat), (keras.Sequential, flat, dense)):
+            model = kind([keras.Input((28, 28, 1)), *end])
             with pytest.raises(ValueError, match="must end in one Dense layer"):
                 fc.calibrate(fc.Trainer(model), *garments)
         with pytest.raises(TypeError, match="must be a Trainer"):

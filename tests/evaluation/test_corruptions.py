@@ -38,6 +38,18 @@ class TestCorrupt:
         for name in ("rotate", "shear"):
             assert corrupt(image, name, 1)[0, 14, 14] == 200  # the centre stays
 
+    def test_lengths_grow_with_the_image_and_colours_stay(self):
+        image = np.zeros((1, 56, 84, 3), np.uint8)
+        image[0, 20:36, 26:58, 0] = 200
+        moved = corrupt(image, "translate", 3)[0]
+        assert abs(int(moved[..., 0].any(axis=1).argmax()) - 20) == 6
+        assert not moved[..., 1:].any()
+        assert (corrupt(image, "scale", 5)[0, ..., 0] > 100).sum() == 16 * 32 / 4
+        pressed = corrupt(image, "jpeg_compression", 1)[0, 22:34, 28:56]
+        assert pressed.mean(axis=(0, 1)) == pytest.approx([200, 0, 0], abs=5)
+        red, green, blue = corrupt(image * 0, "spatter", 5)[0].transpose(2, 0, 1)
+        assert ((red > green) & (green > blue)).mean() > 0.05  # brown mud
+
     def test_half_of_the_images_turn_to_each_side(self, garments):
         image = np.zeros((28, 28), np.uint8)
         image[4:24, 13:15] = 255

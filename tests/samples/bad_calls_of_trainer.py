@@ -28,9 +28,9 @@ VALUE, TYPE = ValueError, TypeError
 ROWS_OF_TRAINER = {
     "Trainer": [
         ("model", lambda w: fc.Trainer("cnn_dropout"), TYPE, "keras.Model"),
-        ("input", lambda w: fc.Trainer(keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(),
+        ("input", lambda w: fc.Trainer(keras.Sequential([keras.Input((32, 32, 2)), keras.layers.Flatten(),
                                                          keras.layers.Dense(10, activation="softmax")])),
-         VALUE, r"\(None, 32, 32, 3\), expected"),
+         VALUE, r"\(None, 32, 32, 2\), expected"),
         ("integers", lambda w: fc.Trainer(keras.Sequential([keras.Input((784,), dtype="uint8"),
                                                             keras.layers.Dense(10, activation="softmax")])),
          VALUE, "Rescaling"),
@@ -83,8 +83,8 @@ ROWS_OF_TRAINER = {
         ("epochs", lambda w: fit(w, epochs=0), VALUE, "`epochs`"),
         ("batch size", lambda w: fit(w, batch_size=-1), VALUE, "`batch_size`"),
         ("steps_per_epoch", lambda w: fit(w, steps_per_epoch=0), VALUE, "`steps_per_epoch`"),
-        ("validation type", lambda w: fit(w, validation_data=3), TYPE, "validation_data"),
-        ("validation length", lambda w: fit(w, validation_data=(IMAGES,)), TYPE, "validation_data"),
+        ("validation type", lambda w: fit(w, validation_data=3), VALUE, "as `validation_data`"),
+        ("validation length", lambda w: fit(w, validation_data=(IMAGES,)), VALUE, "as `validation_data`"),
         ("validation images", lambda w: fit(w, validation_data=(IMAGES * 1.0 + 9, LABELS)), VALUE, "divide by 255"),
         ("validation labels", lambda w: fit(w, validation_data=(IMAGES, LABELS + 5)), VALUE, r"0\.\.9"),
         ("both validations", lambda w: fit(w, validation_data=(IMAGES, LABELS), validation_split=0.2), VALUE,

@@ -29,6 +29,13 @@ WITHOUT_TENSORFLOW = {
     "Dataset": 'assert fc.Dataset("mine", *fc.testing.tiny_dataset()).class_names == fc.CLASS_NAMES',
     "Dataset.describe": "assert 'Dress' in fc.testing.tiny_dataset().describe()",
     # photographs
+    "photographs.ImageConverter": (
+        "from fashionclf.photographs import ImageConverter\nassert ImageConverter((32, 32, 3)).find_garment is False"
+    ),
+    "photographs.ImageConverter.from_dict": (
+        "from fashionclf.photographs import ImageConverter\nImageConverter.from_dict({'image_shape': [32, 32, 3]})"
+    ),
+    "photographs.ImageConverter.to_dict": "import fashionclf.photographs as p\nassert p.ImageConverter().to_dict()",
     "load_image": 'assert fc.load_image("boot.jpg").shape == (28, 28)',
     "load_folder": 'assert fc.load_folder("clothes/").class_names == ("Boot", "Shirt")',
     "preprocessing_steps": 'assert fc.preprocessing_steps("boot.jpg").doubts == ()',
