@@ -134,6 +134,12 @@ def test_it_prints_a_table():
     assert repr(many) == "<EvaluationReport on 1,200 images: accuracy 0.5000>"
 
 
+def test_the_best_three_count():
+    report, _, _ = random_report(0)
+    assert report.to_dict()["top_3_accuracy"] == report.top_k_accuracy(3) < report.top_k_accuracy(4)
+    assert f" top 3 {report.top_k_accuracy(3):.4f} " in str(report)
+
+
 def test_to_dict_is_json():
     report = fc.evaluate_predictions([0, 1, 1, 0], SMALL)
     values = report.to_dict()
