@@ -184,7 +184,7 @@ def test_one_row_for_each_image(shape):
         as_predictions(np.full(shape, 0.5), None)
 
 
-@pytest.mark.parametrize("value", [-0.001, 1.0001, np.nan])
+@pytest.mark.parametrize("value", [-0.001, 1.0001, np.nan, 1e300])
 def test_what_is_no_probability_is_refused(value):
     with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
         fc.Predictions([[0.5, 0.5], [0.5, value]], ["a", "b"])

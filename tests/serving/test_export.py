@@ -251,10 +251,10 @@ def test_a_diverged_model_is_not_exported(tmp_path, trainer):
     ("name", "kind"),
     [
         ("cnn_fast", ("litert", "float16")),
-        ("cnn_fast", ("onnx", None)),
+        ("cnn_fast", ("onnx", "int8")),
         ("cnn_fast", ("saved_model", None)),
         ("cnn_robust", ("litert", "int8")),  # cnn_accurate has the network of cnn_robust
-        ("cnn_robust", ("onnx", "int8")),
+        ("cnn_fast", ("onnx", None)),
     ],
 )
 def test_pretrained_classifiers_on_the_real_test_images(tmp_path, name, kind, real_data):
