@@ -280,9 +280,10 @@ def _wrong_image_shape(shape: tuple[int, ...], name: str, image_shape: ImageShap
     if len(shape) >= 3 and shape[-3:] == (channels, height, width):
         fix = _CHANNELS_LAST
     elif len(shape) >= 3 and shape[-1] in (3, 4):
+        reading = "" if image_shape == IMAGE_SHAPE else f", image_shape={image_shape}"
         fix = (
-            " These look like photographs in colour: read each with `fashionclf.load_image(array"
-            f"{'' if image_shape == IMAGE_SHAPE else f', image_shape={image_shape}'})`."
+            f" For images in colour of this size, build the model with `image_shape={(*shape[-3:-1], 3)}`. If they are "
+            f"photographs, read each with `fashionclf.load_image(array{reading})`."
         )
     elif what != "images" and len(shape) >= 3:
         fix = " Pass one array of many images instead of a list of such arrays."

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,15 +18,17 @@ from fashionclf._images import (
 )
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PredictLike
 from fashionclf._validation import check_path
-from fashionclf.datasets import Split
+from fashionclf.datasets import Dataset, Split
 from fashionclf.inputs._streams import (
     Stream,
     columns_of,
+    is_iterable_once,
     is_photograph,
     is_row,
     is_rows,
     is_single_image,
     parts_of,
+    rows_of,
     stream_kind,
 )
 from fashionclf.photographs._folder import photographs_in
@@ -87,15 +89,19 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
         return check_images(x.images, name, image_shape=shape)
     if is_rows(x) and not isinstance(x, list | tuple):
         tensors = getattr(x, "tensors", None)  # of torch's TensorDataset
-        return opened(tensors[0] if tensors else map(x.__getitem__, range(len(x))), converter, name)
-    if isinstance(x, Iterable) and not hasattr(x, "__len__") and stream_kind(x) is None:
-        x = iter(x)  # such as a data set of Hugging Face that is streamed
+        return opened(tensors[0] if tensors else rows_of(x), converter, name)
+    if is_iterable_once(x):
+        x = iter(x)
     if isinstance(x, Iterator):
         x = _listed_photographs(x, shape)
     if stream_kind(x) is not None:
         return Stream(x, name)
     if is_row(x) or is_rows(x):
         return opened(columns_of(x, name)[0], converter, name)
+    if isinstance(x, Dataset):
+        raise TypeError(f"`{name}` is a Dataset; pass the images of one of its splits, such as `{name}.test`.")
+    if isinstance(x, tuple) and 2 <= len(x) <= 3 and not all(is_single_image(item, shape) for item in x):
+        raise ValueError(f"`{name}` is a tuple, as of images and labels; expected images alone: pass `{name}[0]`.")
     if isinstance(x, list | tuple):
         if any(is_photograph(item, shape) for item in x):
             return Items(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)])

@@ -23,6 +23,7 @@ from fashionclf._text import listed
 from fashionclf._types import ImageShape
 from fashionclf._validation import is_tensor_of_torch
 from fashionclf._warnings import stack_level
+from fashionclf.datasets import Dataset
 from fashionclf.photographs._reading import is_pil_image
 
 StreamKind: TypeAlias = Literal["tf.data.Dataset", "PyDataset", "DataLoader", "iterator"]
@@ -173,7 +174,15 @@ def is_photograph(x: Any, shape: ImageShape) -> bool:
     if isinstance(x, str | os.PathLike | bytes | bytearray) or hasattr(x, "read"):
         return True
     own = tuple(getattr(x, "shape", ()))
-    return len(own) == 3 and own[2] in (3, 4) and not has_shape(own, shape) and hasattr(x, "__array__")
+    if len(own) != 3 or has_shape(own, shape) or not hasattr(x, "__array__"):
+        return False
+    return own[2] in (3, 4) or (is_tensor_of_torch(x) and own[0] in (3, 4) and own != (shape[2], *shape[:2]))
+
+
+def is_iterable_once(x: Any) -> bool:
+    """Tell whether `x` gives images without a length, as a streamed data set of Hugging Face or torch does."""
+    is_known = isinstance(x, Dataset) or stream_kind(x) is not None
+    return isinstance(x, Iterable) and not is_known and not hasattr(x, "__len__") and not hasattr(x, "__array__")
 
 
 def is_single_image(x: Any, shape: ImageShape) -> bool:
@@ -216,18 +225,32 @@ def columns_of(x: Any, name: str) -> tuple[Any, ...]:
         return _values(x, name)
     if isinstance(tensors := getattr(x, "tensors", None), tuple):  # of torch's TensorDataset
         return tensors
-    rows = [x[i] for i in range(len(x))]
+    rows = list(rows_of(x))
     if not rows:
         raise ValueError(f"`{name}` is an empty {type(x).__name__}; expected at least one image.")
     parts = [_values(row, name) if isinstance(row, Mapping) else row for row in rows]
     if not all(isinstance(part, tuple) for part in parts):
         return (parts,)
-    return tuple(list(column) for column in zip(*parts, strict=False))
+    for number, part in enumerate(parts):
+        if len(part) != len(parts[0]):
+            less, more = sorted((0, number), key=lambda i: len(parts[i]))
+            raise ValueError(f"`{name}[{less}]` has no label, but `{name}[{more}]` has one; expected one in every row.")
+    return tuple(list(column) for column in zip(*parts, strict=True))
+
+
+def rows_of(x: Any) -> Iterator[Any]:
+    """Return the rows of a list or data set; those of Hugging Face as dictionaries, whatever their format."""
+    rows = x.with_format(None) if hasattr(x, "with_format") else x
+    return map(rows.__getitem__, range(len(rows)))
 
 
 def _values(row: Mapping[str, Any], name: str) -> tuple[Any, ...]:
     image = next((key for key in _IMAGES if key in row), None)
     label = next((key for key in LABELS if key in row), None)
+    if image is None and set(row) & {"train", "test", "validation"}:
+        raise TypeError(
+            f"`{name}` has the parts {listed(tuple(map(str, row)))}: pass one of them, such as `{name}['train']`."
+        )
     if image is None:
         raise TypeError(
             f"`{name}` holds dictionaries with {listed(tuple(map(str, row)))}; expected the key 'image' or 'img', and "
