@@ -35,23 +35,12 @@ _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OS
 _BOUNDED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # for the others, `zipfile` unpacks gigabytes at once
 
 
-# -- writing --------------------------------------------------------------------------------------
-
-
 @contextlib.contextmanager
 def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
     """Give a temporary path for a file or a folder, and move it into place in one step when the block ends.
 
     Readers see the old file or the new one, never a part, even if the computer stops. The old file stays if the block
-    raises an error. Temporary folders of killed processes are removed.
-
-    Args:
-        path: The file or folder to write. Its parent exists.
-        what: Its name in errors, such as "The classifier file".
-
-    Raises:
-        OSError: If it cannot be written, with `path`; `PermissionError` and other kinds stay. If the disk is full, the
-            message has the free space. Errors about anything else pass through.
+    raises an error. Temporary folders of killed processes are removed. `what` is its name in errors of the disk.
     """
     with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
         part = folder / path.name
@@ -64,7 +53,7 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def disk_errors_of(path: Path, what: str) -> Iterator[None]:
-    """Turn errors of the disk, including those that libraries raise, into one OSError about `path`."""
+    """Turn errors of the disk, including those that libraries raise, into one OSError (or its kind) about `path`."""
     try:
         yield
     except Exception as error:
@@ -180,17 +169,9 @@ def _not_written(path: Path, what: str, number: int) -> OSError:
     return error
 
 
-# -- reading --------------------------------------------------------------------------------------
-
-
 @contextlib.contextmanager
 def zip_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
-    """Give a zip archive to read.
-
-    Raises:
-        ValueError: If the archive is damaged, in a few words; also for what `zipfile` raises in the block.
-        OSError: If the file cannot be opened.
-    """
+    """Give a zip archive to read. Whatever `zipfile` raises, also in the block, becomes a short ValueError."""
     with file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file) as opened:
         try:
             with zipfile.ZipFile(opened) as archive:
@@ -200,11 +181,7 @@ def zip_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
 
 def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Return a member of a zip archive, of at most `limit` bytes, whatever its header says.
-
-    Raises:
-        ValueError: If the member is longer, or its compression method has no limit on memory.
-    """
+    """Return a member of a zip archive; raise a ValueError above `limit` bytes, whatever its header says."""
     member = archive.getinfo(name)
     if member.compress_type not in _BOUNDED:
         raise ValueError(f"its member {name} is compressed by method {member.compress_type}, expected none or deflate")
@@ -216,11 +193,7 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 
 def read_json(content: bytes | str) -> Any:
-    """Parse a JSON text.
-
-    Raises:
-        ValueError: If it is not JSON, or is nested too deeply.
-    """
+    """Parse a JSON text; one that is nested too deeply raises a ValueError as well."""
     try:
         return json.loads(content)
     except RecursionError as error:

@@ -42,9 +42,6 @@ def _changed(what: str, instead: str) -> None:
     )
 
 
-# -- what a model is made of ----------------------------------------------------------------------
-
-
 def all_layers(layer: keras.Layer, *, include_self: bool = True) -> list[keras.Layer]:
     """Return a layer or model and all layers in it, including those inside layers of the caller's.
 
@@ -95,9 +92,6 @@ def seed_states(model: keras.Model) -> list[Any]:
     return [v for v in model.variables if id(v) not in weights and v.name == _SEED_STATE]
 
 
-# -- a graph of layers ----------------------------------------------------------------------------
-
-
 def functional_of(model: keras.Model) -> Any:
     """Return the graph that computes a functional or sequential model, None where there is none.
 
@@ -143,9 +137,6 @@ def logits_behind(probabilities: Any) -> Any:
     Relies on `_keras_logits`, which Keras keeps for the cross-entropy. Without it, logarithms take its place.
     """
     return getattr(probabilities, "_keras_logits", None)
-
-
-# -- the training function ------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

@@ -12,11 +12,7 @@ def is_forked() -> bool:
 
 
 def check_process() -> None:
-    """Refuse to compute in a forked child: TensorFlow's threads are not copied, so it would wait for them for ever.
-
-    Raises:
-        RuntimeError: If another process has used a Trainer before this one was forked from it.
-    """
+    """Refuse to compute in a forked child: TensorFlow's threads are not copied, so it would wait for them for ever."""
     if not _OWNER:
         _OWNER.append(os.getpid())
     if is_forked():

@@ -25,7 +25,6 @@ from fashionclf._text import cut, listed, shown
 from fashionclf._types import FloatArray, IntArray, LabelsLike
 
 _LONGEST_NAME: Final = 256  # characters
-
 _UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, surrogates, line breaks
 
 # The largest count that TensorFlow's 32-bit integers take.
@@ -92,10 +91,7 @@ def check_number(
 
 
 def check_flag(value: Any, name: str, *, or_else: str | None = None) -> bool:
-    """Return `value` as a `bool`; a string or a number is more likely a mistake than a flag.
-
-    `or_else` is what else the argument takes, for the message.
-    """
+    """Return `value` as a `bool`: a string or a number is more likely a mistake. `or_else` is what else it takes."""
     if not isinstance(value, bool | np.bool_):
         expected = "True or False" if or_else is None else f"True, False or {or_else}"
         raise TypeError(f"`{name}` must be {expected}. Received: {shown(value)}")
@@ -141,12 +137,7 @@ def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
 
 
 def check_regular_file(path: Path, what: str) -> None:
-    """Raise an error unless `path` is a regular file: reading a pipe or a device may never end.
-
-    Args:
-        path: The path.
-        what: The expected kind of file, such as "a classifier file".
-    """
+    """Raise an error unless `path` is a regular file: reading a pipe or a device may never end."""
     mode = _mode(path)
     if mode is None:
         raise FileNotFoundError(f"Expected {what}, but there is no file {str(path)!r}.")
@@ -315,20 +306,8 @@ def integer_labels(labels: IntArray | FloatArray) -> IntArray:
     return labels  # type: ignore[return-value]  # checked labels with one axis are int64
 
 
-# -- arrays ----------------------------------------------------------------------------------------
-
-
 def as_array(value: Any, name: str) -> NDArray[Any]:
-    """Return an argument as an array, which may share memory with it.
-
-    Args:
-        value: An array, a tensor, or a nested list.
-        name: The name of the argument, for error messages.
-
-    Raises:
-        ValueError: If it is a masked array that hides values.
-        TypeError: If it cannot be read.
-    """
+    """Return an array, a tensor, a table or a nested list as an array, which may share memory with it."""
     if is_tensor_of_torch(value):
         value = in_numpys_reach(value)
     kinds = set(map(type, value)) if isinstance(value, list | tuple) else ()  # far fewer than the labels in a list

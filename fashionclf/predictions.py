@@ -7,7 +7,6 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from fashionclf._images import shape_of
 from fashionclf._text import cut, shown
@@ -96,15 +95,12 @@ class Prediction:
         """Return every class name with its probability, most probable first."""
         return dict(self.top(len(self.class_names)))
 
-    @override
     def __str__(self) -> str:
         return " · ".join(f"{name} {100 * probability:.1f}%" for name, probability in self.top(3))
 
-    @override
     def __repr__(self) -> str:
         return f"<Prediction {self}>"
 
-    @override
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Prediction):
             return NotImplemented
@@ -203,7 +199,6 @@ class Predictions(Sequence[Prediction]):
         """
         return normalised_entropy(self.probabilities)
 
-    @override
     def __len__(self) -> int:
         return len(self.probabilities)
 
@@ -211,7 +206,6 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: int) -> Prediction: ...
     @overload
     def __getitem__(self, index: slice | NDArray[Any]) -> "Predictions": ...
-    @override
     def __getitem__(self, index: Any) -> "Prediction | Predictions":
         if index is None or isinstance(index, tuple | bool | np.bool_):
             raise TypeError(
@@ -231,25 +225,13 @@ class Predictions(Sequence[Prediction]):
         doubts: Any = np.fromiter(self.doubts, dtype=object, count=len(self))[rows]
         return Predictions(self.probabilities[rows], self.class_names, sources=sources, doubts=doubts)
 
-    @override
     def __iter__(self) -> Iterator[Prediction]:
         sources = self.sources or itertools.repeat(None)
         parts = zip(self.probabilities, sources, self.doubts, strict=False)
         return (Prediction(row, self.class_names, source=source, doubts=doubts) for row, source, doubts in parts)
 
     def top(self, k: int = 3) -> list[list[tuple[str, float]]]:
-        """Return, for each image, the `k` most probable classes with their probabilities.
-
-        Args:
-            k: At least 1; more than there are classes gives them all.
-
-        Returns:
-            One list of pairs `(class_name, probability)` per image, most probable first.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
-        """
+        """Return `Prediction.top` of each image: a list of pairs `(class_name, probability)`, most probable first."""
         return [prediction.top(k) for prediction in self]
 
     def to_records(self) -> list[dict[str, Any]]:
@@ -273,17 +255,14 @@ class Predictions(Sequence[Prediction]):
             for prediction in self
         ]
 
-    @override
     def __str__(self) -> str:
         shown = [f"{p.source}: {p}" if p.source is not None else str(p) for p in self[:10]]
         rest = len(self) - len(shown)
         return "\n".join([*shown, f"… and {rest} more"] if rest else shown)
 
-    @override
     def __repr__(self) -> str:
         return f"<Predictions for {len(self)} images, {len(self.class_names)} classes>"
 
-    @override
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Predictions):
             return NotImplemented

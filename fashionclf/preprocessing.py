@@ -88,16 +88,10 @@ def scale(images: ImagesLike) -> FloatArray:
 def flatten(images: ImagesLike, *, image_shape: ImageShape | None = None) -> ImageArray:
     """Return images as rows of pixels: `(n, height * width * channels)`, for scikit-learn or a model without `Flatten`.
 
-    Args:
-        images: Images in any form that `prepare_images` takes.
-        image_shape: As `prepare_images`.
+    Arguments and errors are those of `prepare_images`.
 
     Returns:
         An array `(n, height * width * channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
-
-    Raises:
-        ValueError: As `prepare_images`.
-        TypeError: As `prepare_images`.
 
     Example:
         >>> import numpy as np
@@ -111,16 +105,10 @@ def flatten(images: ImagesLike, *, image_shape: ImageShape | None = None) -> Ima
 def add_channel_axis(images: ImagesLike, *, image_shape: ImageShape | None = None) -> ImageArray:
     """Return images as `(n, height, width, channels)`, which convolutions need, without scaling them.
 
-    Args:
-        images: Images in any form that `prepare_images` takes.
-        image_shape: As `prepare_images`.
+    Arguments and errors are those of `prepare_images`.
 
     Returns:
         An array `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
-
-    Raises:
-        ValueError: As `prepare_images`.
-        TypeError: As `prepare_images`.
 
     Example:
         >>> import numpy as np
@@ -166,9 +154,6 @@ def one_hot(labels: LabelsLike, num_classes: int = 10) -> FloatArray:
     if checked.ndim == 2:
         return checked.astype(np.float32, copy=False)
     return np.eye(num_classes, dtype=np.float32)[integer_labels(checked)]
-
-
-# -- splitting ------------------------------------------------------------------------------------
 
 
 def train_validation_split(
@@ -236,10 +221,7 @@ def split_indices(
     groups: NDArray[Any] | None = None,
     name: str = "validation_size",
 ) -> tuple[IntArray, IntArray]:
-    """Return the (shuffled) indices of the training and of the validation part.
-
-    `name` is what the caller's caller knows `validation_size` by.
-    """
+    """Return the (shuffled) indices of the training and of the validation part; `name` is that of the size."""
     total = len(labels)
     seed = check_seed(seed)
     count = _validation_count(validation_size, total, name)

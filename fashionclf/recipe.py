@@ -13,10 +13,7 @@ from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.augmentation import Augmentation
 
 SCHEDULES: Final = ("constant", "one_cycle", "cosine")
-
-
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
-
 
 OPTIMIZERS: Final[Mapping[str, type[keras.optimizers.Optimizer]]] = {
     name.lower(): optimizer

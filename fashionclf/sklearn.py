@@ -1,7 +1,6 @@
 """A scikit-learn classifier that trains the networks of this package, for pipelines, grid search and calibration.
 
-    from fashionclf._text import shown
-from fashionclf.sklearn import FashionClassifier
+    from fashionclf.sklearn import FashionClassifier
 
 It needs scikit-learn: `pip install 'fashionclf[sklearn]'`.
 """
@@ -15,7 +14,6 @@ from typing import Any, Final, Self
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from fashionclf._converter import ImageConverter
 from fashionclf._images import IMAGE_SHAPE, ROUNDING, check_image_shape, check_images, fix_of_range
@@ -40,7 +38,6 @@ except ImportError as error:  # the class below is made from scikit-learn's, so 
 __all__ = ["FashionClassifier"]
 
 _ONE_OF_EACH: Final = np.arange(10)  # the labels that the names of a data set are for
-
 _TRAINED: Final[weakref.WeakSet[keras.Model]] = weakref.WeakSet()  # networks that functions of callers have built
 
 
@@ -160,19 +157,7 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """Return the most probable label of each image.
-
-        Args:
-            X: Images, as `fit`.
-
-        Returns:
-            Labels `(n,)`, from `classes_`.
-
-        Raises:
-            ValueError: If the images are not right.
-            TypeError: If the images are no numbers.
-            sklearn.exceptions.NotFittedError: If `fit` has not been called.
-        """
+        """Return the most probable label of each image, `(n,)` of `classes_`; images and errors as `predict_proba`."""
         probabilities = self.predict_proba(X)
         labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return labels
@@ -270,7 +255,6 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
             )
         return trainer
 
-    @override
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = tags.input_tags.positive_only = True

@@ -17,8 +17,6 @@ from fashionclf.datasets._sources import SOURCES, Arrays, IdxFile, Source
 
 # Enough for zlib to run long without the GIL, small enough to be hashed while still in the cache.
 _CHUNK: Final = 1 << 18
-
-
 _NPZ_KEYS: Final = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -89,11 +87,7 @@ def read_file(folder: Path, file: IdxFile) -> tuple[UInt8Array | None, list[Dama
 
 
 def read_idx(path: Path, file: IdxFile) -> UInt8Array:
-    """Return the verified content of one IDX file, writable and without a second copy in memory.
-
-    Raises:
-        DamagedFileError: If the file cannot be read or does not hold exactly the published bytes.
-    """
+    """Return the verified content of one IDX file, writable and without a second copy in memory."""
     start = len(file.header)
     buffer = np.empty(start + math.prod(file.shape), np.uint8)
     view, filled, digest = buffer.data, 0, hashlib.sha256()

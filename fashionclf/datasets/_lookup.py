@@ -80,11 +80,7 @@ def _warn_of_damage(source: Source, readings: dict[Place, Reading]) -> None:
 
 
 def _not_found(
-    source: Source,
-    readings: dict[Place, Reading],
-    target: Place,
-    failure: OSError | None,
-    may_download: bool,
+    source: Source, readings: dict[Place, Reading], target: Place, failure: OSError | None, may_download: bool
 ) -> Exception:
     damaged = [str(error) for reading in readings.values() for error in reading.damaged]
     what = "no intact copy of" if damaged else "no copy of"

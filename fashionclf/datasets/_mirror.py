@@ -27,7 +27,6 @@ from fashionclf._text import first_line
 TIMEOUT: Final = 20.0  # seconds that a mirror may stay silent; without a limit, urllib would wait for ever
 PATIENCE: Final = 30.0  # seconds that a transfer may take, beside those of its bytes at the slowest speed
 SLOWEST: Final = 20_000  # bytes a second
-
 _CHUNK: Final = 1 << 16
 _OVERHEAD: Final = 1 << 17  # bytes of headers and of the answers that redirect
 

@@ -76,7 +76,6 @@ SOURCES: Final[dict[DatasetName, Source]] = {
 }
 """The one table of facts. The sums are of the decompressed files, so repacking does no harm."""
 
-
 ABOUT: Final[dict[DatasetName, str]] = {
     "fashion_mnist": "Fashion-MNIST: images of clothing (Xiao et al. 2017)",
     "mnist": "MNIST: handwritten digits (LeCun et al. 1998)",

@@ -18,20 +18,14 @@ from fashionclf.datasets._drawing import SIZE, Sheet, arch, between, profile, ra
 
 _SEED: Final = 1708_07747
 
-
 # One batch's arrays stay in the processor's cache.
 _BATCH: Final = 250
 
 
 def draw_garments(count: int, *, stream: int = 0) -> tuple[UInt8Array, UInt8Array]:
-    """Return `count` images of the ten garments and their labels, in random order.
+    """Return images of the ten garments, uint8 `(count, 28, 28)`, and their labels, uint8 `(count,)`, in random order.
 
-    Args:
-        count: How many. The classes are balanced as far as `count` allows.
-        stream: Different streams are different images of the same kind; the same stream is the same images.
-
-    Returns:
-        Images, uint8 `(count, 28, 28)`, 0..255, and labels, uint8 `(count,)`, 0..9.
+    The classes are balanced as far as `count` allows. The same stream is the same images.
     """
     order = np.random.RandomState([_SEED, stream])
     labels = (order.permutation(count) % len(_GARMENTS)).astype(np.uint8)

@@ -11,7 +11,6 @@ from fashionclf._validation import check_choice, check_count, check_seed
 from fashionclf.evaluation._distortions import DISTORTIONS
 
 CORRUPTIONS: Final = tuple(DISTORTIONS)
-
 SEVERITIES: Final = (1, 2, 3, 4, 5)
 
 

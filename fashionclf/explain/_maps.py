@@ -33,12 +33,9 @@ _FINISHING: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """What a layer gave for the image, or for the flipped image.
+    """What a layer gave for the image, or for the flipped image: float32 `(1, height, width, channels)`.
 
-    Attributes:
-        output: The tensor, float32 `(1, height, width, channels)`, or with the channels before the height.
-        flipped: Whether it is of the flipped image.
-        channels_first: Whether the channels come before the height.
+    With `channels_first`, the channels come before the height.
     """
 
     output: Any

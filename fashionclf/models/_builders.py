@@ -66,11 +66,7 @@ def dense_model(
     height, width, channels = image_shape = check_image_shape(image_shape)
     seeds = layer_seeds(seed)
     hidden = hidden_layers(
-        check_sizes(units, "units"),
-        activation=activation,
-        dropout=dropout,
-        batch_norm=batch_norm,
-        seeds=seeds,
+        check_sizes(units, "units"), activation=activation, dropout=dropout, batch_norm=batch_norm, seeds=seeds
     )
     join = keras.layers.Flatten(data_format=CHANNELS_LAST, name="flatten")
     if check_choice(flatten, "flatten", ("before", "after")) == "before":

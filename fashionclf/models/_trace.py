@@ -29,13 +29,9 @@ _TINY: Final = 1e-30  # keeps logarithms finite
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """An operation that was applied to tensors.
+    """A layer, or a function such as `keras.ops.flip`, that was applied to tensors.
 
-    Attributes:
-        operation: A layer, or a function such as `keras.ops.flip` as an operation.
-        inputs: The tensors that it was applied to.
-        output: What it gave; None where it gave several tensors.
-        flipped: Whether the output shows the image with left and right exchanged.
+    The output is None where it gave several tensors. `flipped` tells whether it shows the image the other way round.
     """
 
     operation: Any
@@ -45,15 +41,9 @@ class Step:
 
 
 class Trace:
-    """A run of a model that is a graph of layers, with every step kept.
+    """A run of a model that is a graph of layers, with every step kept, in the order in which they were computed.
 
-    Args:
-        model: One that `named_layers` accepts.
-        images: Float32, in the shape that the model takes.
-        watch: Called with the output of each step: the `watch` of a gradient tape.
-
-    Attributes:
-        steps: The steps, in the order in which they were computed.
+    `watch` is called with the output of each step: the `watch` of a gradient tape.
     """
 
     def __init__(self, model: keras.Model, images: FloatArray, watch: Callable[[Any], None] | None = None) -> None:
@@ -145,11 +135,7 @@ def _rescaled(layer: keras.Layer) -> float | None:
 
 
 def named_layers(model: keras.Model) -> dict[str, keras.Layer]:
-    """Return the layers of a model and of those nested in it, by path (`"left/conv_1"`) where names repeat.
-
-    Raises:
-        ValueError: If the model is not a graph of layers.
-    """
+    """Return the layers of a model and of those nested in it, by path (`"left/conv_1"`) where names repeat."""
     if graph_of(model) is None:
         raise ValueError(
             f"`trainer.model` ({type(model).__name__}) is not a graph of layers that could be traced. Build it with "

@@ -30,7 +30,6 @@ _EXPECTED: Final = f"an image ({', '.join(SUFFIXES)})"
 _LEAST, _MOST = 512, 4096
 
 _BAND: Final = 2**20  # pixels of a large image that are converted at a time
-
 _ORIENTATION: Final = 0x0112  # in EXIF
 
 

@@ -130,10 +130,7 @@ def _fit_background(colours: FloatArray) -> tuple[FloatArray, float]:
     """Fit the background to the border, with one paraboloid per colour: light may be uneven or tinted.
 
     The fit starts at the median and weights each pixel by its agreement (Cauchy weights), so a garment may touch the
-    border.
-
-    Returns:
-        The factors of the paraboloids' terms, `(6, 3)`, and the background's deviation from them in levels of 255.
+    border. Returns the factors of the terms, `(6, 3)`, and the deviation from them in levels of 255.
     """
     border = border_of(colours)
     terms = (border_of(np.broadcast_to(term, colours.shape[:2])) for term in _terms(colours.shape[:2]))

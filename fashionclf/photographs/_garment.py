@@ -13,7 +13,6 @@ from fashionclf._types import FloatArray, UInt8Array
 from fashionclf.photographs._masks import main_parts
 
 NETWORK: Final = "garment_finder.onnx"  # written by `examples/garment_finder.py`, and beside it its `.sha256`
-
 SIDE: Final = 96  # of the square to which a photograph is stretched for the network
 
 # Longest edge at which GrabCut models the colours: time grows with the area.
@@ -36,14 +35,8 @@ def find_garment(colours: FloatArray) -> tuple[FloatArray, bool]:
     mixtures of five Gaussians model the colours of garment and ground, and a minimum cut places the outline where
     neighbours differ. The mean of both is nearer to the truth than either: where they differ, it is half.
 
-    Args:
-        colours: float32 `(h, w, 3)`, 0..255.
-
-    Returns:
-        Float32 `(h, w)` in [0, 1]; and whether the two agree on what the garment is.
-
-    Source:
-        Ronneberger et al., "U-Net", arXiv:1505.04597; Rother et al., "GrabCut", SIGGRAPH 2004.
+    Colours are float32 `(h, w, 3)`, 0..255. Returns float32 `(h, w)` in [0, 1], and whether the two agree on what the
+    garment is. The papers are those of `load_image`.
     """
     import cv2
 

@@ -65,12 +65,8 @@ def read_many(
 
     Only what a model sees is kept, so memory does not grow with the number of photographs. A source may be the
     error of an unreadable folder. `others` is the number of files beside them that are no images: messages and
-    the progress line give it.
-
-    Raises:
-        Exception: If some cannot be read and `on_error` is `"raise"`: the error of the only one, or one error that
-            names them all.
-        ValueError: If none can be read, unless these are only a part.
+    the progress line give it. With `on_error="raise"`, the error of the only unreadable one is raised, or one that
+    names all. If none can be read, that is an error in any case, unless these are only a part.
     """
     import_packages(converter)
     # One thread at a time may read from a file object, so one that is given twice is read once.

@@ -14,7 +14,6 @@ LIMIT: Final = 2**29
 
 # Bytes that images take together if several are decoded at once.
 SHARED: Final = 2**28
-
 LARGE: Final = 2**26  # bytes from which an image is decoded in a thread of its own
 
 # Bytes for each pixel that pillow's images take; 4 if their mode is not named.
@@ -25,12 +24,9 @@ _DECODERS: Final = {"AVIF": 6, "BMP": 2, "HEIF": 6, "WEBP": 12}
 
 
 def memory_of(image: "Image.Image", pixels: int, file_size: int) -> int:
-    """Return about how many bytes decoding takes, for an image that pillow has opened.
+    """Return about how many bytes decoding takes, for an image that pillow has opened, after `draft`.
 
-    Args:
-        image: The image, not loaded, after `draft`.
-        pixels: Its number of pixels before `draft`.
-        file_size: In bytes.
+    `pixels` is the number before `draft`.
     """
     needed = image.width * image.height * _MODES.get(image.mode, 4)
     if image.format in ("JPEG", "MPO"):

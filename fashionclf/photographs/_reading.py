@@ -32,7 +32,6 @@ _BRANDS: Final = {
     (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"): "HEIF",
 }
 _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h, w, 4) with transparency"
-
 _IMPORTING = threading.Lock()
 
 
@@ -59,11 +58,7 @@ def read_photograph(source: PhotographLike, converter: ImageConverter) -> "Image
 
 
 def import_packages(converter: ImageConverter) -> None:
-    """Import pillow, and OpenCV to find garments, before threads need them: no thread sees a partial module.
-
-    Raises:
-        ImportError: If one of them is missing.
-    """
+    """Import pillow, and OpenCV to find garments, before threads need them: no thread sees a partial module."""
     missing = []
     with _IMPORTING:
         try:

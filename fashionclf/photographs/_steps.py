@@ -132,23 +132,10 @@ def preprocessing_steps(
     find_garment: bool | None = None,
     crop_to_aspect_ratio: bool = False,
 ) -> PreprocessingSteps:
-    """Do the same as `load_image` and return every step. Doubts are returned; there is no warning.
-
-    Args:
-        source: As `load_image`.
-        image_shape: As `load_image`.
-        find_garment: As `load_image`.
-        crop_to_aspect_ratio: As `load_image`.
+    """Do the same as `load_image`, with its arguments and errors, and return every step.
 
     Returns:
-        `PreprocessingSteps`; its `image` is what `load_image` returns.
-
-    Raises:
-        ValueError: As `load_image`.
-        TypeError: As `load_image`.
-        FileNotFoundError: As `load_image`.
-        OSError: As `load_image`.
-        ImportError: As `load_image`.
+        `PreprocessingSteps`; its `image` is what `load_image` returns. Its doubts are not warned of.
 
     Example:
         >>> import numpy as np
@@ -276,9 +263,6 @@ def _fit_drawing(drawing: FloatArray, stroke: float, image_shape: ImageShape) ->
     """Frame a drawing as MNIST's digits are: 20 of 28 pixels long, its centre of mass in the middle of the image.
 
     Thin strokes are widened to MNIST's thinnest. In so few pixels they would nearly vanish.
-
-    Source:
-        LeCun et al., "Gradient-based learning applied to document recognition", 1998; the MNIST database.
     """
     import cv2
 

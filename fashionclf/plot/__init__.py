@@ -16,6 +16,8 @@ own axes: `ax=Figure(layout="constrained").add_subplot()`.
 The colours (Okabe and Ito, 2008) can be told apart by colour-blind readers, and are never the only sign: right is ✓,
 wrong is ✗. Class names may be in any script for which a font is installed. Matplotlib's settings (`rcParams`) are not
 changed.
+
+Every function raises a `TypeError` for an argument of the wrong type, and an `ImportError` without matplotlib.
 """
 
 from fashionclf.plot._charts import class_distribution, comparison, prediction

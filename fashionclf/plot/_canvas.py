@@ -22,13 +22,10 @@ GREEN: Final = "#009E73"
 PURPLE: Final = "#CC79A7"
 SKY: Final = "#56B4E9"
 VERMILLION: Final = "#D55E00"
-
 _SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")  # seven, so that 42 pairs with the colours differ
-
 _NO_WINDOWS: Final = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # backends
 _LAST: Final[weakref.WeakValueDictionary[str, Any]] = weakref.WeakValueDictionary()  # the figure opened last
-
 _MISSING: Final = "fashionclf.plot needs matplotlib: run `pip install 'fashionclf[plot]'`."
 
 
@@ -75,11 +72,7 @@ def _open_figure(width: float, height: float, layout: Any) -> "Figure":
 
 
 def _release_last_figure(figure: "Figure") -> None:
-    """Keep one figure in pyplot, for `plt.savefig`: without windows nobody could close the others.
-
-    A figure that pyplot has released can still be saved. A notebook uses another backend, which shows and closes all
-    figures of a cell.
-    """
+    """Keep one figure in pyplot, for `plt.savefig`: without windows nobody could close the others."""
     import matplotlib.pyplot as plt
 
     if (last := _LAST.get("figure")) is not None and plt.fignum_exists(last.number):

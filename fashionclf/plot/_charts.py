@@ -40,8 +40,6 @@ def class_distribution(
 
     Raises:
         ValueError: If a label is out of range.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -88,8 +86,6 @@ def prediction(
 
     Raises:
         ValueError: If there is not one image, `k` is below 1, or the names do not fit.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> from fashionclf import Predictions
@@ -119,9 +115,7 @@ def prediction(
 
 
 def comparison(
-    results: Mapping[str, float | Sequence[float] | NDArray[Any] | EvaluationReport],
-    *,
-    ax: "Axes | None" = None,
+    results: Mapping[str, float | Sequence[float] | NDArray[Any] | EvaluationReport], *, ax: "Axes | None" = None
 ) -> "Axes":
     """Plot the accuracies of several models, each as a dot with its value.
 
@@ -138,7 +132,6 @@ def comparison(
     Raises:
         ValueError: If there is no model, one has no accuracy, or an accuracy is not in [0, 1].
         TypeError: If `results` is not a mapping from names to numbers.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> from matplotlib.figure import Figure

@@ -31,8 +31,6 @@ def corruption_robustness(
 
     Raises:
         ValueError: If the mapping is empty, or the corruptions or severities differ.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np

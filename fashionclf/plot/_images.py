@@ -9,16 +9,7 @@ from fashionclf._types import ClassNames, ImageArray, ImagesLike, IntArray, Labe
 from fashionclf._validation import check_count, check_flag, check_labels, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
-from fashionclf.plot._canvas import (
-    SKY,
-    percent,
-    place_for_many,
-    shortened,
-    show_image,
-    verdict_colour,
-    whole,
-    wrapped,
-)
+from fashionclf.plot._canvas import SKY, percent, place_for_many, shortened, show_image, verdict_colour, whole, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
 from fashionclf.plot._inputs import names_for, refuse_dataset
 from fashionclf.predictions import Prediction, Predictions, as_predictions, rank_labels
@@ -61,8 +52,6 @@ def images(
 
     Raises:
         ValueError: If values are out of range, lengths differ, or `bars` lack predictions.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np
@@ -102,9 +91,6 @@ def images(
     if shown < len(gallery.images):
         place.supxlabel(f"the first {shown:,} of {len(gallery.images):,} images", fontsize="medium")
     return whole(place)
-
-
-# -- checks -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +134,6 @@ def _check_gallery(x: Any, labels: Any, predictions: Any, class_names: ClassName
         labels = integer_labels(checked)
         names = names or names_for(int(labels.max()) + 1)
     return _Gallery(images, labels, predictions, names or ())
-
-
-# -- plot ----------------------------------------------------------------------------------------
 
 
 def _caption(gallery: _Gallery, i: int, names: list[str], width: int) -> _Caption:

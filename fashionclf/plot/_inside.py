@@ -37,8 +37,6 @@ def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | 
 
     Raises:
         ValueError: If there is no layer, an array has another shape or is not finite, or `limit` is below 1.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np
@@ -84,8 +82,6 @@ def kernels(
 
     Raises:
         ValueError: If there is no layer, an array has another shape or is not finite, or a limit is below 1.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np
@@ -129,8 +125,6 @@ def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "A
 
     Raises:
         ValueError: If the image is not one, or the heat map is not as described.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np

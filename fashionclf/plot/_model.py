@@ -57,11 +57,7 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
     _check_graphviz()
     # not `plot_model`, which fails on an .svg wherever IPython is installed
     graph = keras.utils.model_to_dot(
-        network,
-        show_shapes=True,
-        show_layer_names=True,
-        show_layer_activations=True,
-        dpi=_DOTS_PER_INCH,
+        network, show_shapes=True, show_layer_names=True, show_layer_activations=True, dpi=_DOTS_PER_INCH
     )
     with tempfile.TemporaryDirectory() as folder:
         files.append(Path(folder) / "model.png")

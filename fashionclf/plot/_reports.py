@@ -44,8 +44,6 @@ def confusion_matrix(
 
     Raises:
         ValueError: If `normalize` is unknown, labels and predictions do not fit, or the names do not.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> from matplotlib.figure import Figure
@@ -80,10 +78,6 @@ def reliability_diagram(report: EvaluationReport, *, ax: "Axes | None" = None) -
 
     Returns:
         The axes, with one bar for each bin that has predictions, and their number above it.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> from fashionclf import evaluate_predictions

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from fashionclf.evaluation import ShiftRobustness
 
 _ATTRIBUTES: Final = ("accuracies", "curve", "max_shift")
-
 _MOST_CELLS: Final = 15  # displacements in a row whose figures can still be read
 
 
@@ -30,8 +29,6 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
 
     Raises:
         ValueError: If the mapping is empty.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np
@@ -67,10 +64,6 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
 
     Returns:
         The axes, with the accuracy in percent in each cell, or a scale of colours above 15 cells in a row.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np

@@ -36,7 +36,6 @@ def preprocessing_steps(
     Raises:
         ValueError: If there is no step, or one is not such an image.
         TypeError: If `steps` is neither, or an image does not hold numbers.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> import numpy as np

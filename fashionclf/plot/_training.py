@@ -38,8 +38,6 @@ def history(
 
     Raises:
         ValueError: If there is no epoch, a metric is unknown, or a metric lacks the number of an epoch.
-        TypeError: If an argument has the wrong type.
-        ImportError: If matplotlib is missing.
 
     Example:
         >>> from matplotlib.figure import Figure

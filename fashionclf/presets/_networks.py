@@ -13,20 +13,12 @@ from fashionclf.models._blocks import CHANNELS_LAST, dropout_layers, glorot, lay
 
 _MOMENTUM: Final = 0.9  # of batch normalisation: a short training run has few steps to average over,
 
-
 _FAST_MOMENTUM: Final = 0.8  # and three epochs have even fewer
-
 
 # Of the pixels of training images in [0, 1]:
 _MEAN: Final = 0.286
-
-
 _VARIANCE: Final = 0.125
-
-
 _CORRELATIONS: Final = (0.90, 0.85)  # of a pixel with the one below and the one beside it
-
-
 _POWER_FLOOR: Final = 0.01  # keeps directions that hold little but noise from being blown up
 
 
@@ -115,14 +107,8 @@ def whitening_filters(size: int, count: int) -> FloatArray:
     Patches are modelled by a Markov chain along each axis: the correlation of two pixels falls by a constant factor
     with each step between them. The principal directions of that are products of those along each axis, close to the
     cosines of JPEG. Its constants are measured on training images of Fashion-MNIST; see docs/performance.md for
-    the comparison with the directions measured themselves.
-
-    Args:
-        size: Side of the filters, in pixels.
-        count: How many, from the strongest direction on.
-
-    Returns:
-        A float32 array `(size, size, count)`.
+    the comparison with the directions measured themselves. Returns float32 `(size, size, count)`, the strongest
+    direction first.
     """
     distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
     axes = [np.linalg.eigh(correlation**distance) for correlation in _CORRELATIONS]

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from fashionclf._text import display_width, padded
 from fashionclf._types import ClassNames, IntArray, LabelsLike
@@ -57,8 +56,6 @@ class EvaluationReport:
     def _correct(self) -> NDArray[np.bool_]:
         return np.asarray(self.predictions.labels == self.labels)
 
-    # -- all classes together ---------------------------------------------------------------------
-
     @functools.cached_property
     def accuracy(self) -> float:
         """The share of images that are classified correctly, from 0 to 1."""
@@ -85,8 +82,6 @@ class EvaluationReport:
         smallest = np.finfo(np.float64).eps  # stands for a probability of 0
         rows = self._probabilities / self._probabilities.sum(axis=1, keepdims=True)
         return float(-np.log(np.clip(rows[np.arange(len(rows)), self.labels], smallest, 1 - smallest)).mean())
-
-    # -- class by class ---------------------------------------------------------------------------
 
     @functools.cached_property
     def confusion_matrix(self) -> IntArray:
@@ -133,8 +128,6 @@ class EvaluationReport:
             if mistakes[true, predicted]
         ]
 
-    # -- calibration -----------------------------------------------------------------------------
-
     @functools.cached_property
     def calibration_bins(self) -> tuple[CalibrationBin, ...]:
         """The predictions in 15 bins of equal width by probability, for a reliability diagram (Guo et al., 2017)."""
@@ -175,8 +168,6 @@ class EvaluationReport:
         order = np.argsort(-self._probabilities.max(axis=1)[wrong], kind="stable")
         return np.asarray(wrong[order[: check_count(k, "k")]])
 
-    # -- output ---------------------------------------------------------------------------------------
-
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as JSON-ready values: plain numbers, strings, lists and dictionaries."""
         rows = zip(self.class_names, self.precision, self.recall, self.f1, self.support, strict=True)
@@ -199,7 +190,6 @@ class EvaluationReport:
             "confident_mistakes": self.confident_mistakes().tolist(),
         }
 
-    @override
     def __str__(self) -> str:
         width = max(14, *(display_width(name) for name in self.class_names))
         lines = [
@@ -214,7 +204,6 @@ class EvaluationReport:
         confusions = [f"  {c.class_name} misclassified as {c.predicted}: {c.count:,}" for c in self.most_confused()]
         return "\n".join([*lines, *(["", "most confused", *confusions] if confusions else [])])
 
-    @override
     def __repr__(self) -> str:
         return f"<EvaluationReport on {len(self.labels):,} images: accuracy {self.accuracy:.4f}>"
 

@@ -6,7 +6,6 @@ from typing import Final
 
 _MARK: Final = b"fashionclf-sha256:"
 _LENGTH: Final = 64  # hexadecimal digits
-
 PLACE: Final = (_MARK + b"0" * _LENGTH).decode()
 """The placeholder of a checksum. It comes after everything else in the file that could look like it."""
 

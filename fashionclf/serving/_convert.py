@@ -29,21 +29,11 @@ def write_saved_model(source: Source, folder: Path, dtype: Any = tf.uint8) -> No
 
 
 def convert_to_litert(
-    source: Source,
-    quantize: Quantization | None,
-    images: UInt8Array | None,
-    work: Path,
-    *,
-    dtype: Any = tf.uint8,
+    source: Source, quantize: Quantization | None, images: UInt8Array | None, work: Path, *, dtype: Any = tf.uint8
 ) -> bytes:
-    """Return a model in LiteRT's format, with its weights as constants.
+    """Return a model in LiteRT's format, with its weights as constants; `dtype` is that of its input.
 
-    Args:
-        source: The classifier.
-        quantize: How to store the weights.
-        images: To measure the ranges of values on, uint8, for `"int8"`.
-        work: A folder for temporary files.
-        dtype: What images are made of, uint8 or float32.
+    The ranges of values for `"int8"` are measured on `images`. `work` is a folder for temporary files.
     """
     folder = work / "model"
     write_saved_model(source, folder, dtype)

@@ -19,25 +19,15 @@ _OPSET: Final = 15  # old enough for every runtime of today, and it has all oper
 
 # Probabilities in 8 bits would be multiples of 1/256, and a mean of such numbers often a tie.
 _KEPT_IN_FLOAT: Final = frozenset(("Softmax", "ReduceMean", "Sigmoid", "Sub"))
-
 _BATCH: Final = 50  # images at once when ranges of values are measured
 
 
 def convert_to_onnx(
-    source: Source,
-    quantize: Quantization | None,
-    images: UInt8Array | None,
-    files: Mapping[str, str],
-    work: Path,
+    source: Source, quantize: Quantization | None, images: UInt8Array | None, files: Mapping[str, str], work: Path
 ) -> bytes:
-    """Return a model in the ONNX format, with its weights as constants.
+    """Return a model in the ONNX format, with its weights as constants and `files` as its metadata.
 
-    Args:
-        source: The classifier.
-        quantize: How to store the weights.
-        images: To measure the ranges of values on, uint8, for `"int8"`.
-        files: Metadata by their keys.
-        work: A folder for temporary files.
+    The ranges of values for `"int8"` are measured on `images`. `work` is a folder for temporary files.
     """
     converter, checker = _tf2onnx()
     function = tf.function(serving_function(source), autograph=False)

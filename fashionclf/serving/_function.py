@@ -17,14 +17,7 @@ OUTPUT: Final = "probabilities"
 
 
 class Source(NamedTuple):
-    """A classifier to be exported.
-
-    Attributes:
-        model: The model.
-        input_shape: Of one image, as the model takes it.
-        metadata: What the exported model says of itself.
-        predict: Gives the Trainer's probabilities of checked images.
-    """
+    """A classifier to be exported: `predict` gives the Trainer's probabilities of checked images."""
 
     model: keras.Model
     input_shape: tuple[int, ...]

@@ -21,12 +21,7 @@ _BATCH: Final = 8  # images computed at once, if there are many: more need more 
 
 
 class LiteRTModel:
-    """A model on LiteRT. Threads may share it; each gets its own interpreters.
-
-    Args:
-        content: The model in LiteRT's format.
-        num_threads: Threads for one image.
-    """
+    """A model on LiteRT. Threads may share it; each gets its own interpreters."""
 
     format: ClassVar[ExportFormat] = "litert"
     title: ClassVar = "LiteRT"

@@ -12,24 +12,14 @@ from fashionclf._validation import check_number
 from fashionclf.labels import check_class_names
 
 FORMAT: Final = 3
-
 MEMBER: Final = "fashionclf.json"  # a file, or a key in ONNX's metadata
 LABELS: Final = "labels.txt"  # the class names for other programs, one a line
-
 LIMIT: Final = 1_000_000  # bytes of the metadata that are read
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What an exported model says of itself.
-
-    Attributes:
-        class_names: One name per class.
-        unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful, or None.
-        image_converter: How photographs are read, and the shape of the images.
-        quantize: How its weights are stored, or None.
-        versions: Of the packages that made it.
-    """
+    """What an exported model says of itself; `versions` are those of the packages that made it."""
 
     class_names: tuple[str, ...]
     unfamiliarity_threshold: float | None

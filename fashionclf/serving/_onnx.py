@@ -17,12 +17,7 @@ _BATCH: Final = 64  # images computed at once, if there are many: bounds the mem
 
 
 class ONNXModel:
-    """A model on ONNX Runtime. Threads may share it.
-
-    Args:
-        content: The model in the ONNX format.
-        num_threads: Threads for one image.
-    """
+    """A model on ONNX Runtime. Threads may share it."""
 
     format: ClassVar[ExportFormat] = "onnx"
     title: ClassVar = "ONNX Runtime"

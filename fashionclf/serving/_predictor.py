@@ -3,7 +3,6 @@
 from typing import Any, Self
 
 import numpy as np
-from typing_extensions import override
 
 from fashionclf._converter import ImageConverter
 from fashionclf._images import round_pixels, scale_pixels, without_channel
@@ -111,7 +110,6 @@ class FrozenPredictor:
             )
         return probabilities_of(found)
 
-    @override
     def __reduce__(self) -> Any:
         """Pickle what makes the model: another process makes its own from it."""
         model = self._model
@@ -122,7 +120,6 @@ class FrozenPredictor:
     def _restored(cls, name: ExportFormat, arguments: tuple[Any, ...], *state: Any) -> Self:
         return cls(same_model(name, arguments), *state)
 
-    @override
     def __repr__(self) -> str:
         size, classes = self._model.num_bytes, len(self.class_names)
         return f"<FrozenPredictor on {self._model.title}: {size:,} bytes, {classes} classes>"

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from typing_extensions import override
-
 ExportFormat: TypeAlias = Literal["litert", "onnx", "saved_model"]
 Quantization: TypeAlias = Literal["float16", "int8"]
 
@@ -51,7 +49,6 @@ class ExportReport:
     equal_labels: float
     num_images: int
 
-    @override
     def __str__(self) -> str:
         return (
             f"{self.path.name}: {self.format}, {self.quantize or 'float32'}, {self.num_bytes:,} bytes\n"

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from fashionclf.serving._saved_model import SavedModel
 
 SUFFIXES: Final[dict[ExportFormat, str]] = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
-
 _MOST_THREADS: Final = 1024
 
 RuntimeModel: TypeAlias = "LiteRTModel | ONNXModel | SavedModel"

@@ -14,7 +14,6 @@ from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
 from fashionclf.serving._report import ExportFormat
 
 FOLDER: Final = "assets.extra"  # TensorFlow's own name for files that are not part of the computation
-
 _BATCH: Final = 200  # images computed at once, if there are many: bounds the memory used
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-from typing_extensions import override
 
 from fashionclf._converter import ImageConverter
 from fashionclf._images import IMAGE_SHAPE, scale_pixels
@@ -111,26 +110,9 @@ class FakeTrainer(_Interface):
         precision: Precision = "float32",
         on_error: OnError = "raise",
     ) -> Predictions:
-        """Return the chosen answers as class names with probabilities.
+        """Return the chosen answers: as `Trainer.predict`, whose arguments it takes.
 
-        Args:
-            x: Images or photographs, as `Trainer.predict`. Photographs are read.
-            batch_size: Checked only.
-            precision: Checked only.
-            on_error: As `Trainer.predict`. Answers by position are for the photographs that are read.
-
-        Returns:
-            `Predictions`, a sequence of one `Prediction` per image.
-
-        Raises:
-            ValueError: As `Trainer.predict`, or if there is no answer for an image.
-            TypeError: As `Trainer.predict`.
-            FileNotFoundError: As `Trainer.predict`.
-            ImportError: As `Trainer.predict`.
-
-        Warns:
-            DoubtfulImageWarning: As `Trainer.predict`.
-            UnreadableImageWarning: As `Trainer.predict`.
+        `batch_size` and `precision` are only checked. Answers by position are for the photographs that can be read.
 
         Example:
             >>> trainer = fake_trainer({"Coat": 0.6, "Shirt": 0.4})
@@ -145,19 +127,7 @@ class FakeTrainer(_Interface):
     def predict_proba(
         self, x: PredictLike | Split, *, batch_size: int = _BATCH, precision: Precision = "float32"
     ) -> FloatArray:
-        """Return the probabilities of the chosen answers: float32 `(n, num_classes)`, each row summing to 1.
-
-        Args:
-            x: Images or photographs, as `predict`.
-            batch_size: Checked only.
-            precision: Checked only.
-
-        Raises:
-            ValueError: As `predict`.
-            TypeError: As `predict`.
-            FileNotFoundError: As `predict`.
-            ImportError: As `predict`.
-        """
+        """Return the probabilities of the chosen answers: as `Trainer.predict_proba`."""
         check_count(batch_size, "batch_size")
         check_choice(precision, "precision", get_args(Precision))
         return self._classify(x).probabilities
@@ -170,20 +140,7 @@ class FakeTrainer(_Interface):
         batch_size: int = _BATCH,
         sample_weight: Any = None,
     ) -> dict[str, float]:
-        """Return the loss and the accuracy of the chosen answers, as a Trainer with the default metrics does.
-
-        Args:
-            x: Images in any form that `prepare_images` takes, or a `Split`, a tuple or a stream, as `Trainer.evaluate`.
-            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
-            batch_size: Checked only.
-            sample_weight: `(n,)`, one weight of at least 0 per image, for the loss.
-
-        Returns:
-            `{"loss": ..., "accuracy": ...}`.
-
-        Raises:
-            ValueError: If values are out of range, lengths differ, or there is no answer for an image.
-            TypeError: If an argument has the wrong type.
+        """Return the loss and the accuracy of the chosen answers: as `Trainer.evaluate` with the default metrics.
 
         Example:
             >>> images, labels = tiny_dataset().test
@@ -201,19 +158,7 @@ class FakeTrainer(_Interface):
     def report(
         self, x: LabelledLike | Split, y: LabelsLike | None = None, *, batch_size: int = _BATCH
     ) -> EvaluationReport:
-        """Return the metrics of the chosen answers on labelled images, as `Trainer.report` does.
-
-        Args:
-            x: Images in any form that `prepare_images` takes, or a `Split`, a tuple or a stream, as `Trainer.evaluate`.
-            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
-            batch_size: Checked only.
-
-        Returns:
-            An `EvaluationReport`.
-
-        Raises:
-            ValueError: If values are out of range, lengths differ, or there is no answer for an image.
-            TypeError: If an argument has the wrong type.
+        """Return the metrics of the chosen answers on labelled images: as `Trainer.report`.
 
         Example:
             >>> fake_trainer("Dress").report(tiny_dataset().test).recall[3]
@@ -230,9 +175,7 @@ class FakeTrainer(_Interface):
                 "images, or use `fashionclf.testing.ready_trainer()`, which is a real Trainer."
             )
         given: Any = list(x) if isinstance(x, Iterator) else x  # answers by position are for all images of a call
-        return classify(
-            given, self._compute, self.image_converter, threshold=self.unfamiliarity_threshold, on_error=on_error
-        )
+        return classify(given, self._compute, self._converter, threshold=self._threshold, on_error=on_error)
 
     def _compute(self, images: ImageArray) -> FloatArray:
         return self._rows(scale_pixels(images))
@@ -240,14 +183,13 @@ class FakeTrainer(_Interface):
     def _classify_labelled(
         self, x: LabelledLike | Split, y: LabelsLike | None, sample_weight: Any = None
     ) -> tuple[LabelledImages, FloatArray]:
-        known = [self.class_names, self._first_names]
         data = collect_labelled(
             x,
             y,
             sample_weight,
-            converter=self.image_converter,
+            converter=self._converter,
             num_classes=self.num_classes,
-            known_names=known,
+            known_names=[self._names, self._first_names],
         )
         return data, self._compute(data.images)
 
@@ -260,7 +202,6 @@ class FakeTrainer(_Interface):
                 "`fashionclf.testing.ready_trainer()`, which is a real Trainer."
             )
 
-    @override
     def __repr__(self) -> str:
         return f"<FakeTrainer: {self.num_classes} classes>"
 
