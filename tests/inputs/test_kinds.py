@@ -197,7 +197,9 @@ def test_batches_of_photographs_are_no_labels(fitted, data, tmp_path):
 
 def test_class_names_of_a_data_set(small_trainer, data):
     class Named(Rows):
-        features = {"label": type("ClassLabel", (), {"names": list(fc.CLASS_NAMES[::-1])})}
+        def __init__(self, rows):
+            super().__init__(rows)
+            self.features = {"label": type("ClassLabel", (), {"names": list(fc.CLASS_NAMES[::-1])})}
 
     turned = Named([{"image": image, "label": 9 - int(label)} for image, label in zip(*data, strict=True)])
     trainer = small_trainer()

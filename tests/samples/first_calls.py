@@ -33,7 +33,8 @@ WITHOUT_TENSORFLOW = {
         "from fashionclf.photographs import ImageConverter\nassert ImageConverter((32, 32, 3)).find_garment is False"
     ),
     "photographs.ImageConverter.from_dict": (
-        "from fashionclf.photographs import ImageConverter\nImageConverter.from_dict(ImageConverter((32, 32, 3)).to_dict())"
+        "from fashionclf.photographs import ImageConverter\n"
+        "ImageConverter.from_dict(ImageConverter((32, 32, 3)).to_dict())"
     ),
     "photographs.ImageConverter.to_dict": "import fashionclf.photographs as p\nassert p.ImageConverter().to_dict()",
     "load_image": 'assert fc.load_image("boot.jpg").shape == (28, 28)',
