@@ -7,8 +7,9 @@
 a class. `--groups` names a table in the folder with the columns `image` (the file's name in the folder) and `sender`:
 the photographs of a sender are then never in training and validation at once. `--weights` names the pretrained preset
 whose layers are trained further, all but the last, which is new; without it a small network starts from nothing.
-`--image-shape` is that of the images the small network sees: height, width and 1 channel (grey) or 3 (colour). It
-prints the report on the validation part and saves `own.keras`; with `--folds` it prints the accuracy on each fold.
+`--image-shape` is that of the images the small network sees: height, width and 1 channel (grey) or 3 (colour).
+`--find-garment` cuts the garment out, as is done for 28x28 pixels in grey; otherwise the network sees the whole
+picture. It prints the report on the validation part and saves `own.keras`; with `--folds` it prints the accuracy on each fold.
 """
 
 import argparse
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--groups")
     parser.add_argument("--weights", choices=fc.list_presets(pretrained=True))
     parser.add_argument("--image-shape", type=int, nargs=3, default=(28, 28, 1), metavar=("H", "W", "C"))
+    parser.add_argument("--find-garment", action="store_true", default=None)
     parser.add_argument("--folds", type=int)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
@@ -38,7 +40,12 @@ def main() -> None:
         with (options.directory / options.groups).open(newline="") as table:
             groups = {row["image"]: row["sender"] for row in csv.DictReader(table)}
     split = fc.load_folder(
-        options.directory, class_names=classes, groups=groups, on_error="skip", image_shape=options.image_shape
+        options.directory,
+        class_names=classes,
+        groups=groups,
+        on_error="skip",
+        image_shape=options.image_shape,
+        find_garment=options.find_garment,
     )
     print(split)
     if options.folds:
@@ -47,12 +54,10 @@ def main() -> None:
         print(f"accuracy on {options.folds} folds: {accuracies.round(3)}, mean {accuracies.mean():.3f}")
         return
 
-    x_fit, x_val, y_fit, y_val = fc.train_validation_split(
-        split.images, split.labels, groups=split.groups, validation_size=0.2, seed=options.seed
-    )
+    train, validation = split.train_validation_split(validation_size=0.2, seed=options.seed)
     trainer = new_trainer(split.class_names, options)
-    trainer.fit(x_fit, y_fit, seed=options.seed, verbose=2)
-    print(trainer.report(x_val, y_val))
+    trainer.fit(train, seed=options.seed, verbose=2)
+    print(trainer.report(validation))
     trainer.save("own.keras")
 
 

@@ -285,6 +285,8 @@ def _wrong_image_shape(shape: tuple[int, ...], name: str, image_shape: ImageShap
             f" For images in colour of this size, build the model with `image_shape={(*shape[-3:-1], 3)}`. If they are "
             f"photographs, read each with `fashionclf.load_image(array{reading})`."
         )
+    elif channels == 3 and shape[-2:] == (height, width):
+        fix = " Repeat the grey channel: `np.repeat(images[..., np.newaxis], 3, axis=-1)`."
     elif what != "images" and len(shape) >= 3:
         fix = " Pass one array of many images instead of a list of such arrays."
     elif len(shape) >= 2:

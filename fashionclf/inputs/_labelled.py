@@ -39,7 +39,7 @@ _COLLECTED: Final = 1024  # images of a stream of single ones that are checked a
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Checked images `(n, 28, 28, 1)`, labels (integers, or one-hot rows) and weights `(n,)` or None."""
+    """Checked images `(n, height, width, channels)`, labels (integers, or one-hot rows) and weights `(n,)` or None."""
 
     images: ImageArray
     labels: IntArray | FloatArray
@@ -239,6 +239,8 @@ def read_labelled(
     """
     if type(x) is not np.ndarray and is_iterable_once(x):
         x = iter(x)
+    if y is not None and isinstance(x, Iterator):
+        x = list(x)  # such as `Path.glob`
     if type(x) is not np.ndarray and (kind := stream_kind(x)) is not None:
         if y is not None or sample_weight is not None:
             raise ValueError(
@@ -293,6 +295,8 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
     if len(own) > 1 and y is not None:
         kind = type(x).__name__
         raise ValueError(f"`{name}` is a {kind}, which has its own labels: leave out `y`, or pass its images alone.")
+    if len(own) > 3:
+        raise ValueError(f"`{name}` is a {type(x).__name__} of {len(own)} parts; expected images, labels and weights.")
     if len(own) == 3 and sample_weight is not None:
         raise ValueError(f"`{name}` is a tuple (images, labels, weights): leave out `sample_weight`.")
     x, y, sample_weight = (*own, *(x, y, sample_weight)[len(own) :])

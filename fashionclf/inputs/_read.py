@@ -92,8 +92,6 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
         return opened(tensors[0] if tensors else rows_of(x), converter, name)
     if is_iterable_once(x):
         x = iter(x)
-    if isinstance(x, Iterator):
-        x = _listed_photographs(x, shape)
     if stream_kind(x) is not None:
         return Stream(x, name)
     if is_row(x) or is_rows(x):
@@ -206,6 +204,8 @@ def _of_stream(stream: Stream, converter: ImageConverter, batch_size: int) -> It
     stream.begin_epoch()
     for element in stream.elements():
         images = parts_of(element, stream.name, shape)[0]
+        if isinstance(images, bytes) and stream.kind == "tf.data.Dataset":
+            images = os.fsdecode(images)  # a path, which TensorFlow has as bytes
         is_single = is_single_image(images, shape)
         if is_single:
             singles.append(images)
@@ -261,6 +261,8 @@ def classify(
     """
     if on_error != "raise":
         check_on_error(on_error)
+    if isinstance(x, Iterator):
+        x = _listed_photographs(x, converter.image_shape)
     given, bright_on_black = opened(x, converter), converter.find_garment
     if isinstance(given, Stream):
         given.check_end(otherwise)

@@ -201,12 +201,14 @@ def is_row(x: Any) -> bool:
 
 
 def is_rows(x: Any) -> bool:
-    """Tell whether `x` is a list of dictionaries, or a data set with a length whose items are rows.
+    """Tell whether `x` is a list of rows (dictionaries, or pairs of image and label), or a data set of rows.
 
     That is `datasets.Dataset` of Hugging Face, `torch.utils.data.Dataset`, or any other sequence that is no array.
     """
     if isinstance(x, list | tuple):
-        return bool(x) and isinstance(x[0], Mapping)
+        first = x[0] if x else None
+        is_pair = isinstance(first, tuple) and len(first) == 2 and shape_of(first[0]) and not shape_of(first[1])
+        return isinstance(first, Mapping) or bool(is_pair)
     is_array = isinstance(x, str | bytes | bytearray | memoryview | Mapping) or any(
         hasattr(x, name) for name in ("__array__", "__array_interface__", "read")
     )

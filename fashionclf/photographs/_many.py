@@ -108,7 +108,11 @@ def _summary(errors: dict[str, Exception], total: int, on_error: OnError, others
         if len(kinds) == 1 and kinds <= {FileNotFoundError, PermissionError, TypeError, ValueError}
         else ValueError
     )
-    fix = " Pass `on_error='skip'` to leave them out." if on_error == "raise" and len(errors) < total else ""
+    fix = (
+        " Leave them out: `predict` and `load_folder` do with `on_error='skip'`."
+        if on_error == "raise" and len(errors) < total
+        else ""
+    )
     return kind(f"Cannot read {_listed(errors, total, others)}{fix}")
 
 
