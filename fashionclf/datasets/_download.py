@@ -99,9 +99,12 @@ def _received(url: str, most: int) -> Generator[bytes, None, None]:
         error.close()
         raise _MirrorFaultError(first_line(f"HTTP {error.code} {error.reason}")) from error
     except (OSError, HTTPException, ValueError) as error:  # ValueError: a malformed address or number
-        reason: Any = getattr(error, "reason", error)
-        is_known = isinstance(reason, OSError) and reason.strerror
-        raise _MirrorFaultError(reason.strerror if is_known else first_line(reason)) from error
+        raise _MirrorFaultError(_reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    reason: Any = getattr(error, "reason", error)
+    return reason.strerror if isinstance(reason, OSError) and reason.strerror else first_line(reason)
 
 
 class _Bounds:

@@ -96,7 +96,7 @@ class Mirror(socketserver.StreamRequestHandler):
         name = file.removesuffix(".gz")
         self.server.asked.append(path)
         if number in (GOOD, SLOW):
-            time.sleep(0.1 * (number == SLOW))
+            time.sleep(0.15 * (number == SLOW))
             parts = ok(gzip.compress(DATA[name]))
         else:
             parts = self.server.answers[int(number)](name)
