@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.augmentation import move
 
@@ -26,10 +27,8 @@ _EDGE: Final = 28  # pixels of the images that the lengths below are for
 
 
 def _opencv() -> ModuleType:
-    try:
+    with advice("Corruptions need OpenCV", "images"):
         import cv2
-    except ImportError as error:
-        raise ImportError("Corruptions need OpenCV: run `pip install 'fashionclf[images]'`.") from error
     return cv2
 
 

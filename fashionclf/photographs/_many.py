@@ -17,7 +17,6 @@ from fashionclf.photographs._reading import import_packages
 from fashionclf.photographs._steps import steps_of
 
 OnError: TypeAlias = Literal["raise", "skip"]
-
 _PATIENCE: Final = 3.0  # seconds without a progress line
 _INTERVAL: Final = 0.5  # seconds between its updates
 _NAMED: Final = 10  # files that one message names

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 # The brightest pixel of every image of the data set is 254 or 255.
 _PEAK: Final = 254
-
 # Share of an image above which a garment leaves no background; the fullest image of the data set has 0.92.
 _FULL: Final = 0.95
-
 # The longest edge of a digit in MNIST as a share of the image, and the width of its thinnest strokes as a share of it.
 _DIGIT: Final = 20 / 28
 _PEN: Final = 0.1

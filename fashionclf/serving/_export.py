@@ -52,7 +52,6 @@ TOLERANCES: Final[Mapping[str | None, Tolerance]] = {
     "float16": Tolerance(0.995, 0.02),
     "int8": Tolerance(0.97, 0.02, on_average=True),
 }
-
 # Synthetic images may be unlike those on which ranges were measured. Useless ranges give half of them another class.
 SYNTHETIC_IN_INT8: Final = Tolerance(0.9, 0.05, on_average=True)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._files import read_member, zip_archive
+from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.serving._checksum import PLACE, check_checksum, with_checksum
 from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
@@ -106,8 +107,6 @@ def with_files(content: bytes, files: Mapping[str, str]) -> bytes:
 
 def litert() -> Any:
     """Import LiteRT's interpreter."""
-    try:
+    with advice("This predictor needs LiteRT", "litert"):
         from ai_edge_litert import interpreter
-    except ImportError as error:
-        raise ImportError("This predictor needs LiteRT: run `pip install 'fashionclf[litert]'`.") from error
     return interpreter

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.serving._checksum import check_checksum
 from fashionclf.serving._metadata import MEMBER, Metadata
@@ -88,8 +89,6 @@ def read_onnx(path: Path, num_threads: int) -> tuple[ONNXModel, Metadata]:
 
 
 def _onnxruntime() -> Any:
-    try:
+    with advice("This predictor needs ONNX Runtime", "onnx"):
         import onnxruntime
-    except ImportError as error:
-        raise ImportError("This predictor needs ONNX Runtime: run `pip install 'fashionclf[onnx]'`.") from error
     return onnxruntime
