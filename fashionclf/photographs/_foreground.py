@@ -76,7 +76,8 @@ def scene_of(picture: "Image.Image") -> Scene:
     if noise < 1 and (stroke := _stroke(colours, drawn := difference > _VISIBLE)):
         return _cut_out(grey, drawn)._replace(stroke=stroke)
     mask = without_lines(difference > np.clip(5 * noise, _VISIBLE, _CLEAR))
-    if _is_cluttered(mask) and not small and (scene := _found(colours, grey)) is not None:
+    cluttered = main_parts(mask).sum() < 0.8 * mask.sum()  # dots of a sheet, toys
+    if cluttered and not small and (scene := _found(colours, grey)) is not None:
         return scene
     level = background @ _LUMA
     if mask.any() and np.median(np.abs(grey - level)[mask]) < _COLOURED * np.median(difference[mask]):
@@ -165,8 +166,3 @@ def border_of(pixels: NDArray[Any]) -> NDArray[Any]:
     inside = np.zeros((rows, columns), bool)
     inside[edge : rows - edge, edge : columns - edge] = True
     return pixels[~inside]
-
-
-def _is_cluttered(mask: NDArray[np.bool_]) -> bool:
-    """Tell whether more than a fifth of what differs from the background is scattered: dots of a sheet, toys."""
-    return bool(main_parts(mask).sum() < 0.8 * mask.sum())
