@@ -9,7 +9,8 @@ the photographs of a sender are then never in training and validation at once. `
 whose layers are trained further, all but the last, which is new; without it a small network starts from nothing.
 `--image-shape` is that of the images the small network sees: height, width and 1 channel (grey) or 3 (colour).
 `--find-garment` cuts the garment out, as is done for 28x28 pixels in grey; otherwise the network sees the whole
-picture. It prints the report on the validation part and saves `own.keras`; with `--folds` it prints the accuracy on each fold.
+picture. It prints the report on the validation part and saves `own.keras`; with `--folds` it prints the accuracy on
+each fold.
 """
 
 import argparse

@@ -24,12 +24,10 @@ if sys.platform != "win32":
 
 _PREFIX: Final = ".fashionclf-"
 _DAY: Final = 24 * 3600.0  # seconds
-
 # Reasons why a file cannot be written. Libraries in C (HDF5, TensorFlow) give the text of a reason, not its number.
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REASONS: Final = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _CANNOT_FLUSH: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)  # some network file systems
-
 # What `zipfile` raises for a damaged archive; a KeyError for a missing member.
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, KeyError)
 _BOUNDED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # for the others, `zipfile` unpacks gigabytes at once

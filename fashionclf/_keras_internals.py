@@ -16,12 +16,10 @@ from fashionclf._warnings import stack_level
 
 _FUNCTIONS: Final = ("train_function", "test_function", "predict_function")  # where Keras keeps what it traced
 _SEED_STATE: Final = "seed_generator_state"  # the name that Keras gives the variable of a `SeedGenerator`
-
 # Names of classes in small letters: an activation is a layer (`ReLU`) or an operation (`Relu`) of a private module.
 _ACTIVATIONS: Final = frozenset(
     ("relu", "leakyrelu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "linear", "prelu", "relu6", "hardsilu")
 )
-
 # What the fused normalisation of the training step was written for. A layer with another option is left as it is.
 _KNOWN_OPTIONS: Final = frozenset(
     (

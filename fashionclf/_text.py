@@ -1,8 +1,9 @@
-"""Text in columns, where a Korean syllable is as wide as two Latin letters; and values and errors in messages."""
+"""Text in columns, where a Korean syllable is as wide as two Latin letters; values, errors and advice in messages."""
 
+import contextlib
 import itertools
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 def display_width(text: str) -> int:
@@ -40,3 +41,12 @@ def listed(values: Iterable[object], limit: int = 1000) -> str:
     ends = itertools.accumulate(len(each) + 2 for each in given)
     count = max(1, sum(end <= limit + 2 for end in ends))
     return ", ".join(given[:count]) + (f" and {len(given) - count:,} more" if len(given) > count else "")
+
+
+@contextlib.contextmanager
+def advice(need: str, extra: str) -> Iterator[None]:
+    """Say in an ImportError of the block who needs the package, and with which extra it is installed."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f"{need}: run `pip install 'fashionclf[{extra}]'`.") from error

@@ -11,7 +11,6 @@ UInt8Array: TypeAlias = NDArray[np.uint8]
 FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int64]
 ImageArray: TypeAlias = UInt8Array | FloatArray
-
 ImageShape: TypeAlias = tuple[int, int, int]
 """`(height, width, channels)` of an image, with 1 channel or 3."""
 
@@ -45,7 +44,6 @@ class BatchSequence(Protocol):
 _Numbers: TypeAlias = Sequence[float]
 _Rows: TypeAlias = Sequence[_Numbers]
 _Grids: TypeAlias = Sequence[_Rows]
-
 ImagesLike: TypeAlias = SupportsArray | Sequence[SupportsArray] | _Numbers | _Rows | _Grids | Sequence[_Grids]
 """Images as `fashionclf.prepare_images` accepts them: an array or tensor, a list of them, or nested numbers."""
 
@@ -61,7 +59,6 @@ LabelledLike: TypeAlias = (
 """Images, a tuple of images and labels (and weights), or a stream of such tuples."""
 
 PathLike: TypeAlias = str | os.PathLike[str]
-
 PhotographLike: TypeAlias = PathLike | IO[bytes] | PILImage | SupportsArray
 """One photograph: a path, a binary file object, a PIL image, or an array `(h, w)` or `(h, w, 1 or 3 or 4)`."""
 
@@ -69,7 +66,6 @@ PredictLike: TypeAlias = ImagesLike | PhotographLike | Sequence[PhotographLike] 
 """What `Trainer.predict` accepts: images, photographs, a stream or iterator of them, or the path of a folder."""
 
 ClassNames: TypeAlias = Sequence[str]
-
 DatasetName: TypeAlias = Literal["fashion_mnist", "mnist", "synthetic"]
 Language: TypeAlias = Literal["en", "ko"]
 PresetName: TypeAlias = Literal[

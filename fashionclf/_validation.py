@@ -26,10 +26,8 @@ from fashionclf._types import FloatArray, IntArray, LabelsLike
 
 _LONGEST_NAME: Final = 256  # characters
 _UNPRINTABLE: Final = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, surrogates, line breaks
-
 # The largest count that TensorFlow's 32-bit integers take.
 _LARGEST_COUNT: Final = 2**31 - 1
-
 _Name = TypeVar("_Name", bound=str)
 
 # `Path` makes one slash of two.

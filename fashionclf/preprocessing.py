@@ -18,7 +18,7 @@ from fashionclf._images import (
     check_pixels,
     scale_pixels,
 )
-from fashionclf._text import shown
+from fashionclf._text import advice, shown
 from fashionclf._types import FloatArray, ImageArray, ImageShape, ImagesLike, IntArray, LabelsLike
 from fashionclf._validation import (
     check_count,
@@ -250,10 +250,8 @@ def _split_groups(
     labels: IntArray, groups: NDArray[Any], share: float, seed: int | None, stratify: bool
 ) -> tuple[IntArray, IntArray]:
     """Return the (shuffled) indices of the training and of the validation part, without a group in both."""
-    try:
+    with advice("Splitting by groups needs scikit-learn", "sklearn"):
         from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
-    except ImportError as error:
-        raise ImportError("Splitting by groups needs scikit-learn: run `pip install 'fashionclf[sklearn]'`.") from error
     folds = max(2, round(1 / share))
     if len(np.unique(groups)) < folds:
         raise ValueError(

@@ -14,7 +14,6 @@ from fashionclf.augmentation import Augmentation
 
 SCHEDULES: Final = ("constant", "one_cycle", "cosine")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
-
 OPTIMIZERS: Final[Mapping[str, type[keras.optimizers.Optimizer]]] = {
     name.lower(): optimizer
     for name, optimizer in vars(keras.optimizers).items()

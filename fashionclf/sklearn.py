@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
 from fashionclf._images import IMAGE_SHAPE, ROUNDING, check_image_shape, check_images, fix_of_range
-from fashionclf._text import shown
+from fashionclf._text import advice, shown
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PresetName
 from fashionclf._validation import check_choice
 from fashionclf.augmentation import Augmentation
@@ -27,13 +27,11 @@ from fashionclf.presets import get_preset, list_presets
 from fashionclf.recipe import Recipe
 from fashionclf.trainer import Trainer
 
-try:
+with advice("fashionclf.sklearn needs scikit-learn 1.6", "sklearn"):
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.utils import check_random_state, compute_sample_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError as error:  # the class below is made from scikit-learn's, so it cannot be imported later
-    raise ImportError("fashionclf.sklearn needs scikit-learn 1.6: run `pip install 'fashionclf[sklearn]'`.") from error
 
 __all__ = ["FashionClassifier"]
 

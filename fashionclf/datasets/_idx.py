@@ -120,11 +120,11 @@ def read_idx(path: Path, file: IdxFile) -> UInt8Array:
 
 def _read_npz(path: Path, source: Source) -> Reading:
     """Read Keras's form of the data set; each array must hash to the IDX file that it was made of."""
+    arrays = []
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = [_npz_array(archive, key) for key in _NPZ_KEYS]
-        for key, array, file in zip(_NPZ_KEYS, arrays, source.files, strict=True):
-            _check_npz_array(key, array, file)
+            for key, file in zip(_NPZ_KEYS, source.files, strict=True):
+                arrays.append(_npz_array(archive[key], key, file))
     except Exception as error:  # numpy and zipfile have a dozen kinds for bytes that are not theirs
         text = str(error.args[0]) if error.args else type(error).__name__
         damage = DamagedFileError(path, f"is not the published {path.name}: {text}")
@@ -133,20 +133,16 @@ def _read_npz(path: Path, source: Source) -> Reading:
     return Reading((train_images, train_labels, test_images, test_labels), (), "")
 
 
-def _npz_array(archive: Any, key: str) -> UInt8Array:
-    array = archive[key]
+def _npz_array(array: Any, key: str, file: IdxFile) -> UInt8Array:
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         raise TypeError(f"array {key!r} is not of unsigned bytes")
-    return np.ascontiguousarray(array)
-
-
-def _check_npz_array(key: str, array: UInt8Array, file: IdxFile) -> None:
     if array.shape != file.shape:
         raise ValueError(f"array {key!r} has shape {array.shape}, expected {file.shape}")
     digest = hashlib.sha256(file.header)
-    digest.update(array.reshape(-1).data)
+    digest.update(np.ascontiguousarray(array).reshape(-1).data)
     if digest.hexdigest() != file.sha256:
         raise ValueError(f"array {key!r} {_wrong_sum(digest.hexdigest(), file)}")
+    return np.ascontiguousarray(array)
 
 
 def _wrong_header(received: bytes, file: IdxFile) -> str:

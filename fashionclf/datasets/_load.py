@@ -1,12 +1,19 @@
 """`load_data`: find, verify or download a data set."""
 
+import os
+import warnings
+from pathlib import Path
+from typing import Final, NamedTuple
+
 from fashionclf._types import DatasetName, PathLike
 from fashionclf._validation import check_choice, check_flag, check_path
-from fashionclf.datasets._lookup import find
-from fashionclf.datasets._sources import ABOUT, SOURCES
+from fashionclf.datasets._idx import Reading, read_place
+from fashionclf.datasets._sources import ABOUT, SOURCES, Arrays, Source
 from fashionclf.datasets._split import Dataset, Split
 from fashionclf.datasets._synthetic import draw_garments
 from fashionclf.labels import class_names
+
+VARIABLE: Final = "FASHIONCLF_DATA_DIR"
 
 
 def load_data(
@@ -64,7 +71,108 @@ def load_data(
     if name == "synthetic":
         arrays = (*draw_garments(60_000), *draw_garments(10_000, stream=1))
     else:
-        arrays = find(SOURCES[name], folder, may_download=may_download)
+        arrays = _find(SOURCES[name], folder, may_download=may_download)
     names = class_names(name)
     train = Split(arrays[0], arrays[1], class_names=names)
     return Dataset(name, train=train, test=Split(arrays[2], arrays[3], class_names=names))
+
+
+class _Place(NamedTuple):
+    """A data folder; one that the caller named may also hold the files themselves (`direct`)."""
+
+    title: str
+    path: Path
+    direct: bool
+
+
+def _find(source: Source, data_dir: Path | None, *, may_download: bool) -> Arrays:
+    """Return the verified arrays of `source` from the first place that holds them, or from the network."""
+    places = _places(data_dir)
+    target = places[0] if data_dir is not None else places[-1]
+    readings: dict[_Place, Reading] = {}
+    failure: OSError | None = None
+    for place in places:
+        readings[place] = read_place(place.path, source, direct=place.direct)
+        if readings[place].arrays is not None:
+            break
+    else:
+        if may_download:
+            from fashionclf.datasets._download import download
+
+            try:
+                download(source, target.path / source.folder)
+            except OSError as error:
+                failure = error
+            else:
+                readings[target] = read_place(target.path, source, direct=target.direct)
+    damaged = [str(error) for reading in readings.values() for error in reading.damaged]
+    for reading in readings.values():
+        if reading.arrays is not None:
+            if damaged:
+                warnings.warn(
+                    f"Passed over a damaged copy of {source.title} and used an intact one. Delete or replace: "
+                    + "; ".join(damaged),
+                    stacklevel=3,  # the caller of load_data
+                )
+            return reading.arrays
+    attempts: list[str] | None = getattr(failure, "attempts", None)  # of a MirrorError
+    if not may_download:
+        why = ", and download=False."
+    elif failure is None:
+        why = f", not even after a download to {target.path / source.folder}."
+    else:
+        why = f", and could not download it.{f' {failure}' if attempts is None else ''}"
+    text = "\n".join(_report(source, readings, damaged, why, attempts, target))
+    if damaged:
+        raise ValueError(text) from failure
+    if failure is None or attempts is not None:
+        raise FileNotFoundError(text) from failure
+    told = type(failure)(text)
+    told.errno = failure.errno
+    raise told from failure
+
+
+def _places(data_dir: Path | None) -> list[_Place]:
+    places = []
+    if data_dir is not None:
+        places.append(_Place("data_dir", data_dir, direct=True))
+    if named := os.environ.get(VARIABLE):
+        places.append(_Place(f"${VARIABLE}", Path(named).expanduser(), direct=True))
+    return [*places, _Place("Keras's cache", _keras_cache(), direct=False)]
+
+
+def _keras_cache() -> Path:
+    """Return the folder Keras downloads into, by Keras's own rule, without importing Keras."""
+    home = os.environ.get("KERAS_HOME")
+    if home:
+        return Path(home).expanduser() / "datasets"
+    user = Path("~").expanduser()
+    return (user if os.access(user, os.W_OK) else Path("/tmp")) / ".keras" / "datasets"
+
+
+def _report(
+    source: Source,
+    readings: dict[_Place, Reading],
+    damaged: list[str],
+    why: str,
+    attempts: list[str] | None,
+    target: _Place,
+) -> list[str]:
+    """Return the lines that say where a data set was looked for, and how to provide it."""
+    lines = [f"Found no {'intact ' if damaged else ''}copy of {source.title}{why}"]
+    if damaged:
+        lines += ["Damaged:", *(f"  - {line}" for line in damaged)]
+    names = ", ".join(file.name for file in source.files)
+    form = f"{source.npz}, or " if source.npz else ""
+    lines.append(f"Looked for {form}{names} (each with or without .gz) under {source.folder}/ in:")
+    lines += [f"  - {place.title}: {place.path} ({reading.note})" for place, reading in readings.items()]
+    if attempts is not None:
+        lines += ["Asked for a download:", *(f"  - {attempt}" for attempt in attempts)]
+    return [
+        *lines,
+        "Any one of these provides it:",
+        f"  1. put the files into a folder named {source.folder} and pass `data_dir=` the folder above it;",
+        f"  2. set the environment variable {VARIABLE} to that folder above;",
+        f"  3. connect to the network and call again with download=True, which downloads to "
+        f"{target.path / source.folder} (Keras's cache if no data_dir is given).",
+    ]

@@ -17,7 +17,6 @@ from fashionclf._types import FloatArray, UInt8Array
 from fashionclf.datasets._drawing import SIZE, Sheet, arch, between, profile, ramp, wave
 
 _SEED: Final = 1708_07747
-
 # One batch's arrays stay in the processor's cache.
 _BATCH: Final = 250
 

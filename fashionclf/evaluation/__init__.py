@@ -3,8 +3,12 @@
 from fashionclf.evaluation._calibration import calibrate
 from fashionclf.evaluation._corruptions import CORRUPTIONS, corrupt
 from fashionclf.evaluation._cross_validation import cross_validate
-from fashionclf.evaluation._robustness import CorruptionRobustness, corruption_robustness
-from fashionclf.evaluation._shifts import ShiftRobustness, shift_robustness
+from fashionclf.evaluation._robustness import (
+    CorruptionRobustness,
+    ShiftRobustness,
+    corruption_robustness,
+    shift_robustness,
+)
 
 __all__ = [
     "CORRUPTIONS",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import scale_pixels, without_doubts
-from fashionclf._text import shown
+from fashionclf._text import advice, shown
 from fashionclf._types import LabelledLike, LabelsLike, PresetName
 from fashionclf._validation import check_choice, check_count, check_groups, check_seed, integer_labels
 from fashionclf.datasets import Split
@@ -79,10 +79,8 @@ def cross_validate(
         >>> fc.cross_validate(DummyClassifier(), images, labels, folds=2)
         array([0.5, 0.5])
     """
-    try:
+    with advice("cross_validate needs scikit-learn", "sklearn"):
         from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-    except ImportError as error:
-        raise ImportError("cross_validate needs scikit-learn: run `pip install 'fashionclf[sklearn]'`.") from error
     folds = check_count(folds, "folds", minimum=2)
     seed = check_seed(seed)
     _scorer(model)  # checks it

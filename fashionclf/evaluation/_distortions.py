@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.augmentation import move
 
@@ -26,10 +27,8 @@ _EDGE: Final = 28  # pixels of the images that the lengths below are for
 
 
 def _opencv() -> ModuleType:
-    try:
+    with advice("Corruptions need OpenCV", "images"):
         import cv2
-    except ImportError as error:
-        raise ImportError("Corruptions need OpenCV: run `pip install 'fashionclf[images]'`.") from error
     return cv2
 
 
@@ -288,23 +287,10 @@ def _lines(
     return _each(images, crossed)
 
 
+_ALL: Final = (
+    *(_gaussian_noise, _shot_noise, _impulse_noise, _defocus_blur, _glass_blur, _motion_blur, _brightness, _contrast),
+    *(_fog, _pixelate, _jpeg_compression, _rotate, _shear, _scale, _translate, _spatter, _dotted_line, _zigzag),
+)
 DISTORTIONS: Final[Mapping[str, Callable[[FloatArray, int, np.random.Generator], FloatArray]]] = {
-    "gaussian_noise": _gaussian_noise,
-    "shot_noise": _shot_noise,
-    "impulse_noise": _impulse_noise,
-    "defocus_blur": _defocus_blur,
-    "glass_blur": _glass_blur,
-    "motion_blur": _motion_blur,
-    "brightness": _brightness,
-    "contrast": _contrast,
-    "fog": _fog,
-    "pixelate": _pixelate,
-    "jpeg_compression": _jpeg_compression,
-    "rotate": _rotate,
-    "shear": _shear,
-    "scale": _scale,
-    "translate": _translate,
-    "spatter": _spatter,
-    "dotted_line": _dotted_line,
-    "zigzag": _zigzag,
+    function.__name__.removeprefix("_"): function for function in _ALL
 }

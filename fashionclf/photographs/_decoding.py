@@ -24,11 +24,9 @@ SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
     "WEBP": (".webp",),
 }
 _EXPECTED: Final = f"an image ({', '.join(SUFFIXES)})"
-
 # Pixels of a working copy's longest edge. At 512, a garment as long as a twentieth of the frame still has the 28 pixels
 # that it needs, and every step takes milliseconds. At the most, a copy in colour takes 48 MiB.
 _LEAST, _MOST = 512, 4096
-
 _BAND: Final = 2**20  # pixels of a large image that are converted at a time
 _ORIENTATION: Final = 0x0112  # in EXIF
 

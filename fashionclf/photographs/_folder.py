@@ -29,7 +29,6 @@ _SYSTEM: Final = frozenset(
         *("lost+found", "__pycache__"),
     )
 )
-
 # Folders that hold a part of a data set, with a folder for each class in it.
 _PARTS: Final = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"))
 

@@ -16,24 +16,18 @@ if TYPE_CHECKING:
 # By how many levels of 255 a pixel must differ from its background to belong to the garment: on a perfect background,
 # and at most, however noisy that is.
 _VISIBLE, _CLEAR = 16, 64
-
 # A garment that nowhere differs by more can hardly be seen.
 FAINT: Final = 30
-
 # Deviation in levels of 255 above which a background is not plain. That of paper and of shops' photographs stays below,
 # that of walls, with their shadows, does not.
 _PLAIN: Final = 4.5
-
 # A garment whose grey differs by less than this share of what its colour differs by is told from its ground by colour.
 _COLOURED: Final = 0.5
-
 # An image that is no longer than those of the data set shows a garment already, and holds too few pixels to find one.
 _SMALL: Final = max(IMAGE_SHAPE)
-
 # A drawing has strokes narrower than the first share of its length, and one colour in the second share of its pixels.
 # None of 612 photographs of garments has such strokes; most of MNIST's digits have.
 _NARROW, _INK = 0.2, 0.25
-
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in pillow's own conversion to grey
 
 
@@ -82,7 +76,8 @@ def scene_of(picture: "Image.Image") -> Scene:
     if noise < 1 and (stroke := _stroke(colours, drawn := difference > _VISIBLE)):
         return _cut_out(grey, drawn)._replace(stroke=stroke)
     mask = without_lines(difference > np.clip(5 * noise, _VISIBLE, _CLEAR))
-    if _is_cluttered(mask) and not small and (scene := _found(colours, grey)) is not None:
+    cluttered = main_parts(mask).sum() < 0.8 * mask.sum()  # dots of a sheet, toys
+    if cluttered and not small and (scene := _found(colours, grey)) is not None:
         return scene
     level = background @ _LUMA
     if mask.any() and np.median(np.abs(grey - level)[mask]) < _COLOURED * np.median(difference[mask]):
@@ -171,8 +166,3 @@ def border_of(pixels: NDArray[Any]) -> NDArray[Any]:
     inside = np.zeros((rows, columns), bool)
     inside[edge : rows - edge, edge : columns - edge] = True
     return pixels[~inside]
-
-
-def _is_cluttered(mask: NDArray[np.bool_]) -> bool:
-    """Tell whether more than a fifth of what differs from the background is scattered: dots of a sheet, toys."""
-    return bool(main_parts(mask).sum() < 0.8 * mask.sum())

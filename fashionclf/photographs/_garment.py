@@ -14,13 +14,10 @@ from fashionclf.photographs._masks import main_parts
 
 NETWORK: Final = "garment_finder.onnx"  # written by `examples/garment_finder.py`, and beside it its `.sha256`
 SIDE: Final = 96  # of the square to which a photograph is stretched for the network
-
 # Longest edge at which GrabCut models the colours: time grows with the area.
 _SIZE: Final = 192
-
 # Where the network is surer than this, GrabCut does not decide.
 _SURE: Final = 0.9
-
 # If the two agree on less than this share of what either found, the garment is not clear. Of 651 held-out photographs
 # this holds for 7, of which 2 are predicted correctly.
 _AGREED: Final = 0.75

@@ -17,7 +17,6 @@ from fashionclf.photographs._reading import import_packages
 from fashionclf.photographs._steps import steps_of
 
 OnError: TypeAlias = Literal["raise", "skip"]
-
 _PATIENCE: Final = 3.0  # seconds without a progress line
 _INTERVAL: Final = 0.5  # seconds between its updates
 _NAMED: Final = 10  # files that one message names
@@ -102,33 +101,23 @@ def _summary(errors: dict[str, Exception], total: int, on_error: OnError, others
     """Return the error to raise: the only one itself, or one that names all."""
     if len(errors) == 1:
         return next(iter(errors.values()))
-    kinds = {type(error) for error in errors.values()}
-    kind = (
-        kinds.pop()
-        if len(kinds) == 1 and kinds <= {FileNotFoundError, PermissionError, TypeError, ValueError}
-        else ValueError
-    )
-    fix = (
-        " Leave them out: `predict` and `load_folder` do with `on_error='skip'`."
-        if on_error == "raise" and len(errors) < total
-        else ""
-    )
+    kind, *other_kinds = {type(error) for error in errors.values()}
+    if other_kinds or kind not in (FileNotFoundError, PermissionError, TypeError):
+        kind = ValueError
+    may_skip = on_error == "raise" and len(errors) < total
+    fix = " Leave them out: `predict` and `load_folder` do with `on_error='skip'`." if may_skip else ""
     return kind(f"Cannot read {_listed(errors, total, others)}{fix}")
 
 
 def _listed(errors: dict[str, Exception], total: int, others: int) -> str:
-    named = [f"  {name}: {_reason(error, name)}" for name, error in list(errors.items())[:_NAMED]]
+    first = list(errors.items())[:_NAMED]
+    named = [f"  {name}: {str(error).removeprefix(repr(name)).strip()}" for name, error in first]
     more = [f"  and {len(errors) - _NAMED} more"] if len(errors) > _NAMED else []
     return "\n".join([f"{len(errors):,} of {total:,} files{_ignored(others)}:", *named, *more])
 
 
 def _ignored(others: int) -> str:
     return f" ({others:,} other file{'s' if others > 1 else ''} ignored)" if others else ""
-
-
-def _reason(error: Exception, name: str) -> str:
-    """Return the text of an error without the name of its file."""
-    return str(error).removeprefix(repr(name)).strip()
 
 
 def _with_progress(results: Iterator[Any], total: int, others: int) -> Iterator[Any]:

@@ -10,7 +10,6 @@ Box: TypeAlias = tuple[int, int, int, int]
 
 # Another connected part belongs to the garment (a second shoe) if it has this share of the largest one's area.
 _PART: Final = 0.25
-
 # Width, as a share of the longest edge, below which something is a line and no part of a garment.
 _LINE: Final = 1 / 60
 _STROKES: Final = 20  # parts that a drawing has at most; a dithered image has thousands

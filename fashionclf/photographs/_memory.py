@@ -11,14 +11,11 @@ if TYPE_CHECKING:
 
 # Bytes. A PNG with as many pixels as pillow allows takes 360 million, a HEIC of 48 megapixels 480 million.
 LIMIT: Final = 2**29
-
 # Bytes that images take together if several are decoded at once.
 SHARED: Final = 2**28
 LARGE: Final = 2**26  # bytes from which an image is decoded in a thread of its own
-
 # Bytes for each pixel that pillow's images take; 4 if their mode is not named.
 _MODES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
-
 # Bytes for each pixel that a decoder takes beside them, measured with photographs. These also read the whole file.
 _DECODERS: Final = {"AVIF": 6, "BMP": 2, "HEIF": 6, "WEBP": 12}
 

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 # The brightest pixel of every image of the data set is 254 or 255.
 _PEAK: Final = 254
-
 # Share of an image above which a garment leaves no background; the fullest image of the data set has 0.92.
 _FULL: Final = 0.95
-
 # The longest edge of a digit in MNIST as a share of the image, and the width of its thinnest strokes as a share of it.
 _DIGIT: Final = 20 / 28
 _PEN: Final = 0.1
@@ -177,7 +175,9 @@ def steps_of(source: PhotographLike, converter: ImageConverter) -> Preprocessing
         box=box,
         inverted=inverted,
         garment=np.rint(garment).astype(np.uint8),
-        image=_fit_drawing(garment, scene.stroke, shape) if scene.stroke else _fit(garment, shape),
+        image=_fit_drawing(garment, scene.stroke, shape)
+        if scene.stroke
+        else _centred(np.rint(_resized(garment, shape[:2])), shape),
         doubts=_doubts(scene, contrast, shape),
     )
 
@@ -252,11 +252,6 @@ def _contrast(scene: Scene, inverted: bool) -> FloatArray:
     else:
         share = (scene.grey - scene.background) / np.maximum(255 - scene.background, 1)
     return np.asarray(255 * share.clip(0, 1), np.float32)
-
-
-def _fit(garment: NDArray[Any], image_shape: ImageShape) -> UInt8Array:
-    """Resize the garment to the image, keeping its proportions, and centre it."""
-    return _centred(np.rint(_resized(garment, image_shape[:2])), image_shape)
 
 
 def _fit_drawing(drawing: FloatArray, stroke: float, image_shape: ImageShape) -> UInt8Array:

@@ -21,12 +21,11 @@ Every function raises a `TypeError` for an argument of the wrong type, and an `I
 """
 
 from fashionclf.plot._charts import class_distribution, comparison, prediction
-from fashionclf.plot._corruptions import corruption_robustness
 from fashionclf.plot._images import images
 from fashionclf.plot._inside import feature_maps, grad_cam, kernels
 from fashionclf.plot._model import model_diagram
 from fashionclf.plot._reports import confusion_matrix, reliability_diagram
-from fashionclf.plot._shifts import shift_map, shift_robustness
+from fashionclf.plot._robustness import corruption_robustness, shift_map, shift_robustness
 from fashionclf.plot._steps import preprocessing_steps
 from fashionclf.plot._training import history
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._text import display_width, shown
+from fashionclf._text import advice, display_width, shown
 from fashionclf.plot._fonts import text_style
 
 if TYPE_CHECKING:
@@ -26,15 +26,13 @@ _SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")  # seven, so that 42 pairs with the colours differ
 _NO_WINDOWS: Final = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # backends
 _LAST: Final[weakref.WeakValueDictionary[str, Any]] = weakref.WeakValueDictionary()  # the figure opened last
-_MISSING: Final = "fashionclf.plot needs matplotlib: run `pip install 'fashionclf[plot]'`."
+_NEED: Final = "fashionclf.plot needs matplotlib"
 
 
 def place_for_one(ax: "Axes | None", width: float, height: float) -> "Axes":
     """Return the axes to plot in: those given, or those of a new figure of this size in inches."""
-    try:
+    with advice(_NEED, "plot"):
         from matplotlib.axes import Axes
-    except ImportError as error:
-        raise ImportError(_MISSING) from error
     if ax is None:
         return _open_figure(width, height, "constrained").add_subplot()
     if not isinstance(ax, Axes) or ax.name == "3d":
@@ -46,10 +44,8 @@ def place_for_many(
     figure: "Figure | SubFigure | None", width: float, height: float, layout: Any = "constrained"
 ) -> "Figure | SubFigure":
     """Return the figure to plot in: the one given, or a new one of this size in inches."""
-    try:
+    with advice(_NEED, "plot"):
         from matplotlib.figure import Figure, SubFigure
-    except ImportError as error:
-        raise ImportError(_MISSING) from error
     if figure is None:
         return _open_figure(width, height, layout)
     if not isinstance(figure, Figure | SubFigure):

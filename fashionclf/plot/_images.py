@@ -74,17 +74,21 @@ def images(
     names = names_to_show(gallery.names)
     columns_of_text = int(72 * size / (0.6 * font_size))
     captions = [_caption(gallery, i, names, columns_of_text) for i in range(shown)]
-    lines = max(len(caption.text.splitlines()) for caption in captions)
+    lines = max(len(text.splitlines()) for text, _ in captions)
     heights = [height, 3 * 1.7 * font_size / 72] if bars else [height]
     if figure is None:
         page = rows * (sum(heights) + lines * 1.3 * font_size / 72 + 0.15)
         whole(place).set_size_inches(max(columns * size, 2.6), page)
     grid = place.add_gridspec(rows * len(heights), columns, height_ratios=heights * rows)
-    for i, caption in enumerate(captions):
+    for i, (text, right) in enumerate(captions):
         row, column = len(heights) * (i // columns), i % columns
         ax = place.add_subplot(grid[row, column])
         show_image(ax, gallery.images[i])
-        _write_caption(ax, caption, font_size)
+        ax.set_title(text, fontsize=font_size, pad=4, **text_style(text))
+        if right is not None:
+            colour = verdict_colour(right, ax.title.get_color())
+            ax.title.set_color(colour)
+            ax.spines[:].set(color=colour, linewidth=2)
         if bars and gallery.predictions is not None:
             short = [shortened(name, columns_of_text - 3) for name in names]
             _draw_bars(place.add_subplot(grid[row + 1, column]), gallery.predictions[i], short, 0.8 * font_size)
@@ -101,14 +105,6 @@ class _Gallery:
     labels: IntArray | None
     predictions: Predictions | None
     names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Caption:
-    """The text above an image, and whether the prediction is right (None if unknown)."""
-
-    text: str
-    right: bool | None = None
 
 
 def _check_gallery(x: Any, labels: Any, predictions: Any, class_names: ClassNames | None) -> _Gallery:
@@ -136,25 +132,18 @@ def _check_gallery(x: Any, labels: Any, predictions: Any, class_names: ClassName
     return _Gallery(images, labels, predictions, names or ())
 
 
-def _caption(gallery: _Gallery, i: int, names: list[str], width: int) -> _Caption:
+def _caption(gallery: _Gallery, i: int, names: list[str], width: int) -> tuple[str, bool | None]:
+    """Return the text above an image, and whether the prediction is right (None if unknown)."""
     true = None if gallery.labels is None else int(gallery.labels[i])
     if gallery.predictions is None:
-        return _Caption("" if true is None else wrapped(names[true], width))
+        return "" if true is None else wrapped(names[true], width), None
     predicted = gallery.predictions[i]
     said = f"{names[predicted.label]} {percent(predicted.probability)}"
     if true is None:
-        return _Caption(wrapped(said, width))
+        return wrapped(said, width), None
     if predicted.label == true:
-        return _Caption(wrapped(f"✓ {said}", width), right=True)
-    return _Caption("\n".join([wrapped(f"✗ {said}", width), wrapped(f"true: {names[true]}", width)]), right=False)
-
-
-def _write_caption(ax: "Axes", caption: _Caption, font_size: float) -> None:
-    ax.set_title(caption.text, fontsize=font_size, pad=4, **text_style(caption.text))
-    if caption.right is not None:
-        colour = verdict_colour(caption.right, ax.title.get_color())
-        ax.title.set_color(colour)
-        ax.spines[:].set(color=colour, linewidth=2)
+        return wrapped(f"✓ {said}", width), True
+    return "\n".join([wrapped(f"✗ {said}", width), wrapped(f"true: {names[true]}", width)]), False
 
 
 def _draw_bars(ax: "Axes", predicted: Prediction, names: list[str], font_size: float) -> None:

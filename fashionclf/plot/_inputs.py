@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from fashionclf._images import IMAGE_SHAPE, check_one_image, has_shape, shape_of, without_channel
 from fashionclf._text import cut, shown
-from fashionclf._types import ClassNames, ImageArray, ImagesLike
+from fashionclf._types import ImageArray, ImagesLike
 from fashionclf._validation import as_array
 from fashionclf.datasets import Dataset
-from fashionclf.labels import CLASS_NAMES, check_class_names
+from fashionclf.labels import CLASS_NAMES
 
 _MOST_UNNAMED: Final = 1000  # more would take minutes to draw, and are hardly labels
 
@@ -39,11 +39,6 @@ def names_for(num_classes: int) -> tuple[str, ...]:
             "Are these labels? If so, pass `class_names`."
         )
     return CLASS_NAMES if num_classes <= len(CLASS_NAMES) else tuple(map(str, range(num_classes)))
-
-
-def check_names(class_names: ClassNames | None, own: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names to show: those given instead of a report's own, the same number."""
-    return own if class_names is None else check_class_names(class_names, len(own))
 
 
 def check_mapping(value: Any, name: str, of: str) -> dict[str, Any]:
@@ -76,15 +71,3 @@ def read_array(value: Any, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "buif":
         raise TypeError(f"`{name}` must hold numbers. Received dtype {cut(str(array.dtype))}")
     return array
-
-
-def results_by_name(result: Any, function: str, attributes: tuple[str, ...]) -> dict[str, Any]:
-    """Return what a function of fashionclf measured, or several of them by name, by name; a single one has none.
-
-    It is checked by its attributes: importing its class would load TensorFlow.
-    """
-    results = check_mapping(result, "result", "results") if isinstance(result, Mapping) else {"": result}
-    for one in results.values():
-        if not all(hasattr(one, attribute) for attribute in attributes):
-            raise TypeError(f"`result` must be what fashionclf.{function} returns. Received: {type(one).__name__}")
-    return results

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from fashionclf._images import shape_of
 from fashionclf._types import ClassNames, IntArray, LabelsLike
 from fashionclf._validation import check_choice, check_labels, integer_labels
+from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, VERMILLION, dark_or_light, percent, place_for_one, shortened, wrapped
 from fashionclf.plot._fonts import names_to_show, text_style
-from fashionclf.plot._inputs import check_names, names_for
+from fashionclf.plot._inputs import names_for
 from fashionclf.predictions import Predictions, as_predictions
 from fashionclf.report import EvaluationReport, evaluate_predictions
 
@@ -58,7 +59,8 @@ def confusion_matrix(
         normalize = check_choice(normalize, "normalize", ("true", "predicted"))
     class_names = None if class_names is None else tuple(class_names)
     checked = _as_report(report, class_names)
-    names = check_names(class_names, checked.class_names)
+    own = checked.class_names
+    names = own if class_names is None else check_class_names(class_names, len(own))
     values = _normalized(checked.confusion_matrix, normalize)
     size = max(4.2, min(9.0, 2 + 0.5 * len(names)))
     ax = place_for_one(ax, size, size)

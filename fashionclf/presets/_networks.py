@@ -12,9 +12,7 @@ from fashionclf.models import dense_model
 from fashionclf.models._blocks import CHANNELS_LAST, dropout_layers, glorot, layer_seeds, output_layer, sequential
 
 _MOMENTUM: Final = 0.9  # of batch normalisation: a short training run has few steps to average over,
-
 _FAST_MOMENTUM: Final = 0.8  # and three epochs have even fewer
-
 # Of the pixels of training images in [0, 1]:
 _MEAN: Final = 0.286
 _VARIANCE: Final = 0.125

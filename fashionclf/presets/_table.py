@@ -78,7 +78,6 @@ class Preset:
 
 
 _RMSPROP: Final = Recipe(optimizer="rmsprop", epochs=5, validation_split=0.2, precision="float32")
-
 _PRESETS: Final = (
     Preset(
         name="softmax",
@@ -228,7 +227,6 @@ _PRESETS: Final = (
         source="fashionclf: made for photographs and changed images, see docs/model_cards/cnn_robust.md",
     ),
 )
-
 _BY_NAME: Final[dict[PresetName, Preset]] = {preset.name: preset for preset in _PRESETS}
 
 

@@ -1,7 +1,6 @@
 """Inference without the Trainer: what `Trainer.compile_predictor` returns and `Trainer.export` writes."""
 
-from fashionclf.serving._load import load_exported
-from fashionclf.serving._predictor import FrozenPredictor
+from fashionclf.serving._predictor import FrozenPredictor, load_exported
 from fashionclf.serving._report import ExportReport
 
 __all__ = ["ExportReport", "FrozenPredictor", "load_exported"]

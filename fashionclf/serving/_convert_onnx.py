@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from fashionclf._text import first_line
+from fashionclf._text import advice, first_line
 from fashionclf._types import UInt8Array
 from fashionclf._warnings import ignored
 from fashionclf.serving._checksum import PLACE, with_checksum
@@ -16,7 +16,6 @@ from fashionclf.serving._function import INPUT, Source, serving_function
 from fashionclf.serving._report import Quantization
 
 _OPSET: Final = 15  # old enough for every runtime of today, and it has all operations that are needed
-
 # Probabilities in 8 bits would be multiples of 1/256, and a mean of such numbers often a tie.
 _KEPT_IN_FLOAT: Final = frozenset(("Softmax", "ReduceMean", "Sigmoid", "Sub"))
 _BATCH: Final = 50  # images at once when ranges of values are measured
@@ -99,10 +98,8 @@ def _in_int8(model: Any, images: UInt8Array, work: Path) -> Any:
 
 
 def _tf2onnx() -> tuple[Any, Any]:
-    try:
+    with advice("Export to ONNX needs more packages", "onnx"):
         from onnx import checker
         from onnxruntime import quantization  # noqa: F401  # before the work of translating
         from tf2onnx import convert
-    except ImportError as error:
-        raise ImportError("Export to ONNX needs more packages: run `pip install 'fashionclf[onnx]'`.") from error
     return convert, checker

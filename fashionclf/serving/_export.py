@@ -26,8 +26,7 @@ from fashionclf.serving._convert import convert_to_litert, write_saved_model
 from fashionclf.serving._convert_onnx import convert_to_onnx
 from fashionclf.serving._function import Source
 from fashionclf.serving._litert import LiteRTModel, litert, with_files
-from fashionclf.serving._load import load_exported
-from fashionclf.serving._predictor import FrozenPredictor
+from fashionclf.serving._predictor import FrozenPredictor, load_exported
 from fashionclf.serving._report import ExportFormat, ExportReport, Quantization
 from fashionclf.serving._runtimes import SUFFIXES, default_threads
 from fashionclf.serving._saved_model import FOLDER
@@ -52,7 +51,6 @@ TOLERANCES: Final[Mapping[str | None, Tolerance]] = {
     "float16": Tolerance(0.995, 0.02),
     "int8": Tolerance(0.97, 0.02, on_average=True),
 }
-
 # Synthetic images may be unlike those on which ranges were measured. Useless ranges give half of them another class.
 SYNTHETIC_IN_INT8: Final = Tolerance(0.9, 0.05, on_average=True)
 
@@ -76,27 +74,19 @@ def check_request(
     """Check the arguments of `Trainer.export`."""
     formats: tuple[ExportFormat, ...] = ("litert", "onnx", "saved_model")
     checked = check_choice(name, "format", formats)
-    quantization = check_quantization(quantize, images)
-    if checked == "saved_model" and quantization is not None:
-        raise ValueError(
-            f"A SavedModel holds float32 only: received `quantize={quantize!r}`. Export to 'litert' or 'onnx', or "
-            "leave `quantize` out."
-        )
-    return Request(_check_target(path, checked), checked, quantization, prepared_images(images, converter))
-
-
-def check_quantization(quantize: Any, images: Any) -> Quantization | None:
-    """Return `quantize` if it is one of the choices, and has the images that it needs."""
-    if quantize is None:
-        return None
     choices: tuple[Quantization, ...] = ("float16", "int8")
-    checked = check_choice(quantize, "quantize", choices)
-    if checked == "int8" and images is None:
+    quantize = None if quantize is None else check_choice(quantize, "quantize", choices)
+    if quantize == "int8" and images is None:
         raise ValueError(
             "`quantize='int8'` needs images, on which ranges of values are measured: pass `images=`, a few hundred "
             "images like those to be classified, such as `images=x_train[:1000]`."
         )
-    return checked
+    if checked == "saved_model" and quantize is not None:
+        raise ValueError(
+            f"A SavedModel holds float32 only: received `quantize={quantize!r}`. Export to 'litert' or 'onnx', or "
+            "leave `quantize` out."
+        )
+    return Request(_check_target(path, checked), checked, quantize, prepared_images(images, converter))
 
 
 def _check_target(path: PathLike, name: ExportFormat) -> Path:
@@ -180,10 +170,7 @@ def export_classifier(source: Source, request: Request) -> ExportReport:
         quantize=request.quantize,
         num_bytes=predictor._model.num_bytes,
         latency_ms=latency,
-        images_per_second=agreement.images_per_second,
-        largest_difference=agreement.largest_difference,
-        equal_labels=agreement.equal_labels,
-        num_images=agreement.num_images,
+        **agreement,
     )
 
 
@@ -220,17 +207,8 @@ def freeze(source: Source, num_threads: int | None) -> FrozenPredictor:
     return predictor
 
 
-class Agreement(NamedTuple):
-    """How well an exported model agrees with the Trainer, as `ExportReport` says it."""
-
-    images_per_second: float
-    largest_difference: float
-    equal_labels: float
-    num_images: int
-
-
-def compare(predictor: FrozenPredictor, source: Source, images: Images) -> Agreement:
-    """Raise an error if the probabilities of an exported model differ too much from the Trainer's."""
+def compare(predictor: FrozenPredictor, source: Source, images: Images) -> dict[str, Any]:
+    """Raise an error if probabilities differ too much from the Trainer's; return what `ExportReport` says of them."""
     predictor._probabilities(images.compared[0][1][:100])  # the first images take longer
     seconds, differences, equal = 0.0, [], []
     for name, part, tolerance in images.compared:
@@ -242,7 +220,12 @@ def compare(predictor: FrozenPredictor, source: Source, images: Images) -> Agree
         differences.append(float(np.abs(found - expected).max()))
         equal.append(found.argmax(axis=1) == expected.argmax(axis=1))
     same = np.concatenate(equal)
-    return Agreement(len(same) / seconds, max(differences), float(same.mean()), len(same))
+    return {
+        "images_per_second": len(same) / seconds,
+        "largest_difference": max(differences),
+        "equal_labels": float(same.mean()),
+        "num_images": len(same),
+    }
 
 
 def check_tolerance(found: FloatArray, expected: FloatArray, tolerance: Tolerance, name: str) -> None:

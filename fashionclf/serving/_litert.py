@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._files import read_member, zip_archive
+from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.serving._checksum import PLACE, check_checksum, with_checksum
 from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
@@ -27,16 +28,11 @@ class LiteRTModel:
     title: ClassVar = "LiteRT"
 
     def __init__(self, content: bytes, num_threads: int) -> None:
-        self._content = content
-        self._num_threads = num_threads
+        self.arguments = (content, num_threads)  # what makes the same model in another process
+        self.num_bytes = len(content)
         self._local = threading.local()
         interpreter, _, _ = self._interpreter(1)  # a missing runtime or damaged model raises here
         self.dtype: type[np.generic] = interpreter.get_input_details()[0]["dtype"]
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of the model."""
-        return len(self._content)
 
     def __call__(self, images: NDArray[Any]) -> FloatArray:
         """Return the probabilities `(n, num_classes)` of images of type `dtype`."""
@@ -62,17 +58,13 @@ class LiteRTModel:
             self._local.inherited = vars(self._local).copy()
             self._local.process, self._local.made = os.getpid(), {}
         if batch_size not in self._local.made:
-            interpreter = litert().Interpreter(model_content=self._content, num_threads=self._num_threads)
+            content, num_threads = self.arguments
+            interpreter = litert().Interpreter(model_content=content, num_threads=num_threads)
             (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
             interpreter.resize_tensor_input(source["index"], (batch_size, *source["shape"][1:]))
             interpreter.allocate_tensors()
             self._local.made[batch_size] = (interpreter, source["index"], target["index"])
         return self._local.made[batch_size]
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """What makes the same model in another process."""
-        return (self._content, self._num_threads)
 
 
 def read_litert(path: Path, num_threads: int) -> tuple[LiteRTModel, Metadata]:
@@ -106,8 +98,6 @@ def with_files(content: bytes, files: Mapping[str, str]) -> bytes:
 
 def litert() -> Any:
     """Import LiteRT's interpreter."""
-    try:
+    with advice("This predictor needs LiteRT", "litert"):
         from ai_edge_litert import interpreter
-    except ImportError as error:
-        raise ImportError("This predictor needs LiteRT: run `pip install 'fashionclf[litert]'`.") from error
     return interpreter

@@ -29,15 +29,9 @@ class Metadata:
 
     def files(self) -> dict[str, str]:
         """Return the contents of the two files by their names."""
+        values = {"format": FORMAT, **asdict(self), "image_converter": self.image_converter.to_dict()}
         labels = "".join(f"{name}\n" for name in self.class_names)
-        return {
-            MEMBER: json.dumps(
-                {"format": FORMAT, **asdict(self), "image_converter": self.image_converter.to_dict()},
-                ensure_ascii=False,
-                indent=1,
-            ),
-            LABELS: labels,
-        }
+        return {MEMBER: json.dumps(values, ensure_ascii=False, indent=1), LABELS: labels}
 
     @classmethod
     def read(cls, text: str | bytes | None, path: Path) -> Self:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.serving._checksum import check_checksum
 from fashionclf.serving._metadata import MEMBER, Metadata
@@ -24,16 +25,11 @@ class ONNXModel:
     dtype: ClassVar = np.uint8
 
     def __init__(self, content: bytes, num_threads: int) -> None:
-        self._content = content
-        self._num_threads = num_threads
+        self.arguments = (content, num_threads)  # what makes the same model in another process
+        self.num_bytes = len(content)
         self._made: tuple[Any, ...] = ()
         self._making = threading.Lock()
         self._session()  # a missing runtime or damaged model raises here
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of the model."""
-        return len(self._content)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -48,11 +44,7 @@ class ONNXModel:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _session(self) -> Any:
-        """Return this process's session.
-
-        A forked process may not use the one that it inherited, whose own threads are gone, and may not free it either,
-        which would wait for them.
-        """
+        """Return this process's session. A forked process may neither use nor free the one that it inherited."""
         made = self._made
         if not made or made[0] != os.getpid():
             with self._making:
@@ -64,15 +56,10 @@ class ONNXModel:
     def _new_session(self) -> Any:
         runtime = _onnxruntime()
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = self._num_threads
+        content, options.intra_op_num_threads = self.arguments
         options.log_severity_level = 3  # errors only: what it warns of is for those who write models
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # nor keep cores busy between images
-        return runtime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """What makes the same model in another process."""
-        return (self._content, self._num_threads)
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def read_onnx(path: Path, num_threads: int) -> tuple[ONNXModel, Metadata]:
@@ -88,8 +75,6 @@ def read_onnx(path: Path, num_threads: int) -> tuple[ONNXModel, Metadata]:
 
 
 def _onnxruntime() -> Any:
-    try:
+    with advice("This predictor needs ONNX Runtime", "onnx"):
         import onnxruntime
-    except ImportError as error:
-        raise ImportError("This predictor needs ONNX Runtime: run `pip install 'fashionclf[onnx]'`.") from error
     return onnxruntime

@@ -1,4 +1,4 @@
-"""FrozenPredictor: a classifier for inference, on any of the runtimes."""
+"""FrozenPredictor: a classifier for inference, on any of the runtimes; `load_exported` reads one from a file."""
 
 from typing import Any, Self
 
@@ -7,13 +7,14 @@ import numpy as np
 from fashionclf._converter import ImageConverter
 from fashionclf._images import round_pixels, scale_pixels, without_channel
 from fashionclf._text import first_line
-from fashionclf._types import FloatArray, ImageArray, PredictLike
+from fashionclf._types import FloatArray, ImageArray, PathLike, PredictLike
+from fashionclf._validation import check_path, check_regular_file
 from fashionclf.datasets import Split
 from fashionclf.inputs import classify
 from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions, probabilities_of
 from fashionclf.serving._report import ExportFormat
-from fashionclf.serving._runtimes import RuntimeModel, same_model
+from fashionclf.serving._runtimes import RuntimeModel, check_threads, read_model, same_model
 
 
 class FrozenPredictor:
@@ -80,21 +81,10 @@ class FrozenPredictor:
     def predict_proba(self, x: PredictLike | Split) -> FloatArray:
         """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.
 
-        Args:
-            x: Images or photographs, as `predict`.
-
-        Raises:
-            ValueError: If the images are not right, or a file is not an image or damaged.
-            TypeError: If an argument has the wrong type.
-            FileNotFoundError: If there is no such file.
-            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
-            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
-            RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
-                from one that used TensorFlow.
+        It takes and raises what `predict` does.
         """
-        return classify(
-            x, self._probabilities, self.image_converter, threshold=self.unfamiliarity_threshold
-        ).probabilities
+        threshold = self.unfamiliarity_threshold
+        return classify(x, self._probabilities, self.image_converter, threshold=threshold).probabilities
 
     def _probabilities(self, images: ImageArray) -> FloatArray:
         convert = round_pixels if self._model.dtype is np.uint8 else scale_pixels
@@ -123,3 +113,49 @@ class FrozenPredictor:
     def __repr__(self) -> str:
         size, classes = self._model.num_bytes, len(self.class_names)
         return f"<FrozenPredictor on {self._model.title}: {size:,} bytes, {classes} classes>"
+
+
+def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPredictor:
+    """Load a classifier that `Trainer.export` wrote, for inference.
+
+    A checksum is compared first, so a damaged model never runs. It does not show who made the model: load only models
+    from people you trust.
+
+    A `.tflite` file needs `pip install 'fashionclf[litert]'` and a `.onnx` file `pip install 'fashionclf[onnx]'`;
+    neither imports TensorFlow. A folder is a SavedModel, which TensorFlow computes. Everything is read into memory and
+    closed: the file may be replaced, and the predictor keeps what it has read.
+
+    Exported models take pixels of 256 levels. Floats between two of them are rounded, so that their probabilities
+    differ a little from the Trainer's.
+
+    Args:
+        path: A file ending in `.tflite` or `.onnx`, or a folder.
+        num_threads: Threads for one image. None uses two, if the processor has two: more are not faster on images this
+            small. TensorFlow has threads of its own, so that it must be None for a SavedModel.
+
+    Returns:
+        A `FrozenPredictor` with the class names and the `unfamiliarity_threshold` of the Trainer.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If it was not written by `Trainer.export`, is damaged, or of a newer format; if it is a pipe or a
+            device; or `num_threads` is below 1 or above 1024, or given for a SavedModel.
+        TypeError: If an argument has the wrong type.
+        ImportError: If the runtime is missing.
+
+    Example:
+        >>> import fashionclf as fc, tempfile
+        >>> images, _ = fc.load_data("synthetic").test
+        >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = trainer.export(folder + "/softmax.tflite")
+        ...     predictor = fc.load_exported(report.path)
+        >>> predictor.predict(images[:2])
+        <Predictions for 2 images, 10 classes>
+    """
+    file = check_path(path, "path")
+    threads = check_threads(num_threads)
+    if not file.is_dir():
+        check_regular_file(file, "an exported classifier")
+    model, metadata = read_model(file, threads)
+    return FrozenPredictor(model, metadata.class_names, metadata.image_converter, metadata.unfamiliarity_threshold)

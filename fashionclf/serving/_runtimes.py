@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final[dict[ExportFormat, str]] = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
 _MOST_THREADS: Final = 1024
-
 RuntimeModel: TypeAlias = "LiteRTModel | ONNXModel | SavedModel"
 """A model on one of the runtimes, called with images of its `dtype`. Threads may share it."""
 

@@ -18,18 +18,14 @@ _BATCH: Final = 200  # images computed at once, if there are many: bounds the me
 
 
 class SavedModel:
-    """A model on TensorFlow. Threads may share it; a pickle names its folder, from which it is read again.
-
-    Args:
-        path: A folder that `Trainer.export` wrote.
-    """
+    """A model on TensorFlow. Threads may share it; a pickle names its folder, from which it is read again."""
 
     format: ClassVar[ExportFormat] = "saved_model"
     title: ClassVar = "TensorFlow"
     dtype: ClassVar = np.uint8
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.arguments = (path,)  # what makes the same model in another process
         self.num_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         if is_forked():  # an error while unpickling would end the worker; a pool would restart workers for ever
             return
@@ -45,11 +41,6 @@ class SavedModel:
             for i in range(0, len(images), _BATCH)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """What makes the same model in another process."""
-        return (self._path,)
 
 
 def read_saved_model(path: Path) -> tuple[SavedModel, Metadata]:

@@ -17,7 +17,7 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 
-from fashionclf.datasets import _download, _mirror
+from fashionclf.datasets import _download
 from fashionclf.datasets._idx import read_file
 from fashionclf.datasets._sources import IdxFile, Source
 
@@ -83,7 +83,7 @@ def html(name):
 def web(monkeypatch):
     def connect(a, b, pause=0.0):
         pretended = Web(a, b, pause)
-        monkeypatch.setattr(_mirror, "_opener", lambda bounds: pretended)
+        monkeypatch.setattr(_download, "_opener", lambda bounds: pretended)
         return pretended
 
     return connect
@@ -201,8 +201,8 @@ def test_a_full_disk_is_not_blamed_on_the_mirror(web, tmp_path, monkeypatch):
 def test_two_processes_at_once(tmp_path):
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-        "from test_download import SOURCE, Web, _download, _mirror, good;"
-        "_mirror._opener = lambda bounds: Web(good, good, pause=0.02);"
+        "from test_download import SOURCE, Web, _download, good;"
+        "_download._opener = lambda bounds: Web(good, good, pause=0.02);"
         "_download.download(SOURCE, Path(sys.argv[2]))"
     )
     here = os.path.dirname(__file__)  # noqa: PTH120
@@ -259,7 +259,7 @@ def test_files_come_from_a_real_server(site, tmp_path, capsys):
 def test_failures_are_told_in_short(site, tmp_path, monkeypatch):
     address, _ = site
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts a connection and never answers
-        monkeypatch.setattr(_mirror, "TIMEOUT", 0.5)
+        monkeypatch.setattr(_download, "TIMEOUT", 0.5)
         mute = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         source, _ = fake_source((mute, address, "http://127.0.0.1:1/"))
         with pytest.raises(_download.MirrorError) as caught:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from samples.datasets import split
 
-from fashionclf.datasets import Dataset, _idx, _mirror, _sources, load_data
+from fashionclf.datasets import Dataset, _download, _idx, _sources, load_data
 
 SHARED = Path(os.environ.get("FASHIONCLF_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
 
@@ -49,7 +49,7 @@ def tiny(monkeypatch, tmp_path):
         monkeypatch.setitem(_sources.SOURCES, name, source)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("FASHIONCLF_DATA_DIR", raising=False)
-    monkeypatch.setattr(_mirror, "_opener", lambda bounds: Web(no_network))
+    monkeypatch.setattr(_download, "_opener", lambda bounds: Web(no_network))
     return made
 
 
@@ -141,7 +141,7 @@ def test_it_reads_idx_files_compressed_or_not(tiny, tmp_path, monkeypatch, name,
 
 def test_places_are_asked_in_order(tiny, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr("fashionclf.datasets._lookup.read_place", lambda path, *_, **__: asked.append(path) or EMPTY)
+    monkeypatch.setattr("fashionclf.datasets._load.read_place", lambda path, *_, **__: asked.append(path) or EMPTY)
     monkeypatch.setenv("FASHIONCLF_DATA_DIR", str(tmp_path / "variable"))
     with pytest.raises(FileNotFoundError):
         load_data(data_dir=str(tmp_path / "argument"), download=False)
@@ -157,7 +157,7 @@ def test_each_place_alone_is_enough(tiny, tmp_path, monkeypatch, place):
 
 
 def test_the_keras_cache_is_keras_s(monkeypatch, tmp_path):
-    from fashionclf.datasets._lookup import _keras_cache
+    from fashionclf.datasets._load import _keras_cache
 
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -339,7 +339,7 @@ def test_a_damaged_file_is_replaced_by_a_verified_download(tiny, tmp_path, monke
     bad = put(tmp_path, content) / f"{IMAGES}.gz"
     bad.write_bytes(b"")
     web = Web(lambda name: gzip.compress(content[name.removesuffix(".gz")]))
-    monkeypatch.setattr(_mirror, "_opener", lambda bounds: web)
+    monkeypatch.setattr(_download, "_opener", lambda bounds: web)
     load_data(data_dir=tmp_path)
     assert web.asked == [f"https://one.example/{IMAGES}.gz"]
     load_data(data_dir=tmp_path, download=False)
@@ -349,7 +349,7 @@ def test_a_damaged_file_is_replaced_by_a_verified_download(tiny, tmp_path, monke
 def test_a_download_goes_to_data_dir_or_keras_s_cache(tiny, tmp_path, monkeypatch, given):
     content = tiny["mnist"][1]
     web = Web(lambda name: gzip.compress(content[name.removesuffix(".gz")]))
-    monkeypatch.setattr(_mirror, "_opener", lambda bounds: web)
+    monkeypatch.setattr(_download, "_opener", lambda bounds: web)
     load_data("mnist", data_dir=tmp_path / "new" / "folder" if given else None)
     place = tmp_path / "new" / "folder" if given else tmp_path / "keras" / "datasets"
     assert sorted(path.name for path in (place / "mnist").iterdir()) == sorted(f"{name}.gz" for name in SHAPES)

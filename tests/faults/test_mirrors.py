@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from fashionclf.datasets import _download, _mirror
+from fashionclf.datasets import _download
 from fashionclf.datasets._idx import read_file
 from fashionclf.datasets._sources import IdxFile, Source
 
@@ -96,7 +96,7 @@ class Mirror(socketserver.StreamRequestHandler):
         name = file.removesuffix(".gz")
         self.server.asked.append(path)
         if number in (GOOD, SLOW):
-            time.sleep(0.1 * (number == SLOW))
+            time.sleep(0.15 * (number == SLOW))
             parts = ok(gzip.compress(DATA[name]))
         else:
             parts = self.server.answers[int(number)](name)
@@ -121,8 +121,8 @@ def server():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(_mirror, "TIMEOUT", 2 * ENOUGH)
-    monkeypatch.setattr(_mirror, "PATIENCE", ENOUGH)
+    monkeypatch.setattr(_download, "TIMEOUT", 2 * ENOUGH)
+    monkeypatch.setattr(_download, "PATIENCE", ENOUGH)
 
 
 @pytest.mark.parametrize("answer", ANSWERS)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from fashionclf.datasets import _load, _sources
-from fashionclf.datasets._lookup import VARIABLE
+from fashionclf.datasets._load import VARIABLE
 from fashionclf.datasets._synthetic import draw_garments
 
 SMALLER = {60_000: 600, 10_000: 40}

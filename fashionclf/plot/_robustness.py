@@ -1,4 +1,4 @@
-"""Plots of a `ShiftRobustness`: accuracy on shifted images."""
+"""Plots of a `CorruptionRobustness` and a `ShiftRobustness`: accuracy on corrupted or shifted images."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -6,15 +6,67 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from fashionclf.plot._canvas import dark_or_light, name_lines, percent_tick, place_for_one, series_style
-from fashionclf.plot._inputs import results_by_name
+from fashionclf.plot._inputs import check_mapping
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fashionclf.evaluation import ShiftRobustness
+    from fashionclf.evaluation import CorruptionRobustness, ShiftRobustness
 
-_ATTRIBUTES: Final = ("accuracies", "curve", "max_shift")
+_OF_CORRUPTIONS: Final = ("uncorrupted", "by_corruption", "severities")
+_OF_SHIFTS: Final = ("accuracies", "curve", "max_shift")
 _MOST_CELLS: Final = 15  # displacements in a row whose figures can still be read
+
+
+def corruption_robustness(
+    result: "CorruptionRobustness | Mapping[str, CorruptionRobustness]", *, ax: "Axes | None" = None
+) -> "Axes":
+    """Plot the accuracy by corruption, the mean over the severities, below that on the images as they were.
+
+    Args:
+        result: What `fashionclf.corruption_robustness` measured, or several by name, of the same
+            corruptions and severities.
+        ax: Where to plot; None opens a new figure.
+
+    Returns:
+        The axes, with points in one colour and shape for each classifier.
+
+    Raises:
+        ValueError: If the mapping is empty, or the corruptions or severities differ.
+
+    Example:
+        >>> import numpy as np
+        >>> from fashionclf.evaluation import CorruptionRobustness
+        >>> from matplotlib.figure import Figure
+        >>> result = CorruptionRobustness(np.array([[0.8], [0.9]]), ("fog", "contrast"), (3,), uncorrupted=0.95)
+        >>> ax = corruption_robustness(result, ax=Figure().add_subplot())
+        >>> [text.get_text() for text in ax.get_yticklabels()]
+        ['no corruption', 'fog', 'contrast']
+    """
+    results = _results_by_name(result, "corruption_robustness", _OF_CORRUPTIONS)
+    first = next(iter(results.values()))
+    names, levels = first.corruptions, first.severities
+    if any((one.corruptions, one.severities) != (names, levels) for one in results.values()):
+        raise ValueError(
+            "The results are of different corruptions or severities: measure them with the same `corruptions` and "
+            "`severities`."
+        )
+    ax = place_for_one(ax, 6.5, 1.2 + 0.25 * len(names))
+    places = np.arange(len(names) + 1)
+    lines = [
+        line
+        for i, one in enumerate(results.values())
+        for line in ax.plot([one.uncorrupted, *one.by_corruption.values()], places, linestyle="none", **series_style(i))
+    ]
+    ax.set_yticks(places, ["no corruption", *(name.replace("_", " ") for name in names)])
+    ax.set_ylim(len(names) + 0.5, -0.5)
+    ax.xaxis.set_major_formatter(percent_tick)
+    ax.grid(alpha=0.3)
+    of = f"severity {levels[0]}" if len(levels) == 1 else f"severities {', '.join(map(str, levels))}"
+    ax.set_xlabel(f"accuracy, {of}")
+    if isinstance(result, Mapping):  # its legend is above, because points lie anywhere
+        name_lines(ax, lines, results, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    return ax
 
 
 def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", *, ax: "Axes | None" = None) -> "Axes":
@@ -39,7 +91,7 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
         >>> shift_robustness(result, ax=Figure().add_subplot()).lines[0].get_xdata()
         array([0, 1])
     """
-    results = results_by_name(result, "shift_robustness", _ATTRIBUTES)
+    results = _results_by_name(result, "shift_robustness", _OF_SHIFTS)
     ax = place_for_one(ax, 6.5, 4)
     lines = [
         line
@@ -75,7 +127,7 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
         >>> [text.get_text() for text in ax.texts][3:6]
         ['80.0', '90.0', '80.0']
     """
-    results_by_name(result, "shift_robustness", _ATTRIBUTES)
+    _results_by_name(result, "shift_robustness", _OF_SHIFTS)
     reach, side = result.max_shift, 2 * result.max_shift + 1
     size = max(3.6, min(7.5, 1.2 + 0.6 * side))
     ax = place_for_one(ax, size + (side > _MOST_CELLS), size)
@@ -93,3 +145,15 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
     ax.set(xticks=ticks, yticks=ticks, xlabel="pixels to the right", ylabel="pixels down")
     ax.set_title(f"accuracy in %: mean {100 * result.mean:.1f}, worst {100 * result.worst:.1f}", fontsize="medium")
     return ax
+
+
+def _results_by_name(result: Any, function: str, attributes: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a function of fashionclf measured, or several of them by name, by name; a single one has none.
+
+    It is checked by its attributes: importing its class would load TensorFlow.
+    """
+    results = check_mapping(result, "result", "results") if isinstance(result, Mapping) else {"": result}
+    for one in results.values():
+        if not all(hasattr(one, attribute) for attribute in attributes):
+            raise TypeError(f"`result` must be what fashionclf.{function} returns. Received: {type(one).__name__}")
+    return results
