@@ -207,9 +207,12 @@ def built_from_one_part(model: keras.Model, part_of: Callable[[Any], Any]) -> It
             *_, batches = next(iter(iterator))  # Keras before 3.11 gives no end of the steps
             data_batch = next(batches)
         # A model with a training step of its own may lack what is built here; Keras then builds in the first step.
-        may_fail = model.distribute_strategy.num_replicas_in_sync == 1
-        with contextlib.suppress(Exception if may_fail else ()), model.distribute_strategy.scope():
-            model._symbolic_build(data_batch=part_of(data_batch))
+        try:
+            with model.distribute_strategy.scope():
+                model._symbolic_build(data_batch=part_of(data_batch))
+        except Exception:
+            if model.distribute_strategy.num_replicas_in_sync > 1:
+                raise
 
     with replaced(model, "_maybe_symbolic_build", build):
         yield
