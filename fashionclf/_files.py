@@ -43,10 +43,11 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
     with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
         part = folder / path.name
         yield part
-        _flush(part)
+        for flushed in (*(part.rglob("*") if part.is_dir() else ()), part):  # the content before its name
+            _flush(flushed)
         part.replace(path)
         with contextlib.suppress(OSError):  # the file is in place; a folder may be written to and not be read
-            _flush_one(path.parent)
+            _flush(path.parent)
 
 
 @contextlib.contextmanager
@@ -118,13 +119,7 @@ def _lock(folder: Path) -> int:
     return handle
 
 
-def _flush(part: Path) -> None:
-    """Write the content of a file or a folder to the disk before its name."""
-    for path in (*(part.rglob("*") if part.is_dir() else ()), part):
-        _flush_one(path)
-
-
-def _flush_one(path: Path) -> None:
+def _flush(path: Path) -> None:
     if sys.platform == "win32" and path.is_dir():
         return
     handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)

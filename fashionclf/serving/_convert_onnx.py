@@ -28,7 +28,10 @@ def convert_to_onnx(
 
     The ranges of values for `"int8"` are measured on `images`. `work` is a folder for temporary files.
     """
-    converter, checker = _tf2onnx()
+    with advice("Export to ONNX needs more packages", "onnx"):
+        from onnx import checker
+        from onnxruntime import quantization  # noqa: F401  # before the work of translating
+        from tf2onnx import convert as converter
     function = tf.function(serving_function(source), autograph=False)
     with root_logger_as_it_is(), ignored(FutureWarning), ignored(DeprecationWarning):
         try:
@@ -95,11 +98,3 @@ def _in_int8(model: Any, images: UInt8Array, work: Path) -> Any:
         nodes_to_exclude=[node.name for node in nodes if node.op_type in _KEPT_IN_FLOAT],
     )
     return onnx.load(target)
-
-
-def _tf2onnx() -> tuple[Any, Any]:
-    with advice("Export to ONNX needs more packages", "onnx"):
-        from onnx import checker
-        from onnxruntime import quantization  # noqa: F401  # before the work of translating
-        from tf2onnx import convert
-    return convert, checker
