@@ -59,7 +59,15 @@ def disk_errors_of(path: Path, what: str) -> Iterator[None]:
         number = _reason(error, path)
         if number is None:
             raise
-        raise _not_written(path, what, number) from error
+        free = ""
+        if number in _FULL:
+            with contextlib.suppress(OSError):
+                place = next(each for each in path.parents if each.exists())
+                free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
+        kind = type(OSError(number, ""))  # Python chooses it by the number
+        told = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
+        told.errno = number
+        raise told from error
 
 
 @contextlib.contextmanager
@@ -148,18 +156,6 @@ def _reason(raised: BaseException, path: Path) -> int | None:
                     return number
         error = error.__cause__ or error.__context__
     return None
-
-
-def _not_written(path: Path, what: str, number: int) -> OSError:
-    free = ""
-    if number in _FULL:
-        with contextlib.suppress(OSError):
-            place = next(each for each in path.parents if each.exists())
-            free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
-    kind = type(OSError(number, ""))  # Python chooses it by the number
-    error = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
-    error.errno = number
-    return error
 
 
 @contextlib.contextmanager

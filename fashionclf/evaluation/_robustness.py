@@ -127,9 +127,6 @@ def corruption_robustness(
         severities: Which of 1 (slight) to 5 (strong).
         seed: From 0 to 2**32 - 1; the same seed gives the same corrupted images.
 
-    Returns:
-        A `CorruptionRobustness`.
-
     Raises:
         ValueError: If a name is unknown, a value is out of range or lengths differ.
         TypeError: If an argument has the wrong type.

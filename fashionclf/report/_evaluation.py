@@ -268,9 +268,6 @@ def evaluate_predictions(
         class_names: Names for an array of probabilities. None takes Fashion-MNIST's ten, or numbers where
             there are not ten classes. `Predictions` have their own names.
 
-    Returns:
-        An `EvaluationReport`.
-
     Raises:
         ValueError: If values are out of range, lengths differ, there are no images, or names are given twice.
         TypeError: If an argument has the wrong type.

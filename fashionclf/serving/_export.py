@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
 
@@ -72,10 +72,8 @@ def check_request(
     converter: ImageConverter,
 ) -> Request:
     """Check the arguments of `Trainer.export`."""
-    formats: tuple[ExportFormat, ...] = ("litert", "onnx", "saved_model")
-    checked = check_choice(name, "format", formats)
-    choices: tuple[Quantization, ...] = ("float16", "int8")
-    quantize = None if quantize is None else check_choice(quantize, "quantize", choices)
+    checked: ExportFormat = check_choice(name, "format", get_args(ExportFormat))
+    quantize = None if quantize is None else check_choice(quantize, "quantize", get_args(Quantization))
     if quantize == "int8" and images is None:
         raise ValueError(
             "`quantize='int8'` needs images, on which ranges of values are measured: pass `images=`, a few hundred "

@@ -53,9 +53,7 @@ def same_model(name: ExportFormat, arguments: tuple[Any, ...]) -> RuntimeModel:
 
 def check_threads(num_threads: Any) -> int | None:
     """Return a number of threads for one image, or None for the default. Runtimes fail in odd ways on huge numbers."""
-    if num_threads is None:
-        return None
-    return check_count(num_threads, "num_threads", maximum=_MOST_THREADS)
+    return None if num_threads is None else check_count(num_threads, "num_threads", maximum=_MOST_THREADS)
 
 
 def default_threads() -> int:
