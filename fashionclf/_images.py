@@ -75,14 +75,17 @@ def has_shape(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
     return shape in forms or shape[1:] in forms
 
 
-def check_images(images: ImagesLike, name: str = "images", *, image_shape: ImageShape | None = None) -> ImageArray:
+def check_images(
+    images: ImagesLike, name: str = "images", *, image_shape: ImageShape | None = None, count: int | None = None
+) -> ImageArray:
     """Return images as `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
 
-    Nothing is scaled here. Without an `image_shape` it is that of the arrays: see `prepare_images`.
+    Nothing is scaled here. Without an `image_shape` it is that of the arrays: see `prepare_images`. `count` is the
+    number of labels that came with them, where it is known.
     """
     is_ready = type(images) is np.ndarray and images.dtype == np.uint8
     array: NDArray[Any] = images if is_ready else as_numeric_array(images, name, image_shape)  # type: ignore[assignment]
-    shape = image_shape or _inferred(array.shape, name)
+    shape = image_shape or _inferred(array.shape, name, count)
     forms = forms_of(shape)
     if array.shape not in forms and array.shape[1:] not in forms:
         raise ValueError(_wrong_image_shape(array.shape, name, shape))
@@ -116,8 +119,8 @@ def forms_of(image_shape: ImageShape) -> tuple[tuple[int, ...], ...]:
     return (image_shape[:2], image_shape, rows) if image_shape[2] == 1 else (image_shape, rows)
 
 
-def _inferred(shape: tuple[int, ...], name: str) -> ImageShape:
-    """Return the shape of one image in an array of this shape."""
+def _inferred(shape: tuple[int, ...], name: str, count: int | None = None) -> ImageShape:
+    """Return the shape of one image in an array of this shape, which may hold `count` images."""
     standard = forms_of(IMAGE_SHAPE)
     if shape in standard or (len(shape) > 1 and shape[1:] in standard):
         return IMAGE_SHAPE
@@ -125,7 +128,8 @@ def _inferred(shape: tuple[int, ...], name: str) -> ImageShape:
     if len(shape) == 4 and channels in CHANNELS:
         return (shape[1], shape[2], channels)
     if len(shape) == 3:  # one image with its channels, or many in grey
-        return (shape[0], shape[1], channels) if channels in CHANNELS else (shape[1], shape[2], 1)
+        is_one = channels in CHANNELS and (count == 1 or shape[0] != count)
+        return (shape[0], shape[1], channels) if is_one else (shape[1], shape[2], 1)
     fix = ""
     if len(shape) in (1, 2):
         fix = (
@@ -139,11 +143,11 @@ def _inferred(shape: tuple[int, ...], name: str) -> ImageShape:
     raise ValueError(f"`{name}` has shape {shape}, expected {_ANY_SHAPE}.{fix}")
 
 
-def shape_or_default(images: Any) -> ImageShape:
-    """Return the image shape of arrays; Fashion-MNIST's where nothing tells it."""
+def shape_or_default(images: Any, count: int | None = None) -> ImageShape:
+    """Return the image shape of arrays, which may hold `count` images; Fashion-MNIST's where nothing tells it."""
     own = getattr(images, "image_shape", None)  # of a `Split`
     try:
-        return own or _inferred(shape_of(images), "images")
+        return own or _inferred(shape_of(images), "images", count)
     except ValueError:
         return IMAGE_SHAPE
 
@@ -276,10 +280,13 @@ def _wrong_image_shape(shape: tuple[int, ...], name: str, image_shape: ImageShap
     if len(shape) >= 3 and shape[-3:] == (channels, height, width):
         fix = _CHANNELS_LAST
     elif len(shape) >= 3 and shape[-1] in (3, 4):
+        reading = "" if image_shape == IMAGE_SHAPE else f", image_shape={image_shape}"
         fix = (
-            " These look like photographs in colour: read each with `fashionclf.load_image(array"
-            f"{'' if image_shape == IMAGE_SHAPE else f', image_shape={image_shape}'})`."
+            f" For images in colour of this size, build the model with `image_shape={(*shape[-3:-1], 3)}`. If they are "
+            f"photographs, read each with `fashionclf.load_image(array{reading})`."
         )
+    elif channels == 3 and shape[-2:] == (height, width):
+        fix = " Repeat the grey channel: `np.repeat(images[..., np.newaxis], 3, axis=-1)`."
     elif what != "images" and len(shape) >= 3:
         fix = " Pass one array of many images instead of a list of such arrays."
     elif len(shape) >= 2:

@@ -185,10 +185,11 @@ def wrapped_train_function(model: keras.Model, around: Callable[[], Any]) -> Ite
 
 @contextlib.contextmanager
 def built_from_one_part(model: keras.Model, part_of: Callable[[Any], Any]) -> Iterator[None]:
-    """Let Keras build metrics and loss from `part_of` of a batch that is split among devices or processes.
+    """Let Keras build metrics, loss and optimizer from a batch, or from `part_of` one that devices or processes share.
 
-    Before a model is trained or evaluated under a distribution strategy, Keras builds them from the mean of the parts.
-    That fails where parts differ in length, as those of a batch with an odd number of images do, and with
+    On one device Keras builds them in the first step, and traces the step again then: short fits take half as long if
+    they are built before. Under a distribution strategy it builds them from the mean of the parts. That fails where
+    parts differ in length, as those of a batch with an odd number of images do, and with
     `MultiWorkerMirroredStrategy`. Only shapes and dtypes matter, so that one part does.
 
     Relies on `Model._maybe_symbolic_build` and `_symbolic_build`. Without them Keras builds in its own way.
@@ -199,10 +200,15 @@ def built_from_one_part(model: keras.Model, part_of: Callable[[Any], Any]) -> It
         return
 
     def build(iterator: Any = None, data_batch: Any = None) -> None:
+        metrics = getattr(model, "_compile_metrics", None)
+        if metrics is not None and metrics.built and model.optimizer is not None and model.optimizer.built:
+            return
         if iterator is not None:
             *_, batches = next(iter(iterator))  # Keras before 3.11 gives no end of the steps
             data_batch = next(batches)
-        with model.distribute_strategy.scope():
+        # A model with a training step of its own may lack what is built here; Keras then builds in the first step.
+        may_fail = model.distribute_strategy.num_replicas_in_sync == 1
+        with contextlib.suppress(Exception if may_fail else ()), model.distribute_strategy.scope():
             model._symbolic_build(data_batch=part_of(data_batch))
 
     with replaced(model, "_maybe_symbolic_build", build):

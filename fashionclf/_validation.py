@@ -335,7 +335,7 @@ def _as_numpy_counts(array: NDArray[Any], value: Any) -> NDArray[Any]:
     """Return numbers in numpy's own dtypes: of bfloat16, and of columns of a table that might have had gaps."""
     if array.dtype.kind == "V" and array.dtype.name.startswith(("bfloat16", "float8")):
         return array.astype(np.float32)
-    if array.dtype == object and hasattr(value, "to_numpy"):
+    if array.dtype == object and hasattr(value, "to_numpy") and str not in set(map(type, array.flat)):
         try:
             numbers = array.astype(np.float64)
         except (TypeError, ValueError):  # of a gap, or of text

@@ -1,8 +1,8 @@
 """Every public name as the first call of a process, without anything that other tests have imported or computed.
 
-Names that need no TensorFlow, and a few that do, run in a new Python. The others run in forks of a process that has
-imported TensorFlow and Keras; `samples/fresh.py` says what is fresh there. Warnings are errors. The working folder is
-another one, with photographs and classifiers.
+They run in forks of a process that has imported numpy, or TensorFlow and Keras where a name needs them; a few run in a
+new Python. `samples/fresh.py` says what is fresh in a fork. Warnings are errors. The working folder is another one,
+with photographs and classifiers.
 """
 
 import os
@@ -13,7 +13,7 @@ import pytest
 from samples import first_calls, fresh
 from samples.first_calls import WITH_TENSORFLOW, WITHOUT_TENSORFLOW
 
-ALSO_IN_A_NEW_PYTHON = ("Trainer.fit", "Trainer.predict", "load_exported of a SavedModel")
+IN_A_NEW_PYTHON = ("load_folder", "load_exported", "Trainer.predict", "load_exported of a SavedModel")  # with threads
 
 
 def test_no_public_name_is_missing():
@@ -42,21 +42,23 @@ def environment():
 
 
 @pytest.fixture(scope="module")
-def server(environment):
-    with fresh.ForkServer(environment) as server:
+def server(request, environment):
+    with fresh.ForkServer(environment, *request.param) as server:
         yield server
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("server", [("numpy",)], indirect=True, ids=["numpy"])
 @pytest.mark.parametrize("script", WITHOUT_TENSORFLOW, indirect=True)
-def test_without_tensorflow(script, tmp_path, environment):
+def test_without_tensorflow(script, tmp_path, server):
     with script.open("a", encoding="utf-8") as file:
         file.write('\nimport sys\nassert not {"keras", "tensorflow"} & set(sys.modules)\n')
-    code, printed = fresh.run(script, tmp_path, environment=environment, strict=True)
+    code, printed = server.run(script, folder=tmp_path, strict=True)
     assert code == 0, printed
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("server", [("keras", "tensorflow")], indirect=True, ids=["tensorflow"])
 @pytest.mark.parametrize("script", WITH_TENSORFLOW, indirect=True)
 def test_with_tensorflow(script, tmp_path, server):
     code, printed = server.run(script, folder=tmp_path, strict=True)
@@ -64,7 +66,7 @@ def test_with_tensorflow(script, tmp_path, server):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ALSO_IN_A_NEW_PYTHON, indirect=True)
-def test_with_tensorflow_in_a_new_python(script, tmp_path, environment):
+@pytest.mark.parametrize("script", IN_A_NEW_PYTHON, indirect=True)
+def test_in_a_new_python(script, tmp_path, environment):
     code, printed = fresh.run(script, tmp_path, environment=environment)
     assert code == 0, printed

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
-from fashionclf.labels import LabelNames, match_labels, meaning_of
+from fashionclf.labels import LabelNames, check_class_names, match_labels, meaning_of
 
 
 def test_names_are_the_data_sets_own():
@@ -26,6 +26,38 @@ def test_close_match_is_suggested():
         fc.class_names("fashion-mnist")
     with pytest.raises(ValueError, match="Unknown language 'kr'"):
         fc.class_names("mnist", "kr")
+
+
+@pytest.mark.parametrize("names", [["a"], ("b", "a"), {"a": 0, "b": 1}, iter("ba"), np.array(["Bag", "가방 2"])])
+def test_names_are_a_tuple(names):
+    checked = check_class_names(names)
+    assert isinstance(checked, tuple)
+    assert check_class_names(checked, len(checked)) == checked
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "message"),
+    [
+        ("ab", TypeError, "must be a sequence of strings. Received: 'ab'"),
+        (b"ab", TypeError, "must be a sequence of strings"),
+        (7, TypeError, "must be a sequence of strings. Received: 7"),
+        (["a", 7], TypeError, r"must be strings. Received: 7 \(int\)"),
+        (["a", []], TypeError, r"must be strings. Received: \[\] \(list\)"),
+        ([], ValueError, "`class_names` is empty"),
+        (["a", " "], ValueError, "`class_names` is an empty name"),
+        (["a", "b", "a"], ValueError, "holds 'a' more than once"),
+        (["Shirt", "Bag", "Bag"], ValueError, "holds 'Bag' more than once"),
+        (["Coat", "Shirt", "셔츠"], ValueError, "one class in two languages: 'Shirt', '셔츠'. Give"),
+    ],
+)
+def test_what_cannot_be_names_is_refused(names, error, message):
+    with pytest.raises(error, match=message):
+        check_class_names(names)
+
+
+def test_there_are_as_many_names_as_classes():
+    with pytest.raises(ValueError, match="has 2 names but there are 3 classes: received 'a', 'b'"):
+        check_class_names(["a", "b"], 3)
 
 
 def test_names_mean_the_data_sets_own_spelling():
@@ -61,6 +93,20 @@ def test_labels_that_a_trainer_lacks_are_refused(names, known):
     own, other = (", ".join(map(repr, each)) for each in (names, known))
     with pytest.raises(ValueError, match=f"`x` has the classes {own}; the Trainer has {other}"):
         match_labels(names, [known], "x")
+
+
+def test_default_names_match_while_there_are_no_others():
+    assert LabelNames().known == []
+    assert LabelNames(default=("a",)).known == [("a",)]
+    assert LabelNames(default=("a",), given=("b",), learnt=("c",)).known == [("b",), ("c",)]
+
+
+@pytest.mark.parametrize(
+    ("names", "data"),
+    [(LabelNames(given=("A", "B"), learnt=("x", "y")), ("p", "q")), (LabelNames(given=("A", "B")), ("p",))],
+)
+def test_a_fit_on_other_classes_teaches_no_names(names, data):
+    assert names.after_fit(data, 2) == names
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ SMALL = {
     "DATASET": "synthetic",
     "PRESET": "cnn_fast",
     "NUM_TRAIN": 400,
-    "NUM_TEST": 100,
+    "NUM_TEST": 40,
     "NUM_MOVED": 20,
     "EPOCHS": 2,
     "SEEDS": (0, 1),

@@ -82,7 +82,13 @@ def files(tmp_path_factory):
 def server(tmp_path_factory):
     data = tmp_path_factory.mktemp("data")
     small_data.write(data)
-    with fresh.ForkServer({**os.environ, "MPLBACKEND": "agg", small_data.VARIABLE: str(data)}) as server:
+    environment = {
+        **os.environ,
+        "MPLBACKEND": "agg",
+        small_data.VARIABLE: str(data),
+        "JOBLIB_MULTIPROCESSING": "0",  # `test_pickle` and `test_cross_validation` start its processes
+    }
+    with fresh.ForkServer(environment, "keras", "tensorflow") as server:
         yield server
 
 

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 
 import fashionclf as fc
@@ -71,8 +71,12 @@ def test_sequence(predictions):
     assert predictions[0] in predictions
     assert next(reversed(predictions)) == predictions[2]
     assert not predictions[:0]
-    with pytest.raises(IndexError):
-        predictions[3]
+    assert predictions[-3] == predictions[0]
+    for position in (3, -4):
+        with pytest.raises(IndexError, match=f"^There are 3 predictions, none at {position}"):
+            predictions[position]
+    with pytest.raises(TypeError, match="`index` must be"):
+        predictions[[0.5]]
 
 
 def test_one_array_is_kept(predictions):
@@ -113,6 +117,7 @@ def test_printing_many_is_short(predictions):
     assert str(predictions[:1]) == "Bag 90.0% · Coat 8.0% · Shirt 2.0%"
 
 
+@settings(deadline=None)
 @given(arrays.arrays(np.float32, (4, 5), elements=st.floats(0, 1, width=32)), st.integers(1, 7))
 def test_top_is_sorted_and_agrees_with_the_label(rows, k):
     predictions = fc.Predictions(rows, list("abcde"))
@@ -179,7 +184,7 @@ def test_one_row_for_each_image(shape):
         as_predictions(np.full(shape, 0.5), None)
 
 
-@pytest.mark.parametrize("value", [-0.001, 1.0001, np.nan])
+@pytest.mark.parametrize("value", [-0.001, 1.0001, np.nan, 1e300])
 def test_what_is_no_probability_is_refused(value):
     with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
         fc.Predictions([[0.5, 0.5], [0.5, value]], ["a", "b"])

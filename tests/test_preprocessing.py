@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
 
@@ -29,6 +29,7 @@ def test_a_single_image_becomes_a_batch_of_one(shape):
     assert fc.flatten(np.zeros(shape)).shape == (1, 784)
 
 
+@settings(deadline=None)
 @given(IMAGES)
 def test_scaling_is_exact_and_idempotent(images):
     scaled = fc.scale(images)
@@ -38,6 +39,20 @@ def test_scaling_is_exact_and_idempotent(images):
     np.testing.assert_array_equal(fc.prepare_images(images)[..., 0], scaled)
 
 
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (np.zeros((0, 9)), ValueError, r"^`images` is empty: received shape \(0, 9\)"),
+        ([256], ValueError, r"`images`.*256"),
+        ("shoe", TypeError, r"`images`"),
+    ],
+)
+def test_what_are_no_pixels_is_not_scaled(images, error, message):
+    with pytest.raises(error, match=message):
+        fc.scale(images)
+
+
+@settings(deadline=None)
 @given(IMAGES)
 def test_shapes_keep_pixels_and_dtype(images):
     assert fc.add_channel_axis(images).dtype == np.uint8
@@ -52,6 +67,16 @@ def test_nothing_changes_its_argument(garments):
         function(images)
     fc.Augmentation(erasing=1.0)(images, seed=1)
     np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "expected"),
+    [([10, 6, 4], 5, [3, 1, 1]), ([3] * 20, 30, [2] * 10 + [1] * 10)],
+)
+def test_what_does_not_divide_goes_to_the_largest_remainders_and_then_to_the_first(sizes, count, expected):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    _, validation = split_indices(labels, validation_size=count, seed=0, stratify=True)
+    assert np.bincount(labels[validation]).tolist() == expected
 
 
 def test_one_hot():
@@ -93,6 +118,7 @@ class TestSplit:
         np.testing.assert_array_equal(validation_index, order[:12_000])
         np.testing.assert_array_equal(fit_index, order[12_000:])
 
+    @settings(deadline=None)
     @given(st.lists(st.integers(2, 9), min_size=2, max_size=5), st.floats(0.3, 0.7), st.integers(0, 99))
     def test_stratified_parts_are_disjoint_complete_and_fair(self, counts, size, seed):
         labels = np.repeat(np.arange(len(counts)), counts)

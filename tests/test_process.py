@@ -79,19 +79,18 @@ def test_downstream_tests_may_turn_warnings_into_errors():
         fc.Trainer, fc.calibrate  # what other libraries warn of when they are imported is theirs
         warnings.simplefilter("error")
         recipe = fc.Recipe(schedule="one_cycle", augmentation=fc.Augmentation(), label_smoothing=0.1)
-        for options in ({}, {"recipe": recipe}):
-            trainer = fc.Trainer(fc.cnn_model((4,), units=(), batch_norm=True, seed=0), **options)
-            with tempfile.TemporaryDirectory() as folder:
-                trainer.fit(
-                    images, labels, epochs=2, validation_split=0.3, early_stopping=1, seed=0, verbose=0,
-                    checkpoint=folder + "/best.keras", resume=folder + "/run.npz",
-                )
-                trainer.save(folder + "/a.keras")
-                fc.Trainer.load(folder + "/a.keras").fit(images, labels, epochs=1, verbose=0)
-            trainer.evaluate(images, labels)
-            trainer.report(images, labels)
-            fc.calibrate(trainer, images, labels)
-        fc.Trainer.from_preset("cnn_accurate", pretrained=True).predict(images[:2])
+        trainer = fc.Trainer(fc.cnn_model((4,), units=(), batch_norm=True, seed=0), recipe=recipe)
+        with tempfile.TemporaryDirectory() as folder:
+            trainer.fit(
+                images, labels, epochs=2, validation_split=0.3, early_stopping=1, seed=0, verbose=0,
+                checkpoint=folder + "/best.keras", resume=folder + "/run.npz",
+            )
+            trainer.save(folder + "/a.keras")
+            fc.Trainer.load(folder + "/a.keras").fit(images, labels, epochs=1, verbose=0)
+        trainer.evaluate(images, labels)
+        trainer.report(images, labels)
+        fc.calibrate(trainer, images, labels)
+        fc.Trainer.from_preset("cnn_fast", pretrained=True).predict(images[:2])
         """
     )
 

@@ -58,6 +58,14 @@ def test_calibration_error_by_hand():
     assert report.expected_calibration_error == pytest.approx((0.45 + 0.4 + 0.9 + 0.05) / 4, abs=1e-6)
 
 
+@pytest.mark.parametrize(("classes", "probability", "place"), [(20, 0.05, 0), (2, 0.55, 8)])
+def test_the_outer_calibration_bins_may_be_empty(classes, probability, place):
+    rows = np.full((1, classes), (1 - probability) / (classes - 1))
+    rows[0, 0] = probability
+    bins = fc.evaluate_predictions([0], rows).calibration_bins
+    assert [part.count for part in bins] == [int(i == place) for i in range(15)]
+
+
 def test_calibration_bins_partition_the_answers():
     report, labels, _ = random_report(0)
     bins = report.calibration_bins
@@ -87,6 +95,8 @@ def test_most_confused_and_confident_mistakes():
     assert report.most_confused() == [fc.Confusion("Shirt", "Coat", 2), fc.Confusion("Coat", "Bag", 1)]
     assert report.confident_mistakes().tolist() == [1, 0, 3]
     assert report.confident_mistakes(1).tolist() == [1]
+    equal = fc.evaluate_predictions([1] * 40, [[0.9, 0.1]] * 40)
+    assert equal.confident_mistakes(40).tolist() == [*range(40)]  # in their order
 
 
 def test_no_mistakes():
@@ -122,6 +132,12 @@ def test_it_prints_a_table():
     assert str(many).splitlines()[5] == "b" + " " * 25 + "0.000   0.000   0.000       600"
     assert str(many).endswith("b misclassified as aaaaaaaaaaaaaaaaaaaa: 600")
     assert repr(many) == "<EvaluationReport on 1,200 images: accuracy 0.5000>"
+
+
+def test_the_best_three_count():
+    report, _, _ = random_report(0)
+    assert report.to_dict()["top_3_accuracy"] == report.top_k_accuracy(3) < report.top_k_accuracy(4)
+    assert f" top 3 {report.top_k_accuracy(3):.4f} " in str(report)
 
 
 def test_to_dict_is_json():

@@ -92,6 +92,9 @@ CHECKS = {
     ),
     "Augmentation.__call__": lambda w: (fc.Augmentation(**CHANGES)(w.images, seed=0).shape, (COUNT, *w.shape)),
     "Split": lambda w: (fc.Split(w.images.reshape(COUNT, -1), w.labels, image_shape=w.shape).images, w.images),
+    "Split.train_validation_split": lambda w: (
+        w.split.train_validation_split(validation_size=0.5, seed=0)[1].image_shape, w.shape
+    ),
     "Split.__getitem__": lambda w: (w.split[:3].image_shape, w.shape),
     "Dataset": lambda w: (fc.Dataset("own", train=w.split, test=w.split).train.image_shape, w.shape),
     "dense_model": lambda w: (fc.dense_model((3,), flatten="after", image_shape=w.shape).input_shape[1:], w.shape),

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
-from fashionclf._images import check_image_shape, check_images, warn_of_doubtful_set, without_channel
+from fashionclf._images import check_image_shape, check_images, shape_of, warn_of_doubtful_set, without_channel
 from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImageArray, ImageShape, ImagesLike, LabelsLike
 from fashionclf._validation import check_each, check_groups, check_labels, check_rows, check_text
 from fashionclf.datasets._sources import ABOUT
 from fashionclf.labels import check_class_names
+from fashionclf.preprocessing import split_indices
 
 LabelArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int64]
 
@@ -87,7 +88,8 @@ class Split:
         image_converter: ImageConverter | None = None,
     ) -> None:
         names = None if class_names is None else check_class_names(class_names)
-        checked = check_images(images, image_shape=None if image_shape is None else check_image_shape(image_shape))
+        shape = None if image_shape is None else check_image_shape(image_shape)
+        checked = check_images(images, image_shape=shape, count=(*shape_of(labels), 0)[0])
         if not isinstance(image_converter, ImageConverter | None):
             raise TypeError(f"`image_converter` must be an ImageConverter or None. Received: {shown(image_converter)}")
         if image_converter is not None and checked.shape[1:] != image_converter.image_shape:
@@ -149,6 +151,38 @@ class Split:
             image_converter=self.image_converter,
         )
         return rest
+
+    def train_validation_split(
+        self, *, validation_size: float = 0.2, seed: int | None = None, stratify: bool = True
+    ) -> "tuple[Split, Split]":
+        """Divide into a training and a validation part, shuffled, as `fashionclf.train_validation_split` does.
+
+        Class names, files and how photographs were read go with both parts. A group is never in both.
+
+        Args:
+            validation_size: A fraction between 0 and 1, or a number of images.
+            seed: From 0 to 2**32 - 1; the same seed gives the same parts. None draws fresh entropy.
+            stratify: Keep the share of every class the same in both parts.
+
+        Raises:
+            ValueError: As `fashionclf.train_validation_split`.
+            TypeError: As `fashionclf.train_validation_split`.
+            ImportError: If there are groups and scikit-learn is missing.
+
+        Example:
+            >>> import fashionclf as fc
+            >>> train, validation = fc.load_data("synthetic").test.train_validation_split(seed=42)
+            >>> len(train), len(validation)
+            (8000, 2000)
+        """
+        parts = split_indices(
+            self.labels.astype(np.int64),
+            validation_size=validation_size,
+            seed=seed,
+            stratify=stratify,
+            groups=self.groups,
+        )
+        return self[parts[0]], self[parts[1]]
 
     def __repr__(self) -> str:
         images = f"{len(self)} images {self.images.dtype} {self.images.shape}"

@@ -6,21 +6,26 @@
 |---|---|
 | an array, tensor, table or nested list of images of the model's shape | one array, checked |
 | a path, a folder, a PIL image, an array of other size in colour; a list with any of these | a list: each is read as the Trainer's `ImageConverter` says |
-| rows: `{"image": ..., "label": ...}`, a list of them, a data set of Hugging Face or of torch | one of the above, with labels |
+| rows: `{"image": ..., "label": ...}`, a list of them | one of the above |
+| a data set of Hugging Face or of torch | an iterator of its rows |
 | a `tf.data.Dataset`, a `PyDataset`, a `DataLoader` of torch, an iterator | a `Stream`, read batch by batch |
 
-The result are checked images `(n, height, width, channels)` with the names of files and the doubts about photographs.
-`fit(x, y)` and what else takes labels call `read_labelled`, which adds labels and weights. A new kind of input is
-one more case in `opened` (many images at once) or in `Stream` (batch by batch). Nothing after this looks at `x` again.
+What comes out are checked images `(n, height, width, channels)`, with the names of files and the doubts about
+photographs. `classify` gives them to the model. `fit(x, y)` and all that takes labels call `read_labelled`, which reads
+images in the same way and adds labels and weights.
+
+A new kind of input is one more case in `opened` (many images at once) or in `Stream` (batch by batch). Nothing after
+this looks at `x` again.
 """  # noqa: E501  # a table
 
-from fashionclf.inputs._labelled import LabelledImages, LabelledStream, collect_labelled, read_labelled
+from fashionclf.inputs._labelled import LabelledImages, LabelledStream, class_names_in, collect_labelled, read_labelled
 from fashionclf.inputs._read import Classified, classify, classify_batches, read_images
 
 __all__ = [
     "Classified",
     "LabelledImages",
     "LabelledStream",
+    "class_names_in",
     "classify",
     "classify_batches",
     "collect_labelled",

@@ -11,7 +11,6 @@ from fashionclf._converter import ImageConverter
 from fashionclf._images import (
     IMAGE_SHAPE,
     check_images,
-    is_one_image,
     shape_of,
     shape_or_default,
     warn_of_doubtful_set,
@@ -22,7 +21,17 @@ from fashionclf._types import ClassNames, FloatArray, ImageArray, ImageShape, In
 from fashionclf._validation import as_array, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.inputs._read import read_images
-from fashionclf.inputs._streams import Stream, columns_of, is_row, is_rows, parts_of, stream_kind
+from fashionclf.inputs._streams import (
+    LABELS,
+    Stream,
+    columns_of,
+    is_iterable_once,
+    is_row,
+    is_rows,
+    is_single_image,
+    parts_of,
+    stream_kind,
+)
 from fashionclf.labels import match_labels
 
 _COLLECTED: Final = 1024  # images of a stream of single ones that are checked at a time
@@ -30,7 +39,7 @@ _COLLECTED: Final = 1024  # images of a stream of single ones that are checked a
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Checked images `(n, 28, 28, 1)`, labels (integers, or one-hot rows) and weights `(n,)` or None."""
+    """Checked images `(n, height, width, channels)`, labels (integers, or one-hot rows) and weights `(n,)` or None."""
 
     images: ImageArray
     labels: IntArray | FloatArray
@@ -69,10 +78,11 @@ class LabelledStream:
     Args:
         source: A `tf.data.Dataset`, a `PyDataset` or a `DataLoader` of tuples `(images, labels)` or `(images, labels,
             weights)`.
-        image_shape: The shape of one image.
+        image_shape: The shape of one image; None takes that of the first batch.
         num_classes: Number of classes; None if it is not known.
         batch_size: Images per batch, where the data set has single images.
         name: Of the argument, for error messages.
+        known_names: As `read_labelled`.
 
     Attributes:
         stream: The stream of batches.
@@ -85,7 +95,14 @@ class LabelledStream:
     """
 
     def __init__(
-        self, source: Any, *, image_shape: ImageShape, num_classes: int | None, batch_size: int, name: str = "x"
+        self,
+        source: Any,
+        *,
+        image_shape: ImageShape | None,
+        num_classes: int | None,
+        batch_size: int,
+        name: str = "x",
+        known_names: Sequence[ClassNames] = (),
     ) -> None:
         if stream_kind(source) == "iterator":
             raise ValueError(
@@ -94,13 +111,14 @@ class LabelledStream:
                 "`tf.data.Dataset.from_generator(function, output_signature=...)`, from a function that starts the "
                 "iterator."
             )
-        self.name, self._num_classes, self._image_shape = name, num_classes, image_shape
+        self.name, self._num_classes, self._known_names = name, num_classes, known_names
         self._class_weight: FloatArray | None = None
         self._form: tuple[int, bool] | None = None
         self.stream = Stream(source, name)
         element = self.stream.first()
-        images = parts_of(element, name, image_shape)[0]
-        self.is_batched = not is_one_image(shape_of(images), image_shape)
+        images = parts_of(element, name, image_shape or IMAGE_SHAPE)[0]
+        self._image_shape = image_shape or shape_or_default(images)
+        self.is_batched = not is_single_image(images, self._image_shape)
         if not self.is_batched:
             if self.stream.kind != "tf.data.Dataset":
                 raise ValueError(f"`{name}` is a {self.stream.kind} of single images; expected batches of them.")
@@ -125,7 +143,12 @@ class LabelledStream:
                 "(images, labels) or (images, labels, weights)."
             )
         images = check_images(parts[0], name, image_shape=self._image_shape)
-        labels = check_labels(parts[1], num_images=len(images), num_classes=self._num_classes, name=f"labels of {name}")
+        labels = check_labels(
+            _numbered(parts[1], self._known_names, f"labels of {name}"),
+            num_images=len(images),
+            num_classes=self._num_classes,
+            name=f"labels of {name}",
+        )
         weights = check_weights(parts[2], len(images)) if len(parts) == 3 else None
         form = (labels.ndim, weights is not None)
         if form != (self._form or form):
@@ -214,27 +237,44 @@ def read_labelled(
         known_names: Lists of class names that mean the classes. The labels of a `Split` with names, and labels that are
             names themselves, are matched with these.
     """
-    if (kind := stream_kind(x)) is not None:
+    if type(x) is not np.ndarray and is_iterable_once(x):
+        x = iter(x)
+    if y is not None and isinstance(x, Iterator):
+        x = list(x)  # such as `Path.glob`
+    if type(x) is not np.ndarray and (kind := stream_kind(x)) is not None:
         if y is not None or sample_weight is not None:
             raise ValueError(
                 f"`{'sample_weight' if y is None else 'y'}` goes with arrays, but `{name}` is a {kind}. Let it give "
                 "tuples (images, labels) or (images, labels, weights)."
             )
-        shape = IMAGE_SHAPE if converter is None else converter.image_shape
-        return LabelledStream(x, image_shape=shape, num_classes=num_classes, batch_size=batch_size, name=name)
+        shape = None if converter is None else converter.image_shape
+        return LabelledStream(
+            x, image_shape=shape, num_classes=num_classes, batch_size=batch_size, name=name, known_names=known_names
+        )
+    names = class_names_in(x)
     x, y, sample_weight = _unpacked(x, y, sample_weight, name)
-    images = _read_unlabelled(x, converter, name)
-    names = x.class_names if isinstance(x, Split) else None
+    images = _read_unlabelled(x, converter, name, (*shape_of(y), 0)[0])
     groups = x.groups if isinstance(x, Split) else None
     if names is not None and known_names:
         by_name = match_labels(names, known_names, name)
         y = y if by_name is None else by_name[np.asarray(y)]
         names = None
-    labels = check_labels(_numbered(y, known_names), num_images=len(images), num_classes=num_classes, name="y")
+    labels = check_labels(_numbered(y, known_names, "y"), num_images=len(images), num_classes=num_classes, name="y")
     weights = check_weights(sample_weight, len(images))
     if weights is not None and not weights.any():
         raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
     return LabelledImages(images, labels, weights, names, groups)
+
+
+def class_names_in(x: Any) -> tuple[str, ...] | None:
+    """Return the class names that images bring: a `Split`, or a data set of Hugging Face or torchvision."""
+    if isinstance(x, Split):
+        return x.class_names
+    features = getattr(x, "features", None)
+    labels = next((features[key] for key in LABELS if key in features), None) if isinstance(features, Mapping) else None
+    names = getattr(labels, "names", None) or getattr(x, "classes", None)
+    is_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return tuple(names) if names and is_names else None
 
 
 def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
@@ -250,11 +290,13 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
         own = x
     elif isinstance(x, Split):
         own = (x, x.labels)
-    elif is_row(x) or is_rows(x):
+    elif type(x) is not np.ndarray and (is_row(x) or is_rows(x)):
         own = columns_of(x, name)
     if len(own) > 1 and y is not None:
         kind = type(x).__name__
         raise ValueError(f"`{name}` is a {kind}, which has its own labels: leave out `y`, or pass its images alone.")
+    if len(own) > 3:
+        raise ValueError(f"`{name}` is a {type(x).__name__} of {len(own)} parts; expected images, labels and weights.")
     if len(own) == 3 and sample_weight is not None:
         raise ValueError(f"`{name}` is a tuple (images, labels, weights): leave out `sample_weight`.")
     x, y, sample_weight = (*own, *(x, y, sample_weight)[len(own) :])
@@ -266,9 +308,9 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
     return x, y, sample_weight
 
 
-def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str) -> ImageArray:
+def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str, count: int) -> ImageArray:
     """Return the images, and warn of doubts about photographs or about the set."""
-    converter = converter or ImageConverter(shape_or_default(x))
+    converter = converter or getattr(x, "image_converter", None) or ImageConverter(shape_or_default(x, count))
     read = read_images(x, converter, name)
     if read.doubts is not None:
         warn_of_doubts([doubts or () for doubts in read.doubts], read.names)
@@ -277,16 +319,23 @@ def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str) -> Ima
     return read.images
 
 
-def _numbered(labels: Any, known_names: Sequence[ClassNames]) -> Any:
+def _numbered(labels: Any, known_names: Sequence[ClassNames], name: str) -> Any:
     """Return the numbers of labels that are class names; anything else as it is."""
-    array = as_array(labels, "y")
-    is_text = array.dtype.kind in "UT" or (
-        array.dtype == object and array.ndim == 1 and len(array) and all(isinstance(label, str) for label in array)
-    )
-    if not is_text or not known_names:
+    array = as_array(labels, name)
+    if array.dtype == object:
+        values = [value.decode() if isinstance(value, bytes) else value for value in array.flat]
+        wrong = next((value for value in values if not isinstance(value, str)), None)
+        if not any(isinstance(value, str) for value in values):
+            return labels
+        if wrong is not None:
+            raise TypeError(f"`{name}` holds class names and {shown(wrong)}; expected names alone, or integers alone.")
+        array = np.array(values)
+    elif array.dtype.kind == "S":
+        array = np.char.decode(array)
+    if array.dtype.kind not in "UT" or not known_names:
         return labels
-    names, numbers = np.unique(array.astype(str), return_inverse=True)
-    by_name = match_labels(names.tolist(), known_names, "y")
+    names, numbers = np.unique(np.array(array.ravel().tolist()), return_inverse=True)
+    by_name = match_labels(names.tolist(), known_names, name)
     return numbers if by_name is None else by_name[numbers]
 
 

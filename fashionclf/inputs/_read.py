@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,23 +14,29 @@ from fashionclf._images import (
     check_images,
     doubts_of,
     forms_of,
-    has_shape,
-    is_one_image,
-    shape_of,
     warn_of_doubts,
 )
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PredictLike
 from fashionclf._validation import check_path
-from fashionclf.datasets import Split
-from fashionclf.inputs._streams import Stream, columns_of, is_row, is_rows, parts_of, stream_kind
+from fashionclf.datasets import Dataset, Split
+from fashionclf.inputs._streams import (
+    Stream,
+    columns_of,
+    is_iterable_once,
+    is_photograph,
+    is_row,
+    is_rows,
+    is_single_image,
+    parts_of,
+    rows_of,
+    stream_kind,
+)
 from fashionclf.photographs._folder import photographs_in
 from fashionclf.photographs._many import OnError, check_on_error, read_many
 from fashionclf.photographs._reading import file_name, is_folder, is_pil_image
 from fashionclf.predictions import normalised_entropy
 
 _BATCH: Final = 256  # single images of a stream
-
-_MODES: Final = {1: "L", 3: "RGB"}  # of PIL images, by the number of channels
 
 
 class Images(NamedTuple):
@@ -81,14 +87,19 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
     if isinstance(x, Split):
         _check_converter(x.image_converter, converter, name)
         return check_images(x.images, name, image_shape=shape)
-    if isinstance(x, Iterable) and not hasattr(x, "__len__") and stream_kind(x) is None:
-        x = iter(x)  # such as a data set of Hugging Face that is streamed
-    if isinstance(x, Iterator):
-        x = _listed_photographs(x, shape)
+    if is_rows(x) and not isinstance(x, list | tuple):
+        tensors = getattr(x, "tensors", None)  # of torch's TensorDataset
+        return opened(tensors[0] if tensors else rows_of(x), converter, name)
+    if is_iterable_once(x):
+        x = iter(x)
     if stream_kind(x) is not None:
         return Stream(x, name)
     if is_row(x) or is_rows(x):
         return opened(columns_of(x, name)[0], converter, name)
+    if isinstance(x, Dataset):
+        raise TypeError(f"`{name}` is a Dataset; pass the images of one of its splits, such as `{name}.test`.")
+    if isinstance(x, tuple) and 2 <= len(x) <= 3 and not all(is_single_image(item, shape) for item in x):
+        raise ValueError(f"`{name}` is a tuple, as of images and labels; expected images alone: pass `{name}[0]`.")
     if isinstance(x, list | tuple):
         if any(is_photograph(item, shape) for item in x):
             return Items(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)])
@@ -103,16 +114,6 @@ def _check_converter(theirs: ImageConverter | None, own: ImageConverter, name: s
             f"The photographs of `{name}` were read as {theirs}, but the Trainer reads them as {own}. Read the folder "
             "again with the Trainer's options, or fit a new Trainer on this Split."
         )
-
-
-def is_photograph(x: Any, shape: ImageShape) -> bool:
-    """Tell whether `x` must be read as a photograph: a file, or an image in colour that has not the model's shape."""
-    if is_pil_image(x):
-        return x.size != (shape[1], shape[0]) or x.mode != _MODES[shape[2]]
-    if isinstance(x, str | os.PathLike | bytes | bytearray) or hasattr(x, "read"):
-        return True
-    own = tuple(getattr(x, "shape", ()))
-    return len(own) == 3 and own[2] in (3, 4) and not has_shape(own, shape) and hasattr(x, "__array__")
 
 
 def _listed_photographs(x: Iterator[Any], shape: ImageShape) -> Any:
@@ -169,9 +170,8 @@ def read_parts(
 ) -> Iterator[tuple[int, Images]]:
     """Read an input of any size in parts, each with the position of its first image."""
     check_on_error(on_error)
-    shape = converter.image_shape
     given = x if isinstance(x, Stream) else opened(x, converter, name)
-    parts = _of_stream(given, shape, batch_size) if isinstance(given, Stream) else _sliced(given, batch_size)
+    parts = _of_stream(given, converter, batch_size) if isinstance(given, Stream) else _sliced(given, batch_size)
     position, empty = 0, True
     for part in parts:
         read = _read(part, converter, on_error, part=True) if isinstance(part, Items) else Images(part)
@@ -190,8 +190,9 @@ def _sliced(given: ImageArray | Items, batch_size: int) -> Iterator[ImageArray |
         yield given.part(start, stop) if isinstance(given, Items) else given[start:stop]
 
 
-def _of_stream(stream: Stream, shape: ImageShape, batch_size: int) -> Iterator[ImageArray | Items]:
+def _of_stream(stream: Stream, converter: ImageConverter, batch_size: int) -> Iterator[ImageArray | Items]:
     """Give the batches of a stream as they are, and single images or photographs `batch_size` at a time."""
+    shape = converter.image_shape
     singles: list[Any] = []
     given = 0
 
@@ -203,15 +204,19 @@ def _of_stream(stream: Stream, shape: ImageShape, batch_size: int) -> Iterator[I
     stream.begin_epoch()
     for element in stream.elements():
         images = parts_of(element, stream.name, shape)[0]
-        is_single = is_photograph(images, shape) or is_one_image(shape_of(images), shape)
+        if isinstance(images, bytes) and stream.kind == "tf.data.Dataset":
+            images = os.fsdecode(images)  # a path, which TensorFlow has as bytes
+        is_single = is_single_image(images, shape)
         if is_single:
             singles.append(images)
         if len(singles) == batch_size or (singles and not is_single):
             yield together()
             given, singles = given + len(singles), []
         if not is_single:
-            batch = check_images(images, stream.name, image_shape=shape)
-            given += len(batch)
+            batch = opened(images, converter, stream.name)
+            if isinstance(batch, Stream):
+                raise TypeError(f"`{stream.name}` gives {batch.kind}s; expected images or batches of them.")
+            given += len(batch.items) if isinstance(batch, Items) else len(batch)
             yield batch
     if singles:
         yield together()
@@ -256,6 +261,8 @@ def classify(
     """
     if on_error != "raise":
         check_on_error(on_error)
+    if isinstance(x, Iterator):
+        x = _listed_photographs(x, converter.image_shape)
     given, bright_on_black = opened(x, converter), converter.find_garment
     if isinstance(given, Stream):
         given.check_end(otherwise)

@@ -9,6 +9,7 @@ No library is imported to tell them apart: whoever has such an object has import
 import itertools
 import math
 import multiprocessing
+import os
 import sys
 import time
 import warnings
@@ -17,15 +18,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeAlias
 
-from fashionclf._images import is_one_image, shape_of
+from fashionclf._images import has_shape, is_one_image, shape_of
 from fashionclf._text import listed
 from fashionclf._types import ImageShape
+from fashionclf._validation import is_tensor_of_torch
 from fashionclf._warnings import stack_level
+from fashionclf.datasets import Dataset
+from fashionclf.photographs._reading import is_pil_image
 
 StreamKind: TypeAlias = Literal["tf.data.Dataset", "PyDataset", "DataLoader", "iterator"]
 
+_MODES: Final = {1: "L", 3: "RGB"}  # of PIL images, by the number of channels
+
+_ORIENTATION: Final = 0x0112  # the number of this entry in Exif
+
 _IMAGES: Final = ("image", "images", "img", "composite")  # the last one is gradio's
-_LABELS: Final = ("label", "labels")
+LABELS: Final = ("label", "labels")
 
 _PATIENCE: Final = 10.0  # seconds of counting without a word
 
@@ -147,22 +155,41 @@ class Stream:
 def parts_of(element: Any, name: str, shape: ImageShape) -> tuple[Any, ...]:
     """Return the parts of an element: images, and labels and weights where it has them.
 
-    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows.
+    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows. A tuple or list of single images is
+    a batch of them.
     """
     if is_row(element):
         return columns_of(element, name)
-    # No image is a tuple or list of one to three parts: it has more rows, or is a list of rows itself.
-    is_parts = isinstance(element, tuple | list) and 1 <= len(element) <= 3
-    if is_parts and (
-        isinstance(element, tuple) or not is_one_image(shape_of(element[0]), shape) or _is_label(element[1:])
-    ):
+    is_short = isinstance(element, tuple | list) and 1 <= len(element) <= 3  # an image has more rows
+    if is_short and not all(is_single_image(part, shape) for part in element):
         return tuple(element)
     return (element,)
 
 
-def _is_label(rest: Any) -> bool:
-    """Tell whether what follows the first image of a list is a label, and not another image."""
-    return bool(rest) and not shape_of(rest[0])
+def is_photograph(x: Any, shape: ImageShape) -> bool:
+    """Tell whether `x` must be read as a photograph: a file, or an image in colour of another shape."""
+    if is_pil_image(x):
+        is_turned = x.getexif().get(_ORIENTATION, 1) != 1
+        return is_turned or x.size != (shape[1], shape[0]) or x.mode != _MODES[shape[2]]
+    if isinstance(x, str | os.PathLike | bytes | bytearray) or hasattr(x, "read"):
+        return True
+    own = tuple(getattr(x, "shape", ()))
+    if len(own) != 3 or has_shape(own, shape) or not hasattr(x, "__array__"):
+        return False
+    return own[2] in (3, 4) or (is_tensor_of_torch(x) and own[0] in (3, 4) and own != (shape[2], *shape[:2]))
+
+
+def is_iterable_once(x: Any) -> bool:
+    """Tell whether `x` gives images without a length, as a streamed data set of Hugging Face or torch does."""
+    is_known = isinstance(x, Dataset) or stream_kind(x) is not None
+    return isinstance(x, Iterable) and not is_known and not hasattr(x, "__len__") and not hasattr(x, "__array__")
+
+
+def is_single_image(x: Any, shape: ImageShape) -> bool:
+    """Tell whether `x` is one image or photograph, and not a batch."""
+    own = shape_of(x)
+    is_first = is_tensor_of_torch(x) and own == (shape[2], *shape[:2])  # channels first
+    return is_first or is_one_image(own, shape) or is_pil_image(x) or is_photograph(x, shape)
 
 
 # -- rows ----------------------------------------------------------------------------------------
@@ -174,13 +201,15 @@ def is_row(x: Any) -> bool:
 
 
 def is_rows(x: Any) -> bool:
-    """Tell whether `x` is a list of dictionaries, or a data set with a length whose items are rows.
+    """Tell whether `x` is a list of rows (dictionaries, or pairs of image and label), or a data set of rows.
 
     That is `datasets.Dataset` of Hugging Face, `torch.utils.data.Dataset`, or any other sequence that is no array.
     """
     if isinstance(x, list | tuple):
-        return bool(x) and isinstance(x[0], Mapping)
-    is_array = isinstance(x, str | bytes | bytearray | memoryview) or any(
+        first = x[0] if x else None
+        is_pair = isinstance(first, tuple) and len(first) == 2 and shape_of(first[0]) and not shape_of(first[1])
+        return isinstance(first, Mapping) or bool(is_pair)
+    is_array = isinstance(x, str | bytes | bytearray | memoryview | Mapping) or any(
         hasattr(x, name) for name in ("__array__", "__array_interface__", "read")
     )
     has_items = hasattr(type(x), "__len__") and hasattr(type(x), "__getitem__")
@@ -198,18 +227,32 @@ def columns_of(x: Any, name: str) -> tuple[Any, ...]:
         return _values(x, name)
     if isinstance(tensors := getattr(x, "tensors", None), tuple):  # of torch's TensorDataset
         return tensors
-    rows = [x[i] for i in range(len(x))]
+    rows = list(rows_of(x))
     if not rows:
         raise ValueError(f"`{name}` is an empty {type(x).__name__}; expected at least one image.")
     parts = [_values(row, name) if isinstance(row, Mapping) else row for row in rows]
     if not all(isinstance(part, tuple) for part in parts):
         return (parts,)
-    return tuple(list(column) for column in zip(*parts, strict=False))
+    for number, part in enumerate(parts):
+        if len(part) != len(parts[0]):
+            less, more = sorted((0, number), key=lambda i: len(parts[i]))
+            raise ValueError(f"`{name}[{less}]` has no label, but `{name}[{more}]` has one; expected one in every row.")
+    return tuple(list(column) for column in zip(*parts, strict=True))
+
+
+def rows_of(x: Any) -> Iterator[Any]:
+    """Return the rows of a list or data set; those of Hugging Face as dictionaries, whatever their format."""
+    rows = x.with_format(None) if hasattr(x, "with_format") else x
+    return map(rows.__getitem__, range(len(rows)))
 
 
 def _values(row: Mapping[str, Any], name: str) -> tuple[Any, ...]:
     image = next((key for key in _IMAGES if key in row), None)
-    label = next((key for key in _LABELS if key in row), None)
+    label = next((key for key in LABELS if key in row), None)
+    if image is None and set(row) & {"train", "test", "validation"}:
+        raise TypeError(
+            f"`{name}` has the parts {listed(tuple(map(str, row)))}: pass one of them, such as `{name}['train']`."
+        )
     if image is None:
         raise TypeError(
             f"`{name}` holds dictionaries with {listed(tuple(map(str, row)))}; expected the key 'image' or 'img', and "

@@ -100,10 +100,11 @@ def _summary(errors: dict[str, Exception], total: int, on_error: OnError, others
     """Return the error to raise: the only one itself, or one that names all."""
     if len(errors) == 1:
         return next(iter(errors.values()))
-    kind, *others_kinds = {type(error) for error in errors.values()}
-    if others_kinds or kind not in (FileNotFoundError, PermissionError, TypeError):
+    kind, *other_kinds = {type(error) for error in errors.values()}
+    if other_kinds or kind not in (FileNotFoundError, PermissionError, TypeError):
         kind = ValueError
-    fix = " Pass `on_error='skip'` to leave them out." if on_error == "raise" and len(errors) < total else ""
+    may_skip = on_error == "raise" and len(errors) < total
+    fix = " Leave them out: `predict` and `load_folder` do with `on_error='skip'`." if may_skip else ""
     return kind(f"Cannot read {_listed(errors, total, others)}{fix}")
 
 

@@ -117,7 +117,8 @@ def prepared_images(images: PredictLike | Split | None, converter: ImageConverte
     checked: Any = round_pixels(read.images)[: max(_LEAST, min(_MOST, _MEMORY // math.prod(converter.image_shape)))]
     if len(checked) < _LEAST:  # filled up with changed copies
         copies = np.tile(checked, (-(-_LEAST // len(checked)) - 1, 1, 1, 1))
-        changed = Augmentation(max_shift=2, horizontal_flip=True)(copies, seed=0)
+        reach = min(2, min(checked.shape[1:3]) - 1)
+        changed = Augmentation(max_shift=reach, horizontal_flip=True)(copies, seed=0)
         checked = np.concatenate([checked, changed])[:_LEAST]
     return checked  # type: ignore[no-any-return]
 

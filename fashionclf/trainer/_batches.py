@@ -86,6 +86,7 @@ class BatchSource:
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
         self.steps_per_epoch = -(-len(data) // self._batch_size)
         self.epoch = 0
+        change(data.images[:1].copy(), [array[:1] for array in self._arrays], 0, 0)  # raises what a first step would
 
     @property
     def fingerprint(self) -> list[Any]:

@@ -30,8 +30,7 @@ def shared_among_devices(model: keras.Model) -> Iterator[None]:
         return tuple(strategy.experimental_local_results(each)[0] for each in batch)
 
     with contextlib.ExitStack() as stack:
-        if num_devices(model) > 1:
-            stack.enter_context(built_from_one_part(model, part_of))
+        stack.enter_context(built_from_one_part(model, part_of))
         if _is_in_cluster(strategy):
             for name in ("train_step", "test_step"):
                 stack.enter_context(replaced(model, name, functools.partial(_as_vectors, getattr(model, name))))

@@ -25,7 +25,8 @@ from fashionclf.presets import Preset, list_presets
 
 _MIN_RANGE: Final = 1 / 50  # between the range of pixels in [0, 1], and their range after a division by 127.5 or 255
 _EXPECTED_INPUT: Final = (
-    "one float input (None, height, width, 1 or 3), (None, height, width), or (None, 784) for images of 28x28 pixels"
+    "one float input (None, height, width, 1 or 3), (None, height, width), or (None, 784) for images of 28x28 pixels; "
+    "for another input pass the shape of its images, such as `image_converter=ImageConverter((8, 8, 1))`"
 )
 
 

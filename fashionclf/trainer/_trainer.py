@@ -31,7 +31,14 @@ from fashionclf._version import __version__
 from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
-from fashionclf.inputs import LabelledImages, classify, classify_batches, collect_labelled, read_labelled
+from fashionclf.inputs import (
+    LabelledImages,
+    class_names_in,
+    classify,
+    classify_batches,
+    collect_labelled,
+    read_labelled,
+)
 from fashionclf.labels import CLASS_NAMES, LabelNames, check_class_names
 from fashionclf.photographs._many import OnError, check_on_error
 from fashionclf.predictions import Predictions
@@ -288,10 +295,11 @@ class Trainer:
         Fitting again continues from the current weights, with a new learning-rate schedule.
 
         Args:
-            x: Images in any form that `prepare_images` takes, a tuple `(x, y)` or `(x, y, sample_weight)`, or a
-                `Split`, which has its own labels. Or a `tf.data.Dataset` or a `keras.utils.PyDataset` of such tuples:
-                it is read batch by batch and keeps its own order, so shuffle it yourself.
-            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            x: Images or photographs in any form that `predict` takes. Some bring their labels, and then there is no
+                `y`: a `Split`, a tuple `(x, y)` or `(x, y, sample_weight)`, rows `{"image": ..., "label": ...}`, a data
+                set of Hugging Face or torch. Or a `tf.data.Dataset`, a `keras.utils.PyDataset` or a `DataLoader` of
+                torch with such tuples: it is read batch by batch and keeps its own order, so shuffle it yourself.
+            y: Labels: integers `(n,)` from 0, class names, or one-hot (or soft) rows `(n, num_classes)`.
             epochs: Number of passes over the training images.
             batch_size: Images per step. A stream of batches has its own.
             validation_data: `(x, y)`, `(x, y, sample_weight)`, a `Split` or a stream, evaluated after every epoch.
@@ -367,7 +375,7 @@ class Trainer:
             verbose=verbose,
             steps_per_epoch=steps_per_epoch,
         )
-        names = self._label_names.after_fit(x.class_names if isinstance(x, Split) else None, self.num_classes)
+        names = self._label_names.after_fit(class_names_in(x), self.num_classes)
         converter = self._converter_after(x)
         read = self._reader(names, converter)
         data = read(x, y, sample_weight, batch_size=options.recipe.batch_size)
@@ -405,8 +413,8 @@ class Trainer:
         """Return the loss and the metrics on labelled images.
 
         Args:
-            x: Images, a tuple, a `Split` or a stream, as `fit`.
-            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            x: Images or photographs with or without their labels, or a stream, as `fit`.
+            y: Labels, as `fit`.
             batch_size: Images per step.
             sample_weight: `(n,)`, one weight of at least 0 per image, for the loss. As in Keras, metrics do not use
                 them.
@@ -453,8 +461,8 @@ class Trainer:
         """Return the metrics on labelled images: overall, by class, the most frequent mistakes, and calibration.
 
         Args:
-            x: Images, a tuple, a `Split` or a stream, as `fit`.
-            y: Labels: integers `(n,)` from 0, or one-hot (or soft) rows `(n, num_classes)`.
+            x: Images or photographs with or without their labels, or a stream, as `fit`.
+            y: Labels, as `fit`.
             batch_size: Images computed at a time; bounds the memory used.
 
         Returns:
@@ -493,8 +501,9 @@ class Trainer:
         Args:
             x: Images in any form that `prepare_images` takes, a single image gives one prediction. Or photographs, read
                 as `load_image` does: the path of a file or of a folder of them, a PIL image or open file, an array
-                `(h, w, 3)` or `(h, w, 4)` of colours, or a list or iterator of these, such as `Path.glob`. Or a stream
-                of images or batches of them: a `tf.data.Dataset`, a `keras.utils.PyDataset` or an iterator. Of tuples
+                `(h, w, 3)` or `(h, w, 4)` of colours, or a list or iterator of these, such as `Path.glob`. Or rows
+                `{"image": ...}`, or a data set of them (Hugging Face, torch). Or a stream of images or batches of them:
+                a `tf.data.Dataset`, a `keras.utils.PyDataset`, a `DataLoader` of torch or an iterator. Of tuples
                 `(images, labels)` it takes the images. Only probabilities are kept: `predict_batches` does not even
                 keep those.
             batch_size: Images computed at a time; bounds the memory used.

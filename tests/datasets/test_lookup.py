@@ -193,7 +193,7 @@ def test_mnist_as_keras_keeps_it(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda data: gzip.compress(data)[:-20], "truncated"),
+        (lambda data: gzip.compress(data)[:-20], "truncated: its compressed data ends too early"),
         (lambda data: gzip.compress(data[:-1]), "truncated: it holds 4,719 of 4,720 bytes"),
         (lambda data: gzip.compress(data[:3]), "truncated"),
         (lambda data: gzip.compress(data + b"x"), "too long: it continues after the expected 4,720 bytes"),
@@ -270,6 +270,17 @@ def test_all_that_a_folder_has_is_noted(tiny, tmp_path):
     (tmp_path / "mnist" / labels).unlink()
     (tmp_path / "mnist" / f"{images}.gz").unlink()
     assert f"lacks {images}, {labels};" in _idx.read_place(tmp_path, source, direct=False).note
+
+
+def test_an_archive_runs_no_code(tiny, tmp_path):
+    class Code:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    save_npz(tmp_path, {name: np.array([Code()]) for name in SHAPES})
+    with pytest.raises(ValueError, match=r"mnist\.npz is not the published mnist\.npz"):
+        load_data("mnist", data_dir=tmp_path, download=False)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_files_beside_an_intact_npz_are_not_read(tiny, tmp_path):

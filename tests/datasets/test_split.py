@@ -130,3 +130,21 @@ def test_files_and_groups_go_with_their_images():
     for groups in ([1], [0.5] * 4, [[1]] * 4):
         with pytest.raises(ValueError, match="`groups` must be one integer or string per image"):
             Split(np.zeros((4, 28, 28), np.uint8), [0, 1, 2, 3], groups=groups)
+
+
+def test_both_parts_keep_what_belongs_to_the_images():
+    converter = ImageConverter((4, 5, 3), crop_to_aspect_ratio=True)
+    images = np.random.default_rng(0).integers(0, 200, (12, 4, 5, 3), dtype=np.uint8)
+    split = Split(
+        images,
+        np.arange(12) % 2,
+        class_names=["a", "b"],
+        files=list(map(str, range(12))),
+        groups=np.arange(12) // 2,
+        image_converter=converter,
+    )
+    train, validation = split.train_validation_split(validation_size=0.5, seed=0)
+    assert sorted(map(int, train.files + validation.files)) == list(range(12))
+    assert not set(train.groups) & set(validation.groups)
+    assert {part.image_converter for part in (train, validation)} == {converter}
+    assert train.class_names == ("a", "b")

@@ -30,10 +30,9 @@ def test_a_seed_shuffles(garments, sgd):
 
 def test_a_preset_or_a_function_trains_anew_in_every_fold(garments):
     images, labels = garments[0][:200], garments[1][:200]
-    by_name = fc.cross_validate("softmax", images, labels, folds=2, seed=0)
+    by_name = fc.cross_validate("softmax", fc.Split(images, labels), folds=2, seed=0)
     assert by_name.shape == (2,)
     assert by_name.dtype == np.float64
-    np.testing.assert_array_equal(by_name, fc.cross_validate("softmax", fc.Split(images, labels), folds=2, seed=0))
     built = []
 
     def build():

@@ -1,16 +1,17 @@
 """Faults while classifier files and states of a fit are written and read."""
 
+import os
 import random
 import resource
 import signal
-import subprocess
-import sys
 import textwrap
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import processes
 from samples.trainer import Interrupt
 
 import fashionclf as fc
@@ -39,7 +40,8 @@ def fitted_without_a_fault(images):
 def kill(name, after, *, script, folder):
     """Run a script, and send it a signal shortly after it has printed `after` lines."""
     preamble = f"""
-        import signal
+        import signal, sys
+        sys.stdout.reconfigure(line_buffering=True)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background ignores
         import keras
         import fashionclf as fc
@@ -49,14 +51,14 @@ def kill(name, after, *, script, folder):
         def new_trainer():
             return fc.Trainer(fc.cnn_model((4,), units=(8,), seed=0), recipe=fc.Recipe(precision="float32"))
     """
-    code = textwrap.dedent(preamble) + textwrap.dedent(script)
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        for _ in range(after):
-            assert process.stdout.readline(), "it ended too early"
-        signal.sigtimedwait([], random.Random(after).uniform(0, 0.05))
-        process.send_signal(getattr(signal, name))
-        process.communicate(timeout=60)
-    assert process.returncode != 0
+    with processes.started(textwrap.dedent(preamble) + textwrap.dedent(script)) as (process, printed):
+        while printed.read_bytes().count(b"\n") < after:
+            assert process.is_alive(), "it ended too early"
+            time.sleep(0.005)
+        time.sleep(random.Random(after).uniform(0, 0.05))
+        os.kill(process.pid, getattr(signal, name))
+        process.join(60)
+        assert process.exitcode
 
 
 @pytest.mark.parametrize(("name", "after"), [("SIGKILL", 2), ("SIGINT", 5), ("SIGTERM", 9)])
@@ -64,7 +66,7 @@ def test_a_fit_that_is_killed_continues_bit_for_bit(name, after, images, fitted_
     script = f"""
         class Say(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
-                print(epoch, flush=True)
+                print(epoch)
         new_trainer().fit(images, labels, resume=folder + "/run.npz", checkpoint=folder + "/best.keras",
                           callbacks=[Say()], **{FIT})
     """
@@ -87,7 +89,7 @@ def test_a_save_that_is_killed_leaves_a_whole_file(images, tmp_path):
         while True:
             for trainer in (one, two):
                 trainer.save(folder + "/a.keras")
-                print(flush=True)
+                print()
     """
     kill("SIGKILL", 7, script=script, folder=tmp_path)
     trainer = fc.Trainer.load(tmp_path / "a.keras")

@@ -26,6 +26,9 @@ WITHOUT_TENSORFLOW = {
     # data sets
     "load_data": 'assert len(fc.load_data("synthetic").train) == 60_000',
     "Split": "assert len(fc.Split([[[0] * 28] * 28] * 2, [3, 9], class_names=fc.CLASS_NAMES)[:1]) == 1",
+    "Split.train_validation_split": (
+        "assert len(fc.testing.tiny_dataset().train.train_validation_split(seed=0)[1]) == 12"
+    ),
     "Dataset": 'assert fc.Dataset("mine", *fc.testing.tiny_dataset()).class_names == fc.CLASS_NAMES',
     "Dataset.describe": "assert 'Dress' in fc.testing.tiny_dataset().describe()",
     # photographs
@@ -33,7 +36,8 @@ WITHOUT_TENSORFLOW = {
         "from fashionclf.photographs import ImageConverter\nassert ImageConverter((32, 32, 3)).find_garment is False"
     ),
     "photographs.ImageConverter.from_dict": (
-        "from fashionclf.photographs import ImageConverter\nImageConverter.from_dict({'image_shape': [32, 32, 3]})"
+        "from fashionclf.photographs import ImageConverter\n"
+        "ImageConverter.from_dict(ImageConverter((32, 32, 3)).to_dict())"
     ),
     "photographs.ImageConverter.to_dict": "import fashionclf.photographs as p\nassert p.ImageConverter().to_dict()",
     "load_image": 'assert fc.load_image("boot.jpg").shape == (28, 28)',

@@ -4,13 +4,14 @@
 be imported before they start, else one of them can meet a module that another has imported in part. (Waiting for that
 to happen shows it on some machines only.)
 
-`ForkServer.run` forks a process that has imported TensorFlow and Keras and has done nothing else, which saves the
-five seconds that this takes. Fresh in the child: fashionclf, and everything that TensorFlow and Keras do when they are
-first used (devices, threads, compiled functions). Not fresh: TensorFlow, Keras, and what these import (numpy; and
-pillow, OpenCV, matplotlib and scikit-learn where they are installed).
+`ForkServer.run` forks a process that has imported some modules and has done nothing else, which saves the time that
+this takes (five seconds for TensorFlow). Fresh in the child: fashionclf, and everything that TensorFlow and Keras do
+when they are first used (devices, threads, compiled functions). Not fresh: those modules and what they import.
+TensorFlow and Keras import numpy; and pillow, OpenCV, matplotlib and scikit-learn where they are installed.
 """
 
 import faulthandler
+import importlib
 import json
 import os
 import runpy
@@ -31,10 +32,10 @@ def run(script, folder, *, environment, strict=False):
 
 
 class ForkServer:
-    """A process that runs scripts in forks of itself, one after the other."""
+    """A process that imports modules, and runs scripts in forks of itself, one after the other."""
 
-    def __init__(self, environment):
-        command = [sys.executable, "-P", __file__]
+    def __init__(self, environment, *modules):
+        command = [sys.executable, "-P", __file__, "serve", *modules]
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -68,11 +69,10 @@ def _finished(code, folder):
 # -- in the other process -------------------------------------------------------------------------
 
 
-def _serve():
-    """Import TensorFlow and Keras, and fork for every request."""
-    import keras  # noqa: F401
-    import tensorflow as tf  # noqa: F401
-
+def _serve(modules):
+    """Import modules, and fork for every request."""
+    for name in modules:
+        importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()
         if not child:
@@ -118,4 +118,4 @@ class _ImportedByThreads(list):
 
 
 if __name__ == "__main__":
-    _work(json.loads(sys.argv[1])) if sys.argv[1:] else _serve()
+    _serve(sys.argv[2:]) if sys.argv[1] == "serve" else _work(json.loads(sys.argv[1]))

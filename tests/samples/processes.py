@@ -1,5 +1,6 @@
 """Scripts in processes of their own, forked from one that has spent five seconds to import TensorFlow."""
 
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -42,6 +43,22 @@ def run_together(script, environments, *arguments, timeout=300):
         printed, errors = zip(*([file.read_text("utf-8") for file in pair] for pair in files), strict=True)
     assert codes == [0] * len(codes), f"exit codes {codes}\n" + "\n".join(text[-3000:] for text in errors)
     return printed
+
+
+@contextlib.contextmanager
+def started(script):
+    """Start a script, and give its process and the file with what it prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder, "0.out"), Path(folder, "0.err")
+        files[0].touch()
+        process = _CONTEXT.Process(target=_execute, args=(script, (), dict(os.environ), files))
+        process.start()
+        try:
+            yield process, files[0]
+        finally:
+            process.kill()
+            process.join()
+            process.close()
 
 
 def _execute(script, arguments, environment, files):

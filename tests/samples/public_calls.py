@@ -118,6 +118,9 @@ CALLS = {
         {"images": IMAGES, "labels": LABELS, "class_names": ["a", "b"], "files": list("abcd"), "groups": None,
          "image_shape": (28, 28, 1), "image_converter": None},
     ),
+    "Split.train_validation_split": lambda w: (
+        w.split.train_validation_split, {"validation_size": 0.5, "seed": 0, "stratify": False}
+    ),
     "Split.__getitem__": lambda w: (w.split.__getitem__, {"part": slice(0, 2)}),
     "Dataset": lambda w: (fc.Dataset, {"name": "tiny", "train": w.split, "test": w.split}),
     "dense_model": lambda w: (

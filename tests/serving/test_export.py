@@ -247,7 +247,16 @@ def test_a_diverged_model_is_not_exported(tmp_path, trainer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["cnn_fast", "cnn_robust"])  # cnn_accurate has the network of cnn_robust
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("cnn_fast", ("litert", "float16")),
+        ("cnn_fast", ("onnx", "int8")),
+        ("cnn_fast", ("saved_model", None)),
+        ("cnn_robust", ("litert", "int8")),  # cnn_accurate has the network of cnn_robust
+        ("cnn_fast", ("onnx", None)),
+    ],
+)
 def test_pretrained_classifiers_on_the_real_test_images(tmp_path, name, kind, real_data):
     dataset = fc.load_data("fashion_mnist", data_dir=real_data)
     runtime, quantize = kind

@@ -74,13 +74,12 @@ def test_a_copy_predicts_the_same_bit_for_bit(way, fitted, garments):
     assert again.evaluate(*garments) == fitted.evaluate(*garments)
 
 
-@pytest.mark.parametrize("way", [copy.deepcopy, out_of_band])
-def test_a_copy_keeps_what_a_file_keeps_and_is_independent(way, garments):
+def test_a_copy_keeps_what_a_file_keeps_and_is_independent(garments):
     recipe = fc.Recipe(learning_rate=0.01, schedule="one_cycle", epochs=2, augmentation=fc.Augmentation())
     trainer = Own(fc.dense_model((), seed=0), class_names=list("abcdefghij"), metrics=["mae"], recipe=recipe)
     trainer.fit(*garments, seed=0, verbose=0)
     trainer.unfamiliarity_threshold = 0.5
-    again = way(trainer)
+    again = out_of_band(trainer)
     assert type(again) is Own
     assert again.greet() == "hello a"
     assert again.recipe == recipe
@@ -184,15 +183,10 @@ def test_unpickling_in_a_forked_process_raises_no_error(small_trainer, garments,
 
 
 @pytest.mark.slow
-def test_spawned_processes_and_joblib_workers_take_one(fitted, garments):
-    from joblib import Parallel, delayed
-
+def test_a_spawned_process_takes_one(fitted, garments):
     images = garments[0][:50]
-    expected = fitted.predict_proba(images)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        np.testing.assert_array_equal(pool.apply(fitted.predict_proba, (images,)), expected)
-    for part in Parallel(n_jobs=2)(delayed(fitted.predict_proba)(images) for _ in range(2)):
-        np.testing.assert_array_equal(part, expected)
+        np.testing.assert_array_equal(pool.apply(fitted.predict_proba, (images,)), fitted.predict_proba(images))
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def test_mistakes(fitted, images):
         fitted.predict_batches(images, on_error="ignore")
     with pytest.raises(ValueError, match=r"\(2, 27, 28\), expected"):
         fitted.predict(iter([np.zeros((2, 27, 28))]))
-    with pytest.raises(TypeError, match="dictionaries with 'pixels'.*dataset.map"):
+    with pytest.raises(TypeError, match=r"dictionaries with 'pixels'.*dataset\.map"):
         fitted.predict(tf.data.Dataset.from_tensor_slices({"pixels": images}))
     with pytest.raises(ValueError, match=r"infinite tf.data.Dataset.*`x.take\(n\)`, or read it with `predict_batches`"):
         fitted.predict(tf.data.Dataset.from_tensor_slices(images).batch(100).repeat())

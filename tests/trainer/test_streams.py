@@ -56,19 +56,23 @@ def weights(trainer):
     return trainer.model.get_weights()[0]
 
 
+class Training:
+    """Trains the same model from its beginning at every call. It is traced once; SGD has no state."""
+
+    def __init__(self):
+        recipe = fc.Recipe(precision="float32")
+        self.trainer = fc.Trainer(fc.dense_model((), seed=0), optimizer=keras.optimizers.SGD(0.1), recipe=recipe)
+        self.untrained = self.trainer.model.get_weights()
+
+    def __call__(self, x, **options):
+        self.trainer.model.set_weights(self.untrained)
+        self.history = self.trainer.fit(x, **{**QUIET, **options}).history
+        return weights(self.trainer)
+
+
 @pytest.fixture(scope="module")
 def trained():
-    """A function that trains the same model from its beginning. It is traced once; SGD has no state."""
-    recipe = fc.Recipe(precision="float32")
-    trainer = fc.Trainer(fc.dense_model((), seed=0), optimizer=keras.optimizers.SGD(0.1), recipe=recipe)
-    untrained = trainer.model.get_weights()
-
-    def train(x, **options):
-        trainer.model.set_weights(untrained)
-        trainer.fit(x, **{**QUIET, **options})
-        return weights(trainer)
-
-    return train
+    return Training()
 
 
 @pytest.fixture(scope="module")
@@ -129,18 +133,19 @@ def test_evaluate_and_report(fitted, garments, singles, batches):
     assert fitted.evaluate((images, labels, weight), batch_size=64) == pytest.approx(expected, abs=1e-5)
 
 
-def test_validation_early_stopping_checkpoint(garments, batches, small_trainer, tmp_path):
+def test_validation_early_stopping_checkpoint(garments, batches, trained, tmp_path):
     images, labels = garments
-    histories = []
+    losses = []
     for validation in (batches, Batches(images, labels), (images, labels)):
-        trainer = small_trainer()
-        options = {**QUIET, "epochs": 2, "early_stopping": 1, "checkpoint": tmp_path / "best.keras"}
-        histories.append(trainer.fit(batches, validation_data=validation, **options).history["val_loss"])
-        best = fc.Trainer.load(tmp_path / "best.keras")
-        assert best.evaluate(images, labels)["loss"] == pytest.approx(min(histories[-1]), abs=1e-5)
-    np.testing.assert_allclose(histories, [histories[0]] * 3, rtol=1e-5)
-    arrays = small_trainer().fit(images, labels, validation_data=batches, **QUIET)
-    assert arrays.history["val_loss"][0] > 0
+        path = tmp_path / f"{len(losses)}.keras"
+        trained(batches, epochs=2, early_stopping=1, validation_data=validation, checkpoint=path)
+        losses.append(trained.history["val_loss"])
+        best = keras.models.load_model(path, compile=False).get_weights()[0]
+        np.testing.assert_array_equal(best, weights(trained.trainer))
+        assert trained.trainer.evaluate(images, labels)["loss"] == pytest.approx(min(losses[-1]), abs=1e-5)
+    np.testing.assert_allclose(losses, [losses[0]] * 3, rtol=1e-5)
+    trained(images, batch_size=32, y=labels, validation_data=batches)
+    assert trained.history["val_loss"][0] > 0
 
 
 def test_weights_of_images_and_classes(garments, batches, trained):
@@ -186,18 +191,15 @@ def test_augmentation_cutmix_and_smoothing_are_seeded(garments):
 
 
 @pytest.mark.parametrize("options", [{}, {"steps_per_epoch": 7}])
-def test_resume(batches, small_trainer, tmp_path, options):
-    options = {**QUIET, "epochs": 3, "augment": True, **options}
-    whole, broken = small_trainer(), small_trainer()
-    whole.fit(batches, **options)
+def test_resume(batches, trained, tmp_path, options):
+    options = {"epochs": 3, "augment": True, "resume": tmp_path / "a.npz", **options}
+    whole = trained(batches, **options)
     with pytest.raises(KeyboardInterrupt):
-        broken.fit(batches, resume=tmp_path / "a.npz", callbacks=[Interrupt(2)], **options)
-    resumed = small_trainer()
+        trained(batches, callbacks=[Interrupt(2)], **options)
     with pytest.raises(ValueError, match="another fit"):
-        resumed.fit(batches.take(2), resume=tmp_path / "a.npz", **options | {"steps_per_epoch": 2})
-    history = resumed.fit(batches, resume=tmp_path / "a.npz", **options).history
-    np.testing.assert_array_equal(weights(resumed), weights(whole))
-    assert len(history["loss"]) == 3
+        trained(batches.take(2), **options | {"steps_per_epoch": 2})
+    np.testing.assert_array_equal(trained(batches, **options), whole)
+    assert len(trained.history["loss"]) == 3
 
 
 def test_epochs_of_a_pydataset_begin_and_end(garments, small_trainer):
