@@ -208,7 +208,7 @@ def built_from_one_part(model: keras.Model, part_of: Callable[[Any], Any]) -> It
             data_batch = next(batches)
         # A model with a training step of its own may lack what is built here; Keras then builds in the first step.
         may_fail = model.distribute_strategy.num_replicas_in_sync == 1
-        with contextlib.suppress(Exception if may_fail else ()), model.distribute_strategy.scope():
+        with contextlib.suppress(*(Exception,) * may_fail), model.distribute_strategy.scope():
             model._symbolic_build(data_batch=part_of(data_batch))
 
     with replaced(model, "_maybe_symbolic_build", build):

@@ -76,14 +76,10 @@ class Prediction:
         """Return the `k` most probable classes with their probabilities, most probable first.
 
         Args:
-            k: At least 1; more than there are classes gives them all.
+            k: An integer of at least 1; more than there are classes gives them all.
 
         Returns:
             A list of pairs `(class_name, probability)`.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
         """
         order = rank_labels(self.probabilities)[: check_count(k, "k")]
         return [(self.class_names[i], float(self.probabilities[i])) for i in order]

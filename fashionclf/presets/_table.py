@@ -63,10 +63,6 @@ class Preset:
         Args:
             seed: Of initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
             num_classes: Number of classes. 1 gives one sigmoid unit, for two classes.
-
-        Raises:
-            ValueError: If an argument is out of range.
-            TypeError: If an argument has the wrong type.
         """
         model: keras.Model = self.network(num_classes=num_classes, seed=seed, name=self.name)
         return model
@@ -219,9 +215,6 @@ def list_presets(*, pretrained: bool = False) -> list[PresetName]:
 
     Args:
         pretrained: Only those for which the package has trained weights.
-
-    Raises:
-        TypeError: If `pretrained` is not True or False.
 
     Example:
         >>> "cnn_dropout" in list_presets()

@@ -115,11 +115,7 @@ class EvaluationReport:
         Of equally probable classes the lower label comes first, as in `Prediction.top`.
 
         Args:
-            k: At least 1; 1 gives the accuracy.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
+            k: An integer of at least 1; 1 gives the accuracy.
         """
         order = rank_labels(self._probabilities)[:, : check_count(k, "k")]
         return float((order == self.labels[:, np.newaxis]).any(axis=1).mean())
@@ -161,11 +157,7 @@ class EvaluationReport:
         """Return the `k` most frequent mistakes by name, most frequent first.
 
         Args:
-            k: At least 1. Pairs that were never confused are left out.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
+            k: An integer of at least 1. Pairs that were never confused are left out.
         """
         mistakes = self.confusion_matrix - np.diag(self.confusion_matrix.diagonal())
         order = np.argsort(-mistakes, axis=None, kind="stable")[: check_count(k, "k")]
@@ -203,14 +195,10 @@ class EvaluationReport:
         """Return the indices of the misclassified images with the highest probability, highest first.
 
         Args:
-            k: At least 1.
+            k: An integer of at least 1.
 
         Returns:
             int64 indices into the images, at most `k` of them.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
         """
         wrong = np.flatnonzero(~self._correct)
         order = np.argsort(-self._probabilities.max(axis=1)[wrong], kind="stable")
