@@ -43,10 +43,11 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
     with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
         part = folder / path.name
         yield part
-        _flush(part)
+        for flushed in (*(part.rglob("*") if part.is_dir() else ()), part):  # the content before its name
+            _flush(flushed)
         part.replace(path)
         with contextlib.suppress(OSError):  # the file is in place; a folder may be written to and not be read
-            _flush_one(path.parent)
+            _flush(path.parent)
 
 
 @contextlib.contextmanager
@@ -58,7 +59,15 @@ def disk_errors_of(path: Path, what: str) -> Iterator[None]:
         number = _reason(error, path)
         if number is None:
             raise
-        raise _not_written(path, what, number) from error
+        free = ""
+        if number in _FULL:
+            with contextlib.suppress(OSError):
+                place = next(each for each in path.parents if each.exists())
+                free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
+        kind = type(OSError(number, ""))  # Python chooses it by the number
+        told = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
+        told.errno = number
+        raise told from error
 
 
 @contextlib.contextmanager
@@ -118,13 +127,7 @@ def _lock(folder: Path) -> int:
     return handle
 
 
-def _flush(part: Path) -> None:
-    """Write the content of a file or a folder to the disk before its name."""
-    for path in (*(part.rglob("*") if part.is_dir() else ()), part):
-        _flush_one(path)
-
-
-def _flush_one(path: Path) -> None:
+def _flush(path: Path) -> None:
     if sys.platform == "win32" and path.is_dir():
         return
     handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
@@ -153,18 +156,6 @@ def _reason(raised: BaseException, path: Path) -> int | None:
                     return number
         error = error.__cause__ or error.__context__
     return None
-
-
-def _not_written(path: Path, what: str, number: int) -> OSError:
-    free = ""
-    if number in _FULL:
-        with contextlib.suppress(OSError):
-            place = next(each for each in path.parents if each.exists())
-            free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
-    kind = type(OSError(number, ""))  # Python chooses it by the number
-    error = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
-    error.errno = number
-    return error
 
 
 @contextlib.contextmanager

@@ -98,9 +98,7 @@ def check_flag(value: Any, name: str, *, or_else: str | None = None) -> bool:
 
 def check_seed(seed: Any) -> int | None:
     """Return `seed` as an `int` from 0 to 2**32 - 1, or None."""
-    if seed is None:
-        return None
-    return check_count(seed, "seed", minimum=0, maximum=2**32 - 1)
+    return None if seed is None else check_count(seed, "seed", minimum=0, maximum=2**32 - 1)
 
 
 def check_path(path: Any, name: str, *, suffix: str | None = None) -> Path:
@@ -236,12 +234,11 @@ def check_labels(
 def _as_label_array(labels: LabelsLike, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     array = as_array(labels, name)
     if array.dtype.kind not in "buif":
-        fix = (
-            " Turn names into numbers with `[class_names.index(name) for name in labels]`."
-            if array.dtype.kind in "US"
-            else ""
+        fix = " Turn names into numbers with `[class_names.index(name) for name in labels]`."
+        raise TypeError(
+            f"`{name}` must be integers or one-hot rows. Received dtype {cut(str(array.dtype))}."
+            f"{fix if array.dtype.kind in 'US' else ''}"
         )
-        raise TypeError(f"`{name}` must be integers or one-hot rows. Received dtype {cut(str(array.dtype))}.{fix}")
     if array.ndim not in (1, 2):
         raise ValueError(f"`{name}` has shape {array.shape}, expected integers (n,) or one-hot rows (n, num_classes).")
     if not array.size:

@@ -27,10 +27,7 @@ class Prediction:
         doubts: Why the image may be misread.
 
     Attributes:
-        class_name: The most probable class.
-        label: Its number, an `int`.
-        probability: Its probability, a `float` from 0 to 1.
-        unfamiliarity: How evenly the probabilities are spread over the classes, a `float` from 0 to 1.
+        label: The number of the most probable class, an `int`.
         probabilities: All probabilities, float32 `(num_classes,)`, in label order.
         class_names: All class names, in label order.
         source: Name of the file that the image was read from, or what else it was; None for a plain array.
@@ -79,14 +76,10 @@ class Prediction:
         """Return the `k` most probable classes with their probabilities, most probable first.
 
         Args:
-            k: At least 1; more than there are classes gives them all.
+            k: An integer of at least 1; more than there are classes gives them all.
 
         Returns:
             A list of pairs `(class_name, probability)`.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
         """
         order = rank_labels(self.probabilities)[: check_count(k, "k")]
         return [(self.class_names[i], float(self.probabilities[i])) for i in order]
@@ -123,7 +116,6 @@ class Predictions(Sequence[Prediction]):
 
     Attributes:
         probabilities: float32 `(n, num_classes)`.
-        labels: The most probable label of each image, int64 `(n,)`.
         class_names: The name of each column, a tuple.
         sources: Names of the files that the images were read from, a tuple; None for plain arrays.
         doubts: Why each image may be misread, a tuple of strings for each, empty if all is well.
@@ -163,10 +155,8 @@ class Predictions(Sequence[Prediction]):
         self.probabilities: FloatArray = array
         self.class_names = check_class_names(class_names, array.shape[1])
         self.sources = None if sources is None else check_each(sources, "sources", len(array), "predictions")
-        self.doubts: tuple[tuple[str, ...], ...] = ((),) * len(array)
-        if doubts is not None:
-            given = check_each(doubts, "doubts", len(array), "predictions")
-            self.doubts = tuple(map(tuple, given))
+        given = ((),) * len(array) if doubts is None else check_each(doubts, "doubts", len(array), "predictions")
+        self.doubts: tuple[tuple[str, ...], ...] = tuple(map(tuple, given))
 
     @classmethod
     def _of_model(
@@ -278,13 +268,10 @@ def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predicti
     Without names, ten classes get Fashion-MNIST's names and any other number of classes gets numbers.
     """
     if isinstance(predictions, Predictions):
-        return (
-            predictions
-            if class_names is None
-            else Predictions(
-                predictions.probabilities, class_names, sources=predictions.sources, doubts=predictions.doubts
-            )
-        )
+        if class_names is None:
+            return predictions
+        sources, doubts = predictions.sources, predictions.doubts
+        return Predictions(predictions.probabilities, class_names, sources=sources, doubts=doubts)
     if class_names is None:
         columns = (*shape_of(predictions), 0, 0)[1]
         class_names = CLASS_NAMES if columns == len(CLASS_NAMES) else [str(label) for label in range(columns)]

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
@@ -58,14 +58,14 @@ def _read_folder(folder: Path, source: Source) -> Reading:
     with ThreadPoolExecutor(len(source.files), thread_name_prefix="fashionclf-idx") as pool:
         results = list(pool.map(lambda file: read_file(folder, file), source.files))
     damaged = tuple(error for _, errors in results for error in errors)
-    train_images, train_labels, test_images, test_labels = (array for array, _ in results)
-    if train_images is None or train_labels is None or test_images is None or test_labels is None:
+    arrays = tuple(array for array, _ in results if array is not None)
+    if len(arrays) < len(results):
         pairs = zip(source.files, results, strict=True)
         missing = [file.name for file, (array, errors) in pairs if array is None and not errors]
         notes = [f"lacks {', '.join(missing)}"] if missing else []
         notes += [f"{error.path.name} is damaged" for error in damaged]
         return Reading(None, damaged, "; ".join(notes))
-    return Reading((train_images, train_labels, test_images, test_labels), damaged, "")
+    return Reading(cast(Arrays, arrays), damaged, "")
 
 
 def paths_of(folder: Path, file: IdxFile) -> Iterator[Path]:
@@ -129,8 +129,7 @@ def _read_npz(path: Path, source: Source) -> Reading:
         text = str(error.args[0]) if error.args else type(error).__name__
         damage = DamagedFileError(path, f"is not the published {path.name}: {text}")
         return Reading(None, (damage,), f"{path.name} is damaged")
-    train_images, train_labels, test_images, test_labels = arrays
-    return Reading((train_images, train_labels, test_images, test_labels), (), "")
+    return Reading(cast(Arrays, tuple(arrays)), (), "")
 
 
 def _npz_array(array: Any, key: str, file: IdxFile) -> UInt8Array:

@@ -126,7 +126,7 @@ class Split:
         return len(self.images)
 
     def __getitem__(self, part: Any) -> "Split":
-        if _is_integer(part):
+        if hasattr(part, "__index__") and not getattr(part, "ndim", 0):
             position = shown(operator.index(part))
             raise TypeError(
                 f"A Split is taken apart by slices, masks or arrays of positions. Received: {shown(part)}. For one "
@@ -282,11 +282,3 @@ def _small_labels(labels: LabelsLike, num_images: int, num_classes: int | None) 
     given = np.asarray(labels)
     # the caller's own array where it will do, so that a slice of a Split is a view
     return given if given.dtype == np.uint8 and given.shape == checked.shape else checked.astype(np.uint8)
-
-
-def _is_integer(part: Any) -> bool:
-    try:
-        operator.index(part)
-    except TypeError:
-        return False
-    return True

@@ -253,14 +253,6 @@ def _boot(s: Sheet) -> None:
 
 
 _GARMENTS: Final[tuple[Callable[[Sheet], None], ...]] = (
-    _t_shirt,
-    _trouser,
-    _pullover,
-    _dress,
-    _coat,
-    _sandal,
-    _shirt,
-    _sneaker,
-    _bag,
-    _boot,
+    *(_t_shirt, _trouser, _pullover, _dress, _coat),
+    *(_sandal, _shirt, _sneaker, _bag, _boot),
 )

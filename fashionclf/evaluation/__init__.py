@@ -1,11 +1,12 @@
 """Evaluation beyond one accuracy: cross-validation, temperature scaling, accuracy on shifted and corrupted images."""
 
 from fashionclf.evaluation._calibration import calibrate
-from fashionclf.evaluation._corruptions import CORRUPTIONS, corrupt
 from fashionclf.evaluation._cross_validation import cross_validate
 from fashionclf.evaluation._robustness import (
+    CORRUPTIONS,
     CorruptionRobustness,
     ShiftRobustness,
+    corrupt,
     corruption_robustness,
     shift_robustness,
 )

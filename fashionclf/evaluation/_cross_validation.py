@@ -84,7 +84,10 @@ def cross_validate(
     folds = check_count(folds, "folds", minimum=2)
     seed = check_seed(seed)
     _scorer(model)  # checks it
-    n_jobs = _check_n_jobs(n_jobs)
+    if n_jobs is not None:
+        n_jobs = check_count(n_jobs, "n_jobs", minimum=-_MOST_PROCESSES, maximum=_MOST_PROCESSES)
+    if n_jobs == 0:
+        raise ValueError("`n_jobs` must be a number of processes, -1 for one per processor core, or None. Received: 0")
     data = collect_labelled(x, y, converter=None, num_classes=None)
     labels = integer_labels(data.labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
@@ -100,15 +103,6 @@ def cross_validate(
     seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
     parts = [(*indices, each) for indices, each in zip(splitter.split(labels, labels, groups), seeds, strict=True)]
     return np.array(_train_folds(model, data, parts, n_jobs))
-
-
-def _check_n_jobs(n_jobs: Any) -> int | None:
-    if n_jobs is None:
-        return None
-    number = check_count(n_jobs, "n_jobs", minimum=-_MOST_PROCESSES, maximum=_MOST_PROCESSES)
-    if not number:
-        raise ValueError("`n_jobs` must be a number of processes, -1 for one per processor core, or None. Received: 0")
-    return number
 
 
 _Fold = tuple[NDArray[np.int64], NDArray[np.int64], int | None]  # images to train on, images to test on, the seed

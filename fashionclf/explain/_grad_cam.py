@@ -59,29 +59,23 @@ def grad_cam(
         ((28, 28), 1.0)
     """
     check_trainer(trainer)
-    label = None if class_name is None else _label_of(class_name, trainer)
+    label = None
+    if class_name is not None:
+        names = trainer._known_names()
+        label = names.index(check_choice(class_name, "class_name", names))
     average = check_flag(average_gradients, "average_gradients")
     known = named_layers(trainer.model)
     chosen = convolutions(known) if layer is None else choose_layers([layer], known)
     with untouched(trainer), tf.GradientTape(watch_accessed_variables=False) as tape:
         trace = Trace(trainer.model, model_input(trainer, image), tape.watch)
-        looks = _last_with_places([maps_of(trace, layer, name) for name, layer in chosen.items()])
+        candidates = [maps_of(trace, layer, name) for name, layer in chosen.items()]
+        telling = [looks for looks in candidates if looks[0].values[..., 0].size > 1]  # one place from another
+        looks = (telling or candidates)[-1]
         if label is None:
             label = int(with_both_classes(trace.probabilities.numpy()).argmax())
         score = trace.score(label)
     slopes = tape.gradient(score, [maps.output for maps in looks], unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return _heat_map(looks, slopes, average, trainer.image_shape)
-
-
-def _label_of(class_name: Any, trainer: Trainer) -> int:
-    names = trainer._known_names()
-    return names.index(check_choice(class_name, "class_name", names))
-
-
-def _last_with_places(candidates: list[list[Maps]]) -> list[Maps]:
-    """Return the last maps that can tell one place from another."""
-    telling = [looks for looks in candidates if looks[0].values[..., 0].size > 1]
-    return (telling or candidates)[-1]
 
 
 def _heat_map(looks: list[Maps], slopes: list[Any], average: bool, image_shape: ImageShape) -> FloatArray:

@@ -70,7 +70,9 @@ def scene_of(picture: "Image.Image") -> Scene:
     small = max(grey.shape) <= _SMALL
     if noise > _PLAIN and not small and (scene := _found(colours, grey)) is not None:
         return scene
-    background = _extrapolated(factors, grey.shape)
+    background = np.zeros_like(colours)
+    for term, factor in zip(_terms(grey.shape), factors, strict=True):
+        background += term[..., np.newaxis] * factor
     # Colours, not greys: a red shirt on blue paper may have the paper's grey.
     difference = np.abs(colours - background).max(axis=2)
     if noise < 1 and (stroke := _stroke(colours, drawn := difference > _VISIBLE)):
@@ -142,14 +144,6 @@ def _fit_background(colours: FloatArray) -> tuple[FloatArray, float]:
         fitted = places @ factors
     noise = 1.4826 * float(np.median(np.abs(border - fitted).max(axis=1)))  # the deviation, if it is normal
     return factors, noise
-
-
-def _extrapolated(factors: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Return the background of the whole image, float32 `(h, w, 3)`."""
-    background = np.zeros((*shape, factors.shape[1]), np.float32)
-    for term, factor in zip(_terms(shape), factors, strict=True):
-        background += term[..., np.newaxis] * factor
-    return background
 
 
 def _terms(shape: tuple[int, ...]) -> tuple[FloatArray, ...]:

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from fashionclf._converter import ImageConverter
 from fashionclf._images import Doubts
@@ -47,8 +47,7 @@ class Read(NamedTuple):
 
 def check_on_error(on_error: Any) -> OnError:
     """Return `on_error` if it is `"raise"` or `"skip"`."""
-    choices: tuple[OnError, ...] = ("raise", "skip")
-    return check_choice(on_error, "on_error", choices)
+    return check_choice(on_error, "on_error", get_args(OnError))
 
 
 def read_many(

@@ -161,7 +161,7 @@ def steps_of(source: PhotographLike, converter: ImageConverter) -> Preprocessing
         return _image_already(original)
     mask = scene.mask
     if not mask.any():
-        return _nothing_found(original, shape)
+        return _nothing_found(original, mask, shape)
     left, top, right, bottom = box = bounding_box(mask)
     inverted = bool(scene.grey[mask].mean() < scene.background[mask].mean())
     contrast = _contrast(scene, inverted)[top:bottom, left:right]
@@ -231,15 +231,12 @@ def _image_already(original: UInt8Array) -> PreprocessingSteps:
     return PreprocessingSteps(original, mask, (0, 0, columns, rows), inverted, image, image, doubts)
 
 
-def _nothing_found(original: UInt8Array, image_shape: ImageShape) -> PreprocessingSteps:
+def _nothing_found(original: UInt8Array, mask: NDArray[np.bool_], image_shape: ImageShape) -> PreprocessingSteps:
     """Return the steps of an image without a garment: a black image."""
-    rows, columns = original.shape[:2]
+    rows, columns = mask.shape
     black = np.zeros_like(original)
-    image = _centred(black[:1, :1], image_shape)
-    doubts = ("nothing stands out from its background",)
-    return PreprocessingSteps(
-        original, np.zeros((rows, columns), bool), (0, 0, columns, rows), False, black, image, doubts
-    )
+    image, doubts = _centred(black[:1, :1], image_shape), ("nothing stands out from its background",)
+    return PreprocessingSteps(original, mask, (0, 0, columns, rows), False, black, image, doubts)
 
 
 def _contrast(scene: Scene, inverted: bool) -> FloatArray:

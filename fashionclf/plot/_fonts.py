@@ -11,15 +11,8 @@ from typing import Any, Final
 
 # DejaVu comes with matplotlib, for signs such as ✓ that a caller's own font may lack; then fonts with Korean
 _PREFERRED: Final = (
-    "DejaVu Sans",
-    "NanumGothic",
-    "Noto Sans CJK KR",
-    "Noto Sans KR",
-    "Malgun Gothic",
-    "Apple SD Gothic Neo",
-    "AppleGothic",
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
+    *("DejaVu Sans", "NanumGothic", "Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic"),
+    *("Apple SD Gothic Neo", "AppleGothic", "Noto Sans CJK JP", "Noto Sans CJK SC"),
 )
 _HAVE_BOXES_FOR_ALL: Final = ("lastresort", "adobeblank")
 

@@ -50,12 +50,11 @@ def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | 
         name: check_array(value, f"maps[{shown(name)}]", ("height", "width", "channels"))
         for name, value in check_mapping(maps, "maps", "arrays (height, width, channels)").items()
     }
-    columns = 8
     panels = []
     for name, channels in layers.items():
         height, width, count = channels.shape
         title = f"{shortened(name, 40)}: {height}x{width}, {_part(count, limit, 'channel')}"
-        panels.append((title, _mosaic(channels[..., :limit].transpose(2, 0, 1), columns)))
+        panels.append((title, _mosaic(channels[..., :limit].transpose(2, 0, 1), columns=8)))
     return _draw_panels(panels, figure, colours="viridis")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import shape_of
-from fashionclf._types import ClassNames, IntArray, LabelsLike
+from fashionclf._types import ClassNames, LabelsLike
 from fashionclf._validation import check_choice, check_labels, integer_labels
 from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, VERMILLION, dark_or_light, percent, place_for_one, shortened, wrapped
@@ -61,7 +61,9 @@ def confusion_matrix(
     checked = _as_report(report, class_names)
     own = checked.class_names
     names = own if class_names is None else check_class_names(class_names, len(own))
-    values = _normalized(checked.confusion_matrix, normalize)
+    values = checked.confusion_matrix.astype(np.float64)
+    if normalize is not None:  # 0 where there is nothing
+        values = 100 * values / np.maximum(values.sum(axis=1 if normalize == "true" else 0, keepdims=True), 1)
     size = max(4.2, min(9.0, 2 + 0.5 * len(names)))
     ax = place_for_one(ax, size, size)
     _draw_cells(ax, values, "{:,.0f}" if normalize is None else "{:.1f}")
@@ -134,15 +136,6 @@ def _certain(labels: LabelsLike, predicted: LabelsLike, class_names: ClassNames 
         highest = max(int(checked.max()), int(integer_labels(check_labels(labels)).max()))
         count = len(names_for(highest + 1))
     return np.eye(count, dtype=np.float32)[checked]
-
-
-def _normalized(matrix: IntArray, normalize: str | None) -> NDArray[np.float64]:
-    """Return counts, or percentages along an axis; 0 where there is nothing."""
-    counts = matrix.astype(np.float64)
-    if normalize is None:
-        return counts
-    whole: NDArray[np.float64] = counts.sum(axis=1 if normalize == "true" else 0, keepdims=True)
-    return 100 * counts / np.maximum(whole, 1)
 
 
 def _draw_cells(ax: "Axes", values: NDArray[np.float64], text: str) -> None:

@@ -59,7 +59,9 @@ def preprocessing_steps(
         ax = place.add_subplot(rows, columns, i)
         show_image(ax, image)
         if record and i == 1:
-            _frame(ax, record.box)
+            left, top, right, bottom = record.box  # the last two exclusive
+            corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+            ax.plot(*(np.array(corners) - 0.5).T, color=VERMILLION, linewidth=1, linestyle=":", clip_on=False)
             if record.mask is not None:
                 _outline(ax, record.mask)
         ax.set_anchor("N")  # so that titles stand in line
@@ -90,13 +92,6 @@ def _check_image(image: Any, name: str) -> NDArray[Any]:
         )
     scaled = array.astype(np.float32) / np.float32(top)
     return scaled[..., 0] if array.shape[2:] == (1,) else scaled
-
-
-def _frame(ax: Any, box: tuple[int, int, int, int]) -> None:
-    """Frame the pixels of a box `(left, top, right, bottom)`, the last two exclusive."""
-    left, top, right, bottom = box
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-    ax.plot(*(np.array(corners) - 0.5).T, color=VERMILLION, linewidth=1, linestyle=":", clip_on=False)
 
 
 def _outline(ax: Any, mask: NDArray[np.bool_]) -> None:

@@ -63,10 +63,6 @@ class Preset:
         Args:
             seed: Of initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
             num_classes: Number of classes. 1 gives one sigmoid unit, for two classes.
-
-        Raises:
-            ValueError: If an argument is out of range.
-            TypeError: If an argument has the wrong type.
         """
         model: keras.Model = self.network(num_classes=num_classes, seed=seed, name=self.name)
         return model
@@ -78,6 +74,7 @@ class Preset:
 
 
 _RMSPROP: Final = Recipe(optimizer="rmsprop", epochs=5, validation_split=0.2, precision="float32")
+_one_cycle = partial(Recipe, optimizer="sgd", momentum=0.9, schedule="one_cycle")
 _PRESETS: Final = (
     Preset(
         name="softmax",
@@ -155,15 +152,7 @@ _PRESETS: Final = (
         description="fixed whitening Conv 32 5x5, stride 2 → Conv 64 → MaxPool, norm → Dense 128, norm → Dense 10",
         network=fast_model,
         parameters=422_698,
-        recipe=Recipe(
-            optimizer="sgd",
-            learning_rate=0.8,
-            momentum=0.9,
-            schedule="one_cycle",
-            epochs=3,
-            batch_size=480,
-            label_smoothing=0.1,
-        ),
+        recipe=_one_cycle(learning_rate=0.8, epochs=3, batch_size=480, label_smoothing=0.1),
         evaluated_on="validation",
         source="fashionclf: made for a short time to accuracy, see docs/performance.md",
     ),
@@ -172,12 +161,9 @@ _PRESETS: Final = (
         description="Conv 32 → pool → Conv 64 → Conv 64 → pool → Conv 128 → Dense 256 → Dense 10, norms, dropout 0.3",
         network=balanced_model,
         parameters=1_739_690,
-        recipe=Recipe(
-            optimizer="sgd",
+        recipe=_one_cycle(
             learning_rate=0.8,
-            momentum=0.9,
             weight_decay=5e-4,
-            schedule="one_cycle",
             epochs=7,
             batch_size=480,
             label_smoothing=0.1,
@@ -191,12 +177,9 @@ _PRESETS: Final = (
         description="Conv 32, 2 residual blocks → Conv 64 → pool, 2 blocks → Conv 128 → pool, 1 block → Dense 10",
         network=accurate_model,
         parameters=582_698,
-        recipe=Recipe(
-            optimizer="sgd",
+        recipe=_one_cycle(
             learning_rate=0.4,
-            momentum=0.9,
             weight_decay=1e-3,
-            schedule="one_cycle",
             epochs=90,
             batch_size=250,
             label_smoothing=0.05,
@@ -211,12 +194,9 @@ _PRESETS: Final = (
         description="Conv 32, 2 residual blocks → Conv 64 → pool, 2 blocks → Conv 128 → pool, 1 block → Dense 10",
         network=accurate_model,
         parameters=582_698,
-        recipe=Recipe(
-            optimizer="sgd",
+        recipe=_one_cycle(
             learning_rate=0.2,
-            momentum=0.9,
             weight_decay=5e-4,
-            schedule="one_cycle",
             epochs=20,
             batch_size=250,
             label_smoothing=0.05,
@@ -235,9 +215,6 @@ def list_presets(*, pretrained: bool = False) -> list[PresetName]:
 
     Args:
         pretrained: Only those for which the package has trained weights.
-
-    Raises:
-        TypeError: If `pretrained` is not True or False.
 
     Example:
         >>> "cnn_dropout" in list_presets()

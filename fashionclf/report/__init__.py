@@ -1,7 +1,6 @@
 """Evaluation reports: the metrics of a classifier on labelled images. Numpy only."""
 
-from fashionclf.report._entries import CalibrationBin, Confusion
-from fashionclf.report._evaluation import EvaluationReport, evaluate_predictions
+from fashionclf.report._evaluation import CalibrationBin, Confusion, EvaluationReport, evaluate_predictions
 
 __all__ = ["CalibrationBin", "Confusion", "EvaluationReport", "evaluate_predictions"]
 

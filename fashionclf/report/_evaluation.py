@@ -1,7 +1,7 @@
 """Evaluation reports: the metrics of a classifier on labelled images. Numpy only."""
 
 import functools
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,10 +11,58 @@ from fashionclf._text import display_width, padded
 from fashionclf._types import ClassNames, IntArray, LabelsLike
 from fashionclf._validation import check_count, check_labels, integer_labels
 from fashionclf.predictions import Predictions, as_predictions, rank_labels
-from fashionclf.report._entries import CalibrationBin, Confusion
 
 _NUM_BINS: Final = 15  # of Guo et al.
 _SUM_TOLERANCE: Final = 0.01  # what float16, or two decimals in a table, leave of a sum of 1 over ten classes
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Images of one class that were misclassified as another class.
+
+    Attributes:
+        class_name: The true class.
+        predicted: The predicted class.
+        count: How many.
+
+    Example:
+        >>> from fashionclf import evaluate_predictions
+        >>> probabilities = [[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]]
+        >>> report = evaluate_predictions([0, 0, 1], probabilities, class_names=["shirt", "bag"])
+        >>> report.most_confused(1)
+        [Confusion(class_name='shirt', predicted='bag', count=2)]
+    """
+
+    class_name: str
+    predicted: str
+    count: int
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """The predictions whose probability lies in one interval (the lower bound excluded).
+
+    Attributes:
+        low: Lower bound of the interval, from 0 to 1.
+        high: Upper bound.
+        count: Number of predictions.
+        probability: Their mean probability, from 0 to 1; NaN if there are none.
+        accuracy: The share of them that is right, from 0 to 1; NaN if there are none.
+
+    Example:
+        >>> from fashionclf import evaluate_predictions
+        >>> probabilities = [[0.95, 0.05], [0.05, 0.95], [0.95, 0.05]]
+        >>> report = evaluate_predictions([0, 1, 1], probabilities)
+        >>> last = report.calibration_bins[-1]
+        >>> last.count, round(last.probability, 2), round(last.accuracy, 2)
+        (3, 0.95, 0.67)
+    """
+
+    low: float
+    high: float
+    count: int
+    probability: float
+    accuracy: float
 
 
 class EvaluationReport:
@@ -67,11 +115,7 @@ class EvaluationReport:
         Of equally probable classes the lower label comes first, as in `Prediction.top`.
 
         Args:
-            k: At least 1; 1 gives the accuracy.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
+            k: An integer of at least 1; 1 gives the accuracy.
         """
         order = rank_labels(self._probabilities)[:, : check_count(k, "k")]
         return float((order == self.labels[:, np.newaxis]).any(axis=1).mean())
@@ -113,11 +157,7 @@ class EvaluationReport:
         """Return the `k` most frequent mistakes by name, most frequent first.
 
         Args:
-            k: At least 1. Pairs that were never confused are left out.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
+            k: An integer of at least 1. Pairs that were never confused are left out.
         """
         mistakes = self.confusion_matrix - np.diag(self.confusion_matrix.diagonal())
         order = np.argsort(-mistakes, axis=None, kind="stable")[: check_count(k, "k")]
@@ -155,14 +195,10 @@ class EvaluationReport:
         """Return the indices of the misclassified images with the highest probability, highest first.
 
         Args:
-            k: At least 1.
+            k: An integer of at least 1.
 
         Returns:
             int64 indices into the images, at most `k` of them.
-
-        Raises:
-            ValueError: If `k` is below 1.
-            TypeError: If `k` is not an integer.
         """
         wrong = np.flatnonzero(~self._correct)
         order = np.argsort(-self._probabilities.max(axis=1)[wrong], kind="stable")
@@ -219,9 +255,6 @@ def evaluate_predictions(
             classifier.
         class_names: Names for an array of probabilities. None takes Fashion-MNIST's ten, or numbers where
             there are not ten classes. `Predictions` have their own names.
-
-    Returns:
-        An `EvaluationReport`.
 
     Raises:
         ValueError: If values are out of range, lengths differ, there are no images, or names are given twice.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
 
@@ -22,13 +22,10 @@ from fashionclf.datasets import Split
 from fashionclf.datasets._synthetic import draw_garments
 from fashionclf.inputs import read_images
 from fashionclf.serving._checksum import SUMS, sums_of
-from fashionclf.serving._convert import convert_to_litert, write_saved_model
-from fashionclf.serving._convert_onnx import convert_to_onnx
-from fashionclf.serving._function import Source
+from fashionclf.serving._convert import Source, convert_to_litert, convert_to_onnx, write_saved_model
 from fashionclf.serving._litert import LiteRTModel, litert, with_files
-from fashionclf.serving._predictor import FrozenPredictor, load_exported
+from fashionclf.serving._predictor import SUFFIXES, FrozenPredictor, default_threads, load_exported
 from fashionclf.serving._report import ExportFormat, ExportReport, Quantization
-from fashionclf.serving._runtimes import SUFFIXES, default_threads
 from fashionclf.serving._saved_model import FOLDER
 
 _LEAST: Final = 1000  # images to compare, of the synthetic ones and of the caller's each
@@ -72,10 +69,8 @@ def check_request(
     converter: ImageConverter,
 ) -> Request:
     """Check the arguments of `Trainer.export`."""
-    formats: tuple[ExportFormat, ...] = ("litert", "onnx", "saved_model")
-    checked = check_choice(name, "format", formats)
-    choices: tuple[Quantization, ...] = ("float16", "int8")
-    quantize = None if quantize is None else check_choice(quantize, "quantize", choices)
+    checked: ExportFormat = check_choice(name, "format", get_args(ExportFormat))
+    quantize = None if quantize is None else check_choice(quantize, "quantize", get_args(Quantization))
     if quantize == "int8" and images is None:
         raise ValueError(
             "`quantize='int8'` needs images, on which ranges of values are measured: pass `images=`, a few hundred "

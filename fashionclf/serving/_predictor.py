@@ -1,6 +1,11 @@
-"""FrozenPredictor: a classifier for inference, on any of the runtimes; `load_exported` reads one from a file."""
+"""FrozenPredictor: a classifier for inference, on any of the runtimes; `load_exported` reads one from a file.
 
-from typing import Any, Self
+No runtime is imported before it is needed, and TensorFlow only for a SavedModel.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import numpy as np
 
@@ -8,13 +13,23 @@ from fashionclf._converter import ImageConverter
 from fashionclf._images import round_pixels, scale_pixels, without_channel
 from fashionclf._text import first_line
 from fashionclf._types import FloatArray, ImageArray, PathLike, PredictLike
-from fashionclf._validation import check_path, check_regular_file
+from fashionclf._validation import check_count, check_path, check_regular_file
 from fashionclf.datasets import Split
 from fashionclf.inputs import classify
 from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions, probabilities_of
+from fashionclf.serving._litert import LiteRTModel, read_litert
+from fashionclf.serving._metadata import Metadata
+from fashionclf.serving._onnx import ONNXModel, read_onnx
 from fashionclf.serving._report import ExportFormat
-from fashionclf.serving._runtimes import RuntimeModel, check_threads, read_model, same_model
+
+if TYPE_CHECKING:
+    from fashionclf.serving._saved_model import SavedModel
+
+SUFFIXES: Final[dict[ExportFormat, str]] = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
+_MOST_THREADS: Final = 1024
+RuntimeModel: TypeAlias = "LiteRTModel | ONNXModel | SavedModel"
+"""A model on one of the runtimes, called with images of its `dtype`. Threads may share it."""
 
 
 class FrozenPredictor:
@@ -159,3 +174,45 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
         check_regular_file(file, "an exported classifier")
     model, metadata = read_model(file, threads)
     return FrozenPredictor(model, metadata.class_names, metadata.image_converter, metadata.unfamiliarity_threshold)
+
+
+def read_model(path: Path, num_threads: int | None) -> tuple[RuntimeModel, Metadata]:
+    """Read an exported model and its metadata from a file or folder that exists."""
+    if path.is_dir():
+        if num_threads is not None:
+            raise ValueError(
+                f"`num_threads` does not apply to a SavedModel such as {str(path)!r}: received {num_threads}. Its "
+                "threads are TensorFlow's: set them with `tf.config.threading` before TensorFlow is used."
+            )
+        from fashionclf.serving._saved_model import read_saved_model  # here, because it imports TensorFlow
+
+        return read_saved_model(path)
+    threads = default_threads() if num_threads is None else num_threads
+    if path.suffix == SUFFIXES["litert"]:
+        return read_litert(path, threads)
+    if path.suffix == SUFFIXES["onnx"]:
+        return read_onnx(path, threads)
+    raise ValueError(
+        f"`path` must be a file ending in '.tflite' or '.onnx', or the folder of a SavedModel. Received: {str(path)!r}"
+    )
+
+
+def same_model(name: ExportFormat, arguments: tuple[Any, ...]) -> RuntimeModel:
+    """Return a model of this format made from the `arguments` of another."""
+    if name == "litert":
+        return LiteRTModel(*arguments)
+    if name == "onnx":
+        return ONNXModel(*arguments)
+    from fashionclf.serving._saved_model import SavedModel
+
+    return SavedModel(*arguments)
+
+
+def check_threads(num_threads: Any) -> int | None:
+    """Return a number of threads for one image, or None for the default. Runtimes fail in odd ways on huge numbers."""
+    return None if num_threads is None else check_count(num_threads, "num_threads", maximum=_MOST_THREADS)
+
+
+def default_threads() -> int:
+    """Return the number of threads for one image if none is given."""
+    return min(2, os.cpu_count() or 1)

@@ -7,9 +7,8 @@ installed. Only `ready_trainer` needs TensorFlow.
 """
 
 from fashionclf.testing._assertions import assert_predictions_equal
-from fashionclf.testing._dataset import tiny_dataset
 from fashionclf.testing._fake import FakeTrainer, fake_trainer
-from fashionclf.testing._ready import ready_trainer
+from fashionclf.testing._ready import ready_trainer, tiny_dataset
 
 __all__ = ["FakeTrainer", "assert_predictions_equal", "fake_trainer", "ready_trainer", "tiny_dataset"]
 

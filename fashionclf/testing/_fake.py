@@ -45,12 +45,6 @@ class FakeTrainer(_Interface):
     warnings. The methods have the same signatures. Whatever else a Trainer has, such as `fit` or `save`, raises an
     `AttributeError` that names `ready_trainer`. To a type checker it is a Trainer; to `isinstance` it is not.
 
-    Attributes:
-        class_names: One name per class; they can be set, which renames the classes.
-        num_classes: Number of classes, at least 2.
-        unfamiliarity_threshold: The unfamiliarity above which a photograph is doubtful;
-            None, as at first, warns of none.
-
     Example:
         >>> trainer = fake_trainer(["Dress", "Coat"])
         >>> trainer
@@ -222,9 +216,6 @@ def fake_trainer(
               returns such an answer.
         class_names: One name per class. None takes Fashion-MNIST's ten.
         image_shape: `(height, width, channels)` of the images that it takes.
-
-    Returns:
-        A `FakeTrainer`.
 
     Raises:
         ValueError: If an answer is not one of the classes, or probabilities do not sum to 1.

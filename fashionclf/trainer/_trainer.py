@@ -46,11 +46,11 @@ from fashionclf.presets import get_preset
 from fashionclf.recipe import PRECISIONS, Recipe
 from fashionclf.report import EvaluationReport, evaluate_predictions
 from fashionclf.serving import ExportReport, FrozenPredictor
+from fashionclf.serving._convert import Source
 from fashionclf.serving._export import check_request, export_classifier, freeze
-from fashionclf.serving._function import Source
 from fashionclf.serving._metadata import Metadata
+from fashionclf.serving._predictor import check_threads
 from fashionclf.serving._report import ExportFormat, Quantization
-from fashionclf.serving._runtimes import check_threads
 from fashionclf.trainer._batches import EVALUATION_BATCH, evaluate_model, evaluation_data, labels_and_probabilities
 from fashionclf.trainer._compilation import Compilation, choose_optimizer
 from fashionclf.trainer._devices import check_agreement, check_processes

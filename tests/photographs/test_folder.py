@@ -86,7 +86,7 @@ def test_bad_files_are_all_named(broken):
     text = str(caught.value)
     assert "photo5.png: is empty or not an image" in text
     assert "photo10.png: is damaged or truncated" in text
-    assert "Pass `on_error='skip'`" in text
+    assert "with `on_error='skip'`" in text
 
 
 def test_bad_files_are_skipped_when_asked(broken):
