@@ -20,7 +20,10 @@ import fashionclf as fc
 from fashionclf import evaluation, explain, plot, testing
 from fashionclf.sklearn import FashionClassifier
 
-SHAPES = [(28, 28, 1), (32, 32, 3), (64, 48, 1), (96, 96, 3), (8, 8, 1)]
+SHAPES = [
+    *((32, 32, 3), (8, 8, 1)),
+    *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((28, 28, 1), (64, 48, 1), (96, 96, 3))),
+]
 COUNT = 12
 CHANGES = {"max_shift": 7, "erasing": 1.0, "noise": 0.1, "rotation": 30, "zoom": 0.3, "shear": 0.3, "contrast": 0.8,
            "brightness": 0.3, "blur": 2.0}  # fmt: skip

@@ -84,6 +84,7 @@ class TestPrecision:
         from fashionclf.trainer import _predictor
 
         monkeypatch.setattr(_predictor, "has_fast_bfloat16", lambda: fast)
+        monkeypatch.setattr(fitted._predictor, "_functions", {})
         expected = fitted.predict_proba(garments[0][:9], precision="bfloat16" if fast else "float32")
         np.testing.assert_array_equal(fitted.predict_proba(garments[0][:9], precision="auto"), expected)
 
