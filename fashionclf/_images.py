@@ -133,8 +133,8 @@ def _inferred(shape: tuple[int, ...], name: str, count: int | None = None) -> Im
     fix = ""
     if len(shape) in (1, 2):
         fix = (
-            " Nothing tells whether these are rows of pixels or one image: reshape them, such as "
-            "`images.reshape(-1, 64, 48)`, or pass `image_shape=` where a function takes it."
+            " Nothing tells whether these are rows of pixels or one image: reshape them with "
+            "`images.reshape(-1, height, width)`, or pass `image_shape=` where a function takes it."
         )
     elif channels == 4:
         fix = " Read images with transparency by `fashionclf.load_image`."

@@ -303,7 +303,8 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
     if y is None:
         raise ValueError(
             f"Labels are missing: pass {'`y`, or ' if name == 'x' else ''}a `Split` (such as `dataset.train`) or a "
-            f"tuple (images, labels) as `{name}`."
+            f"tuple (images, labels) as `{name}`. `fashionclf.load_folder` makes a Split of a folder with a sub-folder "
+            "for each class."
         )
     return x, y, sample_weight
 

@@ -108,11 +108,11 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
 
 
 def _check_converter(theirs: ImageConverter | None, own: ImageConverter, name: str) -> None:
-    """Refuse a `Split` whose photographs were read in another way than the Trainer reads them."""
+    """Refuse a `Split` whose photographs were read in another way than the classifier reads them."""
     if theirs not in (None, own):
         raise ValueError(
-            f"The photographs of `{name}` were read as {theirs}, but the Trainer reads them as {own}. Read the folder "
-            "again with the Trainer's options, or fit a new Trainer on this Split."
+            f"The photographs of `{name}` were read as {theirs}, but this classifier reads them as {own}. Read the "
+            "folder again with the classifier's options, or fit a new Trainer on this Split."
         )
 
 
