@@ -311,12 +311,13 @@ def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, 
 
 def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str, count: int) -> ImageArray:
     """Return the images, and warn of doubts about photographs or about the set."""
-    converter = converter or getattr(x, "image_converter", None) or ImageConverter(shape_or_default(x, count))
-    read = read_images(x, converter, name)
+    own: ImageConverter | None = getattr(x, "image_converter", None)
+    used = converter or own or ImageConverter(shape_or_default(x, count))
+    read = read_images(x, used, name)
     if read.doubts is not None:
         warn_of_doubts([doubts or () for doubts in read.doubts], read.names)
     elif not isinstance(x, Split):  # which was examined when it was made
-        warn_of_doubtful_set(read.images, name, bright_on_black=converter.find_garment)
+        warn_of_doubtful_set(read.images, name, bright_on_black=used.find_garment)
     return read.images
 
 

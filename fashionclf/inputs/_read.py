@@ -91,7 +91,7 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
         tensors = getattr(x, "tensors", None)  # of torch's TensorDataset
         return opened(tensors[0] if tensors else rows_of(x), converter, name)
     if is_iterable_once(x):
-        x = iter(x)
+        return opened(iter(x), converter, name)
     if stream_kind(x) is not None:
         return Stream(x, name)
     if is_row(x) or is_rows(x):
@@ -104,7 +104,8 @@ def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | I
         if any(is_photograph(item, shape) for item in x):
             return Items(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)])
         return _stacked(x, name, shape) if any(map(is_pil_image, x)) else check_images(x, name, image_shape=shape)
-    return check_images(x, name, image_shape=shape)
+    images: Any = x
+    return check_images(images, name, image_shape=shape)
 
 
 def _check_converter(theirs: ImageConverter | None, own: ImageConverter, name: str) -> None:

@@ -16,7 +16,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
 from fashionclf._images import has_shape, is_one_image, shape_of
 from fashionclf._text import listed
@@ -179,7 +179,7 @@ def is_photograph(x: Any, shape: ImageShape) -> bool:
     return own[2] in (3, 4) or (is_tensor_of_torch(x) and own[0] in (3, 4) and own != (shape[2], *shape[:2]))
 
 
-def is_iterable_once(x: Any) -> bool:
+def is_iterable_once(x: Any) -> TypeGuard[Iterable[Any]]:
     """Tell whether `x` gives images without a length, as a streamed data set of Hugging Face or torch does."""
     is_known = isinstance(x, Dataset) or stream_kind(x) is not None
     return isinstance(x, Iterable) and not is_known and not hasattr(x, "__len__") and not hasattr(x, "__array__")

@@ -133,7 +133,8 @@ def _read_file(file: Any, name: str, converter: ImageConverter) -> "Image.Image"
             image = Image.open(file, formats=formats)
         size = image.size
         # Lets a JPEG decoder skip most of the work on a large photograph; other formats ignore it.
-        image.draft(None, (working_size(converter),) * 2)
+        longest = working_size(converter)
+        image.draft(None, (longest, longest))
         needed = memory_of(image, size[0] * size[1], file_size)
     # Pillow's bound, 89 million unless the caller has changed it. A JPEG counts by the size to which it is decoded.
     pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
