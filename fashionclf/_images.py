@@ -386,11 +386,13 @@ def doubts_of(images: ImageArray, *, bright_on_black: bool = True) -> tuple[Doub
     `bright_on_black` is False if 28x28 images in grey show whole pictures, and not garments as the data set does.
     """
     top = 255 if images.dtype == np.uint8 else 1
-    brightest = images.reshape(len(images), -1).max(axis=1)
+    rows = images.reshape(len(images), -1)
+    brightest = rows.max(axis=1)
+    corner = rows[:, 0] if images.shape[-1] == 1 else images[:, 0, 0].max(axis=-1)
     light = _are_negatives(images, LIGHT * top / 255, bright_on_black)
     dark = brightest < _DARK * top / 255
     doubts: list[Doubts] = [()] * len(images)
-    for i in np.flatnonzero(light | dark | (images[:, 0, 0].max(axis=-1) == brightest)):
+    for i in np.flatnonzero(light | dark | (corner == brightest)):
         if (images[i] == images[i, 0, 0]).all():
             doubts[i] = (BLANK,)
         elif light[i]:
@@ -435,4 +437,4 @@ def _are_negatives(images: ImageArray, light: float, bright_on_black: bool) -> N
     if images.shape[1:] != IMAGE_SHAPE or not bright_on_black:
         return np.zeros(len(images), bool)
     rows = images.reshape(len(images), -1)
-    return np.asarray(np.count_nonzero(rows.take(_BORDER, axis=1) > light, axis=1) > len(_BORDER) // 2)
+    return np.asarray((rows.take(_BORDER, axis=1) > light).sum(axis=1) > len(_BORDER) // 2)

@@ -239,7 +239,7 @@ def read_labelled(
     """
     if type(x) is not np.ndarray and is_iterable_once(x):
         x = iter(x)
-    if y is not None and isinstance(x, Iterator):
+    if y is not None and stream_kind(x) == "iterator":
         x = list(x)  # such as `Path.glob`
     if type(x) is not np.ndarray and (kind := stream_kind(x)) is not None:
         if y is not None or sample_weight is not None:

@@ -117,7 +117,7 @@ def _check_converter(theirs: ImageConverter | None, own: ImageConverter, name: s
         )
 
 
-def _listed_photographs(x: Iterator[Any], shape: ImageShape) -> Any:
+def _listed_photographs(x: Any, shape: ImageShape) -> Any:
     """Turn an iterator of photographs, such as `Path.glob`, into a list: one message names all that are unreadable."""
     begin = list(itertools.islice(x, 1))
     items = itertools.chain(begin, x)
@@ -262,7 +262,7 @@ def classify(
     """
     if on_error != "raise":
         check_on_error(on_error)
-    if isinstance(x, Iterator):
+    if type(x) is not np.ndarray and stream_kind(x) == "iterator":
         x = _listed_photographs(x, converter.image_shape)
     given, bright_on_black = opened(x, converter), converter.find_garment
     if isinstance(given, Stream):

@@ -50,7 +50,7 @@ def stream_kind(x: object) -> StreamKind | None:
         return "PyDataset"
     if isinstance(x, _class("torch.utils.data", "DataLoader")):
         return "DataLoader"
-    return "iterator" if isinstance(x, Iterator) else None
+    return "iterator" if isinstance(x, Iterator) and not hasattr(x, "read") else None  # a file gives lines
 
 
 def _class(module: str, *names: str) -> Any:

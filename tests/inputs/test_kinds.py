@@ -165,6 +165,9 @@ def test_photographs_with_labels(fitted, data, tmp_path):
     for number, image in enumerate(data[0]):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
     assert fitted.report(tmp_path, data[1]).accuracy == fitted.report(*data).accuracy
+    with (tmp_path / "3.png").open("rb") as file:
+        assert fitted.predict(file).labels == fitted.predict(data[0][3]).labels
+        assert fitted.evaluate(file, [data[1][3]])["accuracy"] in (0, 1)
     assert fitted.evaluate(sorted(tmp_path.iterdir(), key=lambda path: int(path.stem)), data[1])["accuracy"] > 0
 
 
