@@ -22,8 +22,8 @@ import robust_training
 from clothing_photographs import load
 
 import fashionclf as fc
-from fashionclf.models._graph import named_variables
 from fashionclf.pretrained import PretrainedWeights, pack
+from fashionclf.trainer._model import named_variables
 
 FOLDER = Path(fc.__file__).parent / "pretrained"
 CARDS = Path(__file__).resolve().parent.parent / "docs" / "model_cards"

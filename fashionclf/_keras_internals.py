@@ -5,9 +5,10 @@ with a warning. `tests/test_keras_internals.py` has a canary test for each, whic
 """
 
 import contextlib
+import functools
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import keras
@@ -62,6 +63,11 @@ def is_builtin(value: Any) -> bool:
     """Tell whether a layer, model, loss, metric or function is Keras's own. Relies on the name of its module."""
     module = value.__module__ if hasattr(value, "__name__") else type(value).__module__
     return str(module).startswith("keras.")
+
+
+def is_graph(model: keras.Model) -> bool:
+    """Tell whether a model is a graph of layers and nothing else. Relies on `operations` of functional models."""
+    return is_builtin(model) and (isinstance(model, keras.Sequential) or hasattr(model, "operations"))
 
 
 def missing_object(error: BaseException) -> str | None:
@@ -226,3 +232,12 @@ def replaced(target: Any, name: str, value: Any) -> Iterator[None]:
         yield
     finally:
         delattr(target, name)
+
+
+@contextlib.contextmanager
+def replaced_calls(replacements: Mapping[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
+    """Replace the `call` of layers by functions, which get the layer first, as long as the context lasts."""
+    with contextlib.ExitStack() as stack:
+        for layer, call in replacements.items():
+            stack.enter_context(replaced(layer, "call", functools.partial(call, layer)))
+        yield

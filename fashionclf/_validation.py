@@ -343,3 +343,25 @@ def _as_numpy_counts(array: NDArray[Any], value: Any) -> NDArray[Any]:
         whole = numbers.astype(np.int64) if np.isfinite(numbers).all() else numbers
         return whole if np.array_equal(whole, numbers) else numbers
     return array
+
+
+# -- the process ---------------------------------------------------------------------------------
+
+_OWNER: Final[list[int]] = []  # the process that first used TensorFlow, and the only one that may
+
+
+def is_forked() -> bool:
+    """Tell whether this process was forked from one that had used TensorFlow."""
+    return bool(_OWNER) and os.getpid() != _OWNER[0]
+
+
+def check_process() -> None:
+    """Refuse to compute in a forked child: TensorFlow's threads are not copied, so it would wait for them for ever."""
+    if not _OWNER:
+        _OWNER.append(os.getpid())
+    if is_forked():
+        raise RuntimeError(
+            "This process was forked from one that had used TensorFlow, which would wait here for ever. Start "
+            "processes with `multiprocessing.get_context('spawn')`, or use `trainer.compile_predictor()` before the "
+            "fork: its predictor works in forked processes."
+        )

@@ -13,7 +13,7 @@ from fashionclf._validation import integer_labels
 from fashionclf.datasets import Split
 from fashionclf.models._trace import Trace, graph_of
 from fashionclf.report import evaluate_predictions
-from fashionclf.trainer._model import fitting_of, state_of
+from fashionclf.trainer._compilation import fitting_of, state_of
 from fashionclf.trainer._trainer import Trainer, check_trainer
 
 _CALIBRATION_BATCH: Final = 64  # the outputs of all layers are kept for one batch

@@ -237,11 +237,13 @@ def read_labelled(
         known_names: Lists of class names that mean the classes. The labels of a `Split` with names, and labels that are
             names themselves, are matched with these.
     """
-    if type(x) is not np.ndarray and is_iterable_once(x):
-        x = iter(x)
-    if y is not None and stream_kind(x) == "iterator":
-        x = list(x)  # such as `Path.glob`
-    if type(x) is not np.ndarray and (kind := stream_kind(x)) is not None:
+    kind = None
+    if type(x) is not np.ndarray:
+        x = iter(x) if is_iterable_once(x) else x
+        kind = stream_kind(x)
+    if y is not None and kind == "iterator":
+        x, kind = list(x), None  # such as `Path.glob`
+    if kind is not None:
         if y is not None or sample_weight is not None:
             raise ValueError(
                 f"`{'sample_weight' if y is None else 'y'}` goes with arrays, but `{name}` is a {kind}. Let it give "

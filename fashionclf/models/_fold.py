@@ -1,25 +1,15 @@
 """Batch normalisation folded into the convolutions before it: the same result with fewer operations, for inference."""
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from fashionclf._keras_internals import has_known_options, replaced
+from fashionclf._keras_internals import has_known_options
 from fashionclf.models._trace import Trace, graph_of
-
-
-@contextlib.contextmanager
-def replaced_calls(replacements: Mapping[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
-    """Replace the `call` of layers by functions, which get the layer first, as long as the context lasts."""
-    with contextlib.ExitStack() as stack:
-        for layer, call in replacements.items():
-            stack.enter_context(replaced(layer, "call", functools.partial(call, layer)))
-        yield
 
 
 def folded_calls(pairs: Mapping[keras.Layer, keras.Layer]) -> dict[keras.Layer, Callable[..., Any]]:

@@ -17,12 +17,12 @@ from fashionclf._keras_internals import (
     all_layers,
     flips_left_and_right,
     functional_of,
+    is_graph,
     logits_behind,
     run_graph,
     takes_training,
 )
 from fashionclf._types import FloatArray
-from fashionclf.models._graph import is_graph
 
 _TINY: Final = 1e-30  # keeps logarithms finite
 

@@ -11,11 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from fashionclf._images import pixel_shape
+from fashionclf._keras_internals import replaced_calls
 from fashionclf._text import advice, first_line
 from fashionclf._types import FloatArray, ImageArray, UInt8Array
 from fashionclf._warnings import ignored
 from fashionclf.models._flip import averaged_over_flips
-from fashionclf.models._fold import folded_calls, normalised_convolutions, replaced_calls
+from fashionclf.models._fold import folded_calls, normalised_convolutions
 from fashionclf.serving._checksum import PLACE, with_checksum
 from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._report import Quantization

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fashionclf._process import check_process, is_forked
 from fashionclf._types import FloatArray
+from fashionclf._validation import check_process, is_forked
 from fashionclf.serving._checksum import SUMS, check_sums
 from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
 from fashionclf.serving._report import ExportFormat

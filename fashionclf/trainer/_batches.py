@@ -19,12 +19,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashionclf._images import scale_pixels
+from fashionclf._keras_internals import built_from_one_part
 from fashionclf._types import FloatArray, ImageArray, IntArray
 from fashionclf.augmentation import cut_and_mix
 from fashionclf.inputs import LabelledImages, LabelledStream
 from fashionclf.recipe import Recipe
-from fashionclf.trainer._compilation import Compilation
-from fashionclf.trainer._devices import evaluation_batch_size, num_devices, shared_among_devices, shared_evenly
+from fashionclf.trainer._compilation import Compilation, is_distributed, num_devices
+from fashionclf.trainer._devices import evaluation_batch_size, results_joined, shared_evenly
 
 Arrays = tuple[NDArray[Any], ...]
 Targets = Callable[[IntArray | FloatArray], NDArray[Any]]  # turns labels into what the loss takes
@@ -38,19 +39,12 @@ _SHUFFLING, _AUGMENTING, _MIXING = range(3)  # parts of the seeds of random numb
 
 @dataclass(frozen=True)
 class BatchChange:
-    """What is done to a batch of checked images before a training step: augmentation, CutMix, scaling.
-
-    Attributes:
-        recipe: Has the augmentation and CutMix.
-        seed: Random numbers depend only on this, the epoch, and the position of the batch in it.
-        input_shape: The shape of one image, as the model takes it.
-        num_devices: Each gets at least one image: those of a smaller batch are repeated.
-    """
+    """What is done to a batch of checked images before a training step: augmentation, CutMix, scaling."""
 
     recipe: Recipe
-    seed: int
+    seed: int  # random numbers depend only on this, the epoch, and the position of the batch in it
     input_shape: tuple[int, ...]
-    num_devices: int = 1
+    num_devices: int = 1  # each gets at least one image: those of a smaller batch are repeated
 
     def __call__(self, images: ImageArray, arrays: Sequence[NDArray[Any]], epoch: int, step: int) -> Arrays:
         """Return `(images, targets)` or `(images, targets, weights)`; the arrays passed may be changed."""
@@ -67,17 +61,7 @@ class BatchChange:
 
 
 class BatchSource:
-    """The training batches of images in memory.
-
-    Args:
-        data: Images, labels and weights.
-        targets: Turns labels into what the loss takes.
-        change: Of each batch.
-
-    Attributes:
-        epoch: The current epoch, from 0; a callback sets it.
-        steps_per_epoch: Number of batches.
-    """
+    """The training batches of images in memory. A callback sets `epoch`, from 0."""
 
     def __init__(self, data: LabelledImages, targets: Targets, change: BatchChange) -> None:
         self._images, self._change = data.images, change
@@ -122,17 +106,10 @@ class BatchSource:
 
 
 class StreamSource:
-    """The training batches of a stream, changed as those of arrays are. They keep the order of the stream.
+    """The training batches of a stream, changed as those of arrays are, in the order of the stream.
 
-    Args:
-        data: The stream.
-        targets: Turns labels into what the loss takes.
-        change: Of each batch.
-        steps_per_epoch: Batches per epoch. Each epoch goes on in the stream where the last one ended. None is one pass.
-
-    Attributes:
-        epoch: The current epoch, from 0; a callback sets it. Before that, None.
-        steps_per_epoch: Number of batches.
+    With `steps_per_epoch`, each epoch continues in the stream where the last one ended; None is one pass. A callback
+    sets `epoch`, which is None before.
     """
 
     def __init__(
@@ -234,6 +211,19 @@ def evaluate_model(model: keras.Model, data: Any, batch_size: int) -> dict[str, 
     return {name: float(value) for name, value in results.items()}
 
 
+@contextlib.contextmanager
+def shared_among_devices(model: keras.Model) -> Iterator[None]:
+    """Let a model train and be evaluated on batches that its devices or processes cannot share evenly."""
+    strategy = model.distribute_strategy
+
+    def part_of(batch: Any) -> Any:
+        return tuple(strategy.experimental_local_results(each)[0] for each in batch)
+
+    joined = results_joined(model) if is_distributed(model) else contextlib.nullcontext()
+    with built_from_one_part(model, part_of), joined:
+        yield
+
+
 def labels_and_probabilities(
     data: LabelledImages | LabelledStream, compute: Callable[[ImageArray], FloatArray]
 ) -> tuple[IntArray | FloatArray, FloatArray]:
@@ -263,11 +253,7 @@ def _prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:
 def _stream_dataset(
     batches: Callable[[], Iterator[Arrays]], signature: tuple[tf.TensorSpec, ...], length: int
 ) -> Iterator[tf.data.Dataset]:
-    """Give batches made by Python as a data set, as long as the context lasts.
-
-    Raises:
-        Exception: What making them raises, in place of TensorFlow's error that quotes it.
-    """
+    """Give batches made by Python as a data set; their errors are raised, not TensorFlow's that quote them."""
     sources, errors = [batches], []  # TensorFlow keeps the function for ever, so that both are emptied at the end
 
     def generate() -> Iterator[Arrays]:

@@ -1,13 +1,15 @@
-"""What a model is compiled with: loss, metrics and optimizer, and which labels they take."""
+"""What a model is compiled with: loss, metrics and optimizer, which labels they take, and who compiled it."""
 
 import contextlib
 import dataclasses
+import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -17,8 +19,6 @@ from fashionclf._types import FloatArray, IntArray
 from fashionclf._validation import check_choice, integer_labels
 from fashionclf.preprocessing import one_hot
 from fashionclf.recipe import OPTIMIZERS, Recipe
-from fashionclf.trainer._devices import num_devices
-from fashionclf.trainer._model import compilation_of, compiled_by_caller, state_of
 
 _SET_THE_RATE: Final = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateScheduler)
 
@@ -85,16 +85,7 @@ class _Evaluated(keras.Model):
 class Compilation:
     """The loss, metrics and optimizer that a Trainer gives its model. A model that the caller compiled keeps its own.
 
-    Args:
-        model: The model.
-        units: Its number of output units.
-        optimizer: The caller's instance; None is that of the recipe.
-        loss: What Keras takes, or `"auto"`.
-        metrics: What Keras takes.
-
-    Attributes:
-        model: The model.
-        own_optimizer: The caller's instance, or None.
+    `own_optimizer` is the caller's instance; None is that of the recipe.
     """
 
     def __init__(
@@ -324,6 +315,62 @@ class Compilation:
                 restored._optimizer, restored._optimizer_made_for = model.optimizer, restored._made_for(recipe, 0)
             restored._mark_as_current()
         return restored
+
+
+# -- what Trainers of one model share ---------------------------------------------------------------
+
+
+class ModelState:
+    """What all Trainers of one model share."""
+
+    def __init__(self) -> None:
+        self.computing = threading.RLock()  # held while a step changes layers, and by code that must not see this
+        self.fitting = threading.Lock()  # held by the `fit` that is running
+        self.compiled_by: weakref.ref[Any] | None = None  # the `Compilation` that compiled the model last
+        self.compilation: tuple[int, ...] = ()  # `compilation_of` then: if it differs now, the caller has compiled it
+
+
+_STATES: Final[weakref.WeakKeyDictionary[keras.Model, ModelState]] = weakref.WeakKeyDictionary()
+
+
+def state_of(model: keras.Model) -> ModelState:
+    """Return the shared state of a model."""
+    return _STATES.setdefault(model, ModelState())
+
+
+@contextlib.contextmanager
+def fitting_of(model: keras.Model) -> Iterator[None]:
+    """Refuse a second caller that wants to change a model's weights at the same time."""
+    lock = state_of(model).fitting
+    if not lock.acquire(blocking=False):
+        raise RuntimeError("This model is being fitted already; wait until that ends, or build a second model.")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def compilation_of(model: keras.Model) -> tuple[int, ...]:
+    """Return what identifies a model's compilation: each call of `compile` makes a new metric for the loss."""
+    return (id(model.optimizer), *(id(metric) for metric in model.metrics[:1])) if model.compiled else ()
+
+
+def compiled_by_caller(model: keras.Model) -> bool:
+    """Tell whether a model is compiled, and not by a Trainer."""
+    return bool(model.compiled) and state_of(model).compilation != compilation_of(model)
+
+
+# -- devices --------------------------------------------------------------------------------------
+
+
+def num_devices(model: keras.Model) -> int:
+    """Return the number of devices that share each batch."""
+    return int(model.distribute_strategy.num_replicas_in_sync)
+
+
+def is_distributed(model: keras.Model) -> bool:
+    """Tell whether several devices or processes share each batch, by a strategy of `tf.distribute`."""
+    return num_devices(model) > 1 or isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 # -- optimizers -----------------------------------------------------------------------------------

@@ -13,25 +13,15 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from fashionclf._keras_internals import built_from_one_part, replaced
-
-
-def num_devices(model: keras.Model) -> int:
-    """Return the number of devices that share each batch."""
-    return int(model.distribute_strategy.num_replicas_in_sync)
+from fashionclf._keras_internals import replaced
+from fashionclf.trainer._compilation import num_devices
 
 
 @contextlib.contextmanager
-def shared_among_devices(model: keras.Model) -> Iterator[None]:
-    """Let a model train and be evaluated on batches that its devices or processes cannot share evenly."""
-    strategy = model.distribute_strategy
-
-    def part_of(batch: Any) -> Any:
-        return tuple(strategy.experimental_local_results(each)[0] for each in batch)
-
+def results_joined(model: keras.Model) -> Iterator[None]:
+    """Let a model train and be evaluated in several processes, whose results Keras joins."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(built_from_one_part(model, part_of))
-        if _is_in_cluster(strategy):
+        if _is_in_cluster(model.distribute_strategy):
             for name in ("train_step", "test_step"):
                 stack.enter_context(replaced(model, name, functools.partial(_as_vectors, getattr(model, name))))
         yield

@@ -24,15 +24,21 @@ from fashionclf._validation import check_count, check_new_file, check_seed, inte
 from fashionclf._warnings import stack_level
 from fashionclf.augmentation import Augmentation
 from fashionclf.inputs import LabelledImages, LabelledStream
-from fashionclf.models._graph import structure_of
 from fashionclf.preprocessing import split_indices
 from fashionclf.recipe import Recipe
-from fashionclf.trainer._batches import EVALUATION_BATCH, BatchChange, BatchSource, StreamSource, evaluation_data
-from fashionclf.trainer._compilation import Compilation
-from fashionclf.trainer._devices import SharedAverages, evaluation_batch_size, num_devices, shared_among_devices
+from fashionclf.trainer._batches import (
+    EVALUATION_BATCH,
+    BatchChange,
+    BatchSource,
+    StreamSource,
+    evaluation_data,
+    shared_among_devices,
+)
+from fashionclf.trainer._compilation import Compilation, is_distributed, num_devices
+from fashionclf.trainer._devices import SharedAverages, evaluation_batch_size
 from fashionclf.trainer._file import SUFFIX
 from fashionclf.trainer._resume import BestCheckpoint, SavedState, TrainingState, read_state
-from fashionclf.trainer._step import TracedSteps, training_step
+from fashionclf.trainer._step import TracedSteps, structure_of, training_step
 
 _VERBOSITIES: Final = ("auto", 0, 1, 2)
 
@@ -44,29 +50,17 @@ Labelled = LabelledImages | LabelledStream
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FitOptions:
-    """The options of `fit`, checked.
+    """The options of `fit`, checked."""
 
-    Attributes:
-        recipe: The Trainer's, with the arguments of `fit` in place of its fields.
-        seed: The one passed, else that of an interrupted fit, else a random one.
-        checkpoint: Saves the best classifier, or None.
-        state_file: The file for the state of the fit, or None.
-        saved: The state of an interrupted fit, or None.
-        callbacks: The caller's.
-        verbose: Keras's verbosity.
-        steps_per_epoch: Batches per epoch of a stream, or None.
-        batch_size_given: Whether `fit` got a batch size, so that it is not the recipe's.
-    """
-
-    recipe: Recipe
-    seed: int
+    recipe: Recipe  # the Trainer's, with the arguments of `fit` in place of its fields
+    seed: int  # the one passed, else that of an interrupted fit, else a random one
     checkpoint: BestCheckpoint | None
     state_file: Path | None
-    saved: SavedState | None
+    saved: SavedState | None  # of an interrupted fit
     callbacks: tuple[keras.callbacks.Callback, ...]
     verbose: str | int
     steps_per_epoch: int | None
-    batch_size_given: bool
+    batch_size_given: bool  # so that it is not the recipe's
 
 
 def check_options(
@@ -203,22 +197,13 @@ def _check_stream_options(data: LabelledStream, options: FitOptions, *, with_val
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FitPlan:
-    """All that Keras needs for a fit.
-
-    Attributes:
-        options: The options of `fit`.
-        loss: The loss to compile the model with.
-        source: The training batches.
-        validation: Gives what Keras evaluates after every epoch, or None, as long as it is entered.
-        callbacks: The caller's, then those that options ask for.
-        state: The callback that keeps the state of the fit, or None.
-    """
+    """All that Keras needs for a fit."""
 
     options: FitOptions
     loss: Any
     source: BatchSource | StreamSource
-    validation: contextlib.AbstractContextManager[Any]
-    callbacks: list[keras.callbacks.Callback]
+    validation: contextlib.AbstractContextManager[Any]  # gives what Keras evaluates after every epoch, or None
+    callbacks: list[keras.callbacks.Callback]  # the caller's, then those that options ask for
     state: TrainingState | None
 
     @property
@@ -312,6 +297,7 @@ def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.cal
     for i, seed_state in enumerate(seed_states(model)):  # of dropout and similar layers, each with its own number
         first = np.random.SeedSequence((plan.options.seed, i)).generate_state(1)[0]
         seed_state.assign(np.array([first, 0], dtype=seed_state.dtype))
+    averages = [SharedAverages()] if is_distributed(model) else []
     step = training_step(model, traced, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
     with step, shared_among_devices(model), plan.source.dataset() as batches, plan.validation as validation:
         validation_batch_size = EVALUATION_BATCH
@@ -324,7 +310,7 @@ def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.cal
             validation_data=validation,
             validation_batch_size=validation_batch_size,
             shuffle=False,  # the source has shuffled
-            callbacks=[EpochCounter(plan.source), SharedAverages(), *plan.callbacks],
+            callbacks=[EpochCounter(plan.source), *averages, *plan.callbacks],
             verbose=plan.options.verbose,
         )
     if state is not None:

@@ -1,10 +1,6 @@
-"""What a Trainer needs of a model: checks that it classifies images, its state that Trainers share, and presets'."""
+"""The models that a Trainer takes: checks that a model classifies images, and the models of presets."""
 
-import contextlib
 import math
-import threading
-import weakref
-from collections.abc import Iterator
 from typing import Any, Final
 
 import keras
@@ -17,9 +13,9 @@ from fashionclf._types import ClassNames, FloatArray, ImageShape
 from fashionclf._validation import check_flag
 from fashionclf.labels import LabelNames, check_class_names, class_names as class_names_of
 from fashionclf.models import flip_averaged
-from fashionclf.models._graph import last_layer, named_variables
 from fashionclf.models._trace import pixel_range
 from fashionclf.presets import Preset, list_presets
+from fashionclf.trainer._step import last_layer
 
 # -- checks ---------------------------------------------------------------------------------------
 
@@ -133,57 +129,6 @@ def _check_probabilities(model: keras.Model, outputs: FloatArray) -> None:
         )
 
 
-# -- state ----------------------------------------------------------------------------------------
-
-
-class ModelState:
-    """What all Trainers of one model share.
-
-    Attributes:
-        computing: Lock: held while a training step changes how the layers compute, and by code that must not see this.
-        fitting: Lock: held by the `fit` that is running.
-        compiled_by: The `Compilation` of the Trainer that compiled the model last, as a weak reference; None if no
-            Trainer did.
-        compilation: What `compilation_of` gave then. If it gives something else now, the caller has compiled the model.
-    """
-
-    def __init__(self) -> None:
-        self.computing = threading.RLock()
-        self.fitting = threading.Lock()
-        self.compiled_by: weakref.ref[Any] | None = None
-        self.compilation: tuple[int, ...] = ()
-
-
-_STATES: Final[weakref.WeakKeyDictionary[keras.Model, ModelState]] = weakref.WeakKeyDictionary()
-
-
-def state_of(model: keras.Model) -> ModelState:
-    """Return the shared state of a model."""
-    return _STATES.setdefault(model, ModelState())
-
-
-@contextlib.contextmanager
-def fitting_of(model: keras.Model) -> Iterator[None]:
-    """Refuse a second caller that wants to change a model's weights at the same time."""
-    lock = state_of(model).fitting
-    if not lock.acquire(blocking=False):
-        raise RuntimeError("This model is being fitted already; wait until that ends, or build a second model.")
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def compilation_of(model: keras.Model) -> tuple[int, ...]:
-    """Return what identifies a model's compilation: each call of `compile` makes a new metric for the loss."""
-    return (id(model.optimizer), *(id(metric) for metric in model.metrics[:1])) if model.compiled else ()
-
-
-def compiled_by_caller(model: keras.Model) -> bool:
-    """Tell whether a model is compiled, and not by a Trainer."""
-    return bool(model.compiled) and state_of(model).compilation != compilation_of(model)
-
-
 # -- presets --------------------------------------------------------------------------------------
 
 
@@ -228,3 +173,11 @@ def with_weights(model: keras.Model, preset: Preset, *, last_layer: bool) -> ker
         if id(variable) not in kept:
             variable.assign(arrays[name])
     return flip_averaged(model) if weights.flip_averaged else model
+
+
+def named_variables(model: keras.Model) -> dict[str, Any]:
+    """Return a preset's variables by layer and name, such as `"conv_1/kernel"`.
+
+    Their own paths differ in a model that was loaded.
+    """
+    return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.weights}

@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from fashionclf._images import scale_pixels
-from fashionclf._process import check_process
+from fashionclf._keras_internals import replaced_calls
 from fashionclf._types import FloatArray, ImageArray, Precision
-from fashionclf.models._fold import folded_calls, normalised_convolutions, replaced_calls
-from fashionclf.models._graph import bfloat16_layers
+from fashionclf._validation import check_process
+from fashionclf.models._fold import folded_calls, normalised_convolutions
 from fashionclf.predictions import probabilities_of
-from fashionclf.trainer._step import has_fast_bfloat16, in_bfloat16
+from fashionclf.trainer._step import bfloat16_layers, has_fast_bfloat16, in_bfloat16
 
 
 class CompiledPredictor:

@@ -12,7 +12,6 @@ import tensorflow as tf
 from typing_extensions import Buffer, override
 
 from fashionclf._converter import ImageConverter
-from fashionclf._process import check_process, is_forked
 from fashionclf._text import shown
 from fashionclf._types import (
     ClassNames,
@@ -26,7 +25,16 @@ from fashionclf._types import (
     PredictLike,
     PresetName,
 )
-from fashionclf._validation import check_choice, check_count, check_new_file, check_number, check_path, check_seed
+from fashionclf._validation import (
+    check_choice,
+    check_count,
+    check_new_file,
+    check_number,
+    check_path,
+    check_process,
+    check_seed,
+    is_forked,
+)
 from fashionclf._version import __version__
 from fashionclf._warnings import ignored
 from fashionclf.augmentation import Augmentation
@@ -52,7 +60,7 @@ from fashionclf.serving._metadata import Metadata
 from fashionclf.serving._predictor import check_threads
 from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.trainer._batches import EVALUATION_BATCH, evaluate_model, evaluation_data, labels_and_probabilities
-from fashionclf.trainer._compilation import Compilation, choose_optimizer
+from fashionclf.trainer._compilation import Compilation, choose_optimizer, fitting_of, is_distributed, state_of
 from fashionclf.trainer._devices import check_agreement, check_processes
 from fashionclf.trainer._file import (
     SUFFIX,
@@ -64,7 +72,7 @@ from fashionclf.trainer._file import (
     write_classifier,
 )
 from fashionclf.trainer._fit import Labelled, check_options, plan_fit, run_fit, training_and_validation
-from fashionclf.trainer._model import check_model, fitting_of, image_shape_of, preset_model, state_of
+from fashionclf.trainer._model import check_model, image_shape_of, preset_model
 from fashionclf.trainer._predictor import CompiledPredictor
 from fashionclf.trainer._step import TracedSteps
 
@@ -355,7 +363,9 @@ class Trainer:
         """
         check_process()
         self._check_compilation()
-        check_processes(self.model, seed=seed, resume=resume)
+        distributed = is_distributed(self.model)
+        if distributed:
+            check_processes(self.model, seed=seed, resume=resume)
         if checkpoint is not None:
             self._check_readable()
         if validation_data is not None and validation_split:
@@ -382,7 +392,8 @@ class Trainer:
         training, validation = training_and_validation(data, validation_data, options, read)
         training = training.with_class_weight(class_weight, names.shown, self.num_classes)
         plan = plan_fit(self._compilation, self._input_shape, training, validation, options)
-        check_agreement(self.model, plan.shared)
+        if distributed:
+            check_agreement(self.model, plan.shared)
         # One more check needs the compiled model. Only after it does the Trainer change.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, options.recipe, plan.total_steps)

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 import fashionclf as fc
+from fashionclf._keras_internals import replaced_calls
 from fashionclf.models._flip import averaged_over_flips
-from fashionclf.models._fold import folded_calls, normalised_convolutions, replaced_calls
+from fashionclf.models._fold import folded_calls, normalised_convolutions
 
 IMAGES = np.random.default_rng(0).random((5, 28, 28, 1), np.float32)
 

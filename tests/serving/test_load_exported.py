@@ -129,10 +129,10 @@ def test_forked_processes(exports, kind):
 
 
 def test_a_forked_saved_model_is_told_what_to_do(exports, monkeypatch, garments):
-    from fashionclf import _process
+    from fashionclf import _validation
 
     predictor = fc.load_exported(exports["saved_model", None].path)
-    monkeypatch.setattr(_process, "_OWNER", [-1])
+    monkeypatch.setattr(_validation, "_OWNER", [-1])
     with pytest.raises(RuntimeError, match="forked"):
         predictor.predict(garments[0][0])
 

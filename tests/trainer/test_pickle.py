@@ -174,7 +174,7 @@ def test_a_damaged_pickle_is_named(small_trainer):
 
 def test_unpickling_in_a_forked_process_raises_no_error(small_trainer, garments, monkeypatch):
     content = pickle.dumps(small_trainer())
-    monkeypatch.setattr("fashionclf._process._OWNER", [0])  # as if this process were forked
+    monkeypatch.setattr("fashionclf._validation._OWNER", [0])  # as if this process were forked
     again = pickle.loads(content)
     for call in (lambda: again.predict(garments[0]), lambda: again.class_names, lambda: again.evaluate(*garments)):
         with pytest.raises(RuntimeError, match="compile_predictor"):

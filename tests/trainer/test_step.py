@@ -123,7 +123,7 @@ class TestSpeed:
 
 
 def test_which_layers_may_be_bfloat16():
-    from fashionclf.models._graph import bfloat16_layers, last_layer
+    from fashionclf.trainer._step import bfloat16_layers, last_layer
 
     nested = keras.Sequential([keras.Input((28, 28, 1)), fc.cnn_model((4,), units=())])
     assert last_layer(nested).name == "output"
