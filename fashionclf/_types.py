@@ -67,6 +67,7 @@ PredictLike: TypeAlias = ImagesLike | PhotographLike | Sequence[PhotographLike] 
 
 ClassNames: TypeAlias = Sequence[str]
 DatasetName: TypeAlias = Literal["fashion_mnist", "mnist", "synthetic"]
+LabelSet: TypeAlias = DatasetName | Literal["clothing"]
 Language: TypeAlias = Literal["en", "ko"]
 PresetName: TypeAlias = Literal[
     "softmax",
@@ -81,6 +82,8 @@ PresetName: TypeAlias = Literal[
     "cnn_balanced",
     "cnn_accurate",
     "cnn_robust",
+    "efficientnet_lite0",
 ]
+FillMode: TypeAlias = Literal["constant", "nearest"]
 Schedule: TypeAlias = Literal["constant", "one_cycle", "cosine"]
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]

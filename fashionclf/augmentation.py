@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import check_images
-from fashionclf._types import FloatArray, ImageArray, ImagesLike, IntArray
-from fashionclf._validation import check_count, check_flag, check_number, check_seed
+from fashionclf._types import FillMode, FloatArray, ImageArray, ImagesLike, IntArray
+from fashionclf._validation import check_choice, check_count, check_flag, check_number, check_seed
+
+FILL_MODES: Final = ("constant", "nearest")
 
 _LARGEST: Final = {
     "erasing": 1,
@@ -23,6 +25,7 @@ _LARGEST: Final = {
     "shear": 1,
     "contrast": 1,
     "brightness": 1,
+    "saturation": 1,
     "blur": 3,
 }
 
@@ -36,20 +39,23 @@ class Augmentation:
 
     Args:
         horizontal_flip: Flip left and right, with probability 1/2. Not for digits.
-        max_shift: Move by up to this many pixels in each direction, fewer than an edge of the images has; zeros move
-            in.
+        max_shift: Move by up to this many pixels in each direction, fewer than an edge of the images has.
         erasing: Probability, from 0 to 1, of overwriting one random rectangle (2 to 33 % of the area, sides
             in a ratio of 0.3 to 3.3) with random pixels: Zhong et al., "Random Erasing Data Augmentation",
             arXiv:1708.04896.
         noise: Largest standard deviation, from 0 to 1, of Gaussian noise on pixels in [0, 1]. Each image gets its own
             deviation, drawn uniformly from 0 to this, and each value its own noise; pixels are clipped to [0, 1].
-        rotation: Rotate by up to this many degrees either way, 0 to 180; zeros fill the corners.
+        rotation: Rotate by up to this many degrees either way, 0 to 180.
         zoom: Enlarge or shrink by up to this share of the size, 0 up to 1, each axis by its own factor.
         shear: Slant by up to this share of the height either way, 0 to 1: the tangent of the largest angle.
         contrast: Multiply the distance of each pixel from the image's mean by a factor between `1 - contrast` and
             `1 + contrast`, 0 to 1.
         brightness: Add a level between `-brightness` and `brightness`, 0 to 1, to pixels in [0, 1].
+        saturation: Multiply the distance of each colour from grey by a factor between `1 - saturation` and
+            `1 + saturation`, 0 to 1. Images in grey stay as they are.
         blur: Largest standard deviation of a Gaussian blur, 0 to 3 pixels; each image gets its own.
+        fill_mode: What moves in from outside, in Keras's words: `"constant"`, zeros, as around the garments of
+            Fashion-MNIST; or `"nearest"`, the pixels of the edge, for photographs.
 
     Raises:
         ValueError: If a value is out of range.
@@ -71,7 +77,9 @@ class Augmentation:
     shear: float = 0.0
     contrast: float = 0.0
     brightness: float = 0.0
+    saturation: float = 0.0
     blur: float = 0.0
+    fill_mode: FillMode = "constant"
 
     def __post_init__(self) -> None:
         keep = functools.partial(object.__setattr__, self)  # plain Python values, which JSON takes
@@ -80,6 +88,7 @@ class Augmentation:
         for name, high in _LARGEST.items():
             value = check_number(getattr(self, name), name, low=0, high=high, open_high=name == "zoom")
             keep(name, value)
+        check_choice(self.fill_mode, "fill_mode", FILL_MODES)
 
     def __call__(self, images: ImagesLike, *, seed: int | None = None) -> ImageArray:
         """Return a changed copy of images.
@@ -110,25 +119,32 @@ class Augmentation:
             images[flipped] = images[flipped, :, ::-1]
         if self.max_shift:
             reach = self.max_shift
-            images = move(images, *(reach - rng.integers(0, 2 * reach + 1, size=(2, len(images)))))
+            images = move(images, *(reach - rng.integers(0, 2 * reach + 1, size=(2, len(images)))), self.fill_mode)
         if self.rotation or self.zoom or self.shear:
-            images = _transformed(images, self.rotation, self.zoom, self.shear, rng)
+            images = _transformed(images, self.rotation, self.zoom, self.shear, self.fill_mode, rng)
         if self.erasing:
             _erase(images, self.erasing, rng)
         if self.blur:
             images = _blurred(images, self.blur, rng)
         if self.contrast or self.brightness:
             images = _relit(images, self.contrast, self.brightness, rng)
+        if self.saturation and images.shape[-1] > 1:
+            images = _saturated(images, self.saturation, rng)
         return _noisy(images, self.noise, rng) if self.noise else images
 
 
-def move(images: ImageArray, down: IntArray, right: IntArray) -> ImageArray:
-    """Move each checked image by its own number of pixels, negative for up or left; zeros move in."""
+def move(images: ImageArray, down: IntArray, right: IntArray, fill_mode: FillMode = "constant") -> ImageArray:
+    """Move each checked image by its own number of pixels, negative for up or left."""
     reach = int(max(np.abs(down).max(), np.abs(right).max()))
-    padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
+    padded = _padded(images, reach, fill_mode)
     windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:], axis=(1, 2, 3))
     moved: ImageArray = windows[np.arange(len(images)), reach - down, reach - right, 0]
     return moved
+
+
+def _padded(images: ImageArray, width: int, fill_mode: FillMode) -> ImageArray:
+    edges = ((0, 0), (width, width), (width, width), (0, 0))
+    return np.pad(images, edges, mode="constant" if fill_mode == "constant" else "edge")
 
 
 def cut_and_mix(
@@ -183,7 +199,9 @@ def _erase(images: ImageArray, probability: float, rng: np.random.Generator) -> 
     images[chosen] = np.where(box, noise, part)
 
 
-def _transformed(images: ImageArray, degrees: float, zoom: float, shear: float, rng: np.random.Generator) -> ImageArray:
+def _transformed(
+    images: ImageArray, degrees: float, zoom: float, shear: float, fill_mode: FillMode, rng: np.random.Generator
+) -> ImageArray:
     """Slant, rotate and resize each image about its centre, with bilinear interpolation."""
     height, width, channels = images.shape[1:]
     angle = np.deg2rad(rng.uniform(-degrees, degrees, len(images))).astype(np.float32)[:, np.newaxis, np.newaxis]
@@ -195,7 +213,7 @@ def _transformed(images: ImageArray, degrees: float, zoom: float, shear: float, 
     # Where each pixel of the changed image comes from.
     rows = (np.cos(angle) * down + np.sin(angle) * right) / size[0] + (height - 1) / 2
     columns = (np.cos(angle) * right - np.sin(angle) * down) / size[1] + (width - 1) / 2
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros around, where all outside is read
+    padded = _padded(images, 1, fill_mode)  # all that is outside is read there
     rows, columns = rows.clip(-1, height - 0.001) + 1, columns.clip(-1, width - 0.001) + 1
     top, left = rows.astype(np.int64), columns.astype(np.int64)
     lower, later = rows - top, columns - left
@@ -234,6 +252,14 @@ def _relit(images: ImageArray, contrast: float, brightness: float, rng: np.rando
     pixels = images.astype(np.float32)
     mean = pixels.mean(axis=(1, 2, 3), keepdims=True)
     return _as_before((pixels - mean) * factor + mean + added * top, images)
+
+
+def _saturated(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:
+    """Change how far the colours of each image are from grey."""
+    factor = rng.uniform(1 - largest, 1 + largest, (len(images), 1, 1, 1)).astype(np.float32)
+    pixels = images.astype(np.float32)
+    grey = pixels.mean(axis=3, keepdims=True)
+    return _as_before((pixels - grey) * factor + grey, images)
 
 
 def _noisy(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:

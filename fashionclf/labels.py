@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from fashionclf._text import listed, shown
-from fashionclf._types import DatasetName, IntArray, Language
+from fashionclf._types import IntArray, LabelSet, Language
 from fashionclf._validation import check_choice, check_text
 
 _GARMENTS: Final = (
@@ -43,10 +43,34 @@ _GARMENTS_KO: Final = (
 _DIGITS: Final = tuple("0123456789")
 
 
-_NAMES: Final[dict[DatasetName, dict[Language, tuple[str, ...]]]] = {
+# Of the "Clothing dataset" (A. Grigorev and contributors, 2020; CC0).
+_CLOTHING: Final = {
+    "Blazer": "블레이저",
+    "Blouse": "블라우스",
+    "Body": "바디슈트",
+    "Dress": "드레스",
+    "Hat": "모자",
+    "Hoodie": "후드티",
+    "Longsleeve": "긴팔 티셔츠",
+    "Other": "기타",
+    "Outwear": "겉옷",
+    "Pants": "바지",
+    "Polo": "폴로셔츠",
+    "Shirt": "셔츠",
+    "Shoes": "신발",
+    "Shorts": "반바지",
+    "Skirt": "치마",
+    "T-Shirt": "티셔츠",
+    "Top": "상의",
+    "Undershirt": "러닝셔츠",
+}
+
+
+_NAMES: Final[dict[LabelSet, dict[Language, tuple[str, ...]]]] = {
     "fashion_mnist": {"en": _GARMENTS, "ko": _GARMENTS_KO},
     "mnist": {"en": _DIGITS, "ko": _DIGITS},
     "synthetic": {"en": _GARMENTS, "ko": _GARMENTS_KO},
+    "clothing": {"en": tuple(_CLOTHING), "ko": tuple(_CLOTHING.values())},
 }
 
 
@@ -54,15 +78,16 @@ CLASS_NAMES: Final[tuple[str, ...]] = _GARMENTS
 """Fashion-MNIST's ten class names in the data set's own spelling; label `i` is `CLASS_NAMES[i]`."""
 
 
-def class_names(dataset: DatasetName = "fashion_mnist", language: Language = "en") -> tuple[str, ...]:
-    """Return the ten class names of a data set, in label order.
+def class_names(dataset: LabelSet = "fashion_mnist", language: Language = "en") -> tuple[str, ...]:
+    """Return the class names of a data set, in label order.
 
     Args:
-        dataset: `"fashion_mnist"`, `"mnist"` or `"synthetic"`.
+        dataset: `"fashion_mnist"`, `"mnist"`, `"synthetic"`, or `"clothing"`: the 18 kinds of clothing on photographs
+            that the preset `"efficientnet_lite0"` names.
         language: `"en"` (the data set's own spelling) or `"ko"` (Korean). Digits read the same in both.
 
     Returns:
-        A tuple of ten strings; label `i` is element `i`.
+        A tuple of strings; label `i` is element `i`.
 
     Raises:
         ValueError: If the data set or the language is unknown.

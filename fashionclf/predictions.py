@@ -2,14 +2,14 @@
 
 import itertools
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import shape_of
-from fashionclf._text import cut, shown
+from fashionclf._text import cut, listed, shown
 from fashionclf._types import ClassNames, FloatArray, IntArray
 from fashionclf._validation import as_array, check_count, check_each, check_rows
 from fashionclf.labels import CLASS_NAMES, check_class_names
@@ -223,6 +223,33 @@ class Predictions(Sequence[Prediction]):
     def top(self, k: int = 3) -> list[list[tuple[str, float]]]:
         """Return `Prediction.top` of each image: a list of pairs `(class_name, probability)`, most probable first."""
         return [prediction.top(k) for prediction in self]
+
+    def grouped(self, groups: Mapping[str, str]) -> "Predictions":
+        """Return predictions for groups of classes: the probability of a group is the sum of those of its classes.
+
+        Args:
+            groups: From class name to the name of its group. A class that is left out keeps its own name.
+
+        Raises:
+            ValueError: If a name is none of the classes, or all classes are in one group.
+            TypeError: If names are not strings.
+
+        Example:
+            >>> predictions = Predictions([[0.4, 0.35, 0.25]], class_names=["Dress", "Hoodie", "Pullover"])
+            >>> print(predictions.grouped({"Hoodie": "Top", "Pullover": "Top"}))
+            Top 60.0% · Dress 40.0%
+        """
+        if not isinstance(groups, Mapping):
+            raise TypeError(f"`groups` must be a mapping from class names to groups. Received: {shown(groups)}")
+        unknown = [name for name in groups if name not in self.class_names]
+        if unknown:
+            raise ValueError(f"`groups` names {listed(unknown)}; the classes are {listed(self.class_names, 400)}.")
+        of_class = [groups.get(name, name) for name in self.class_names]
+        names = list(dict.fromkeys(of_class))
+        sums = np.zeros((len(self), len(names)), dtype=np.float32)
+        for column, name in enumerate(of_class):
+            sums[:, names.index(name)] += self.probabilities[:, column]
+        return Predictions(sums.clip(0, 1), names, sources=self.sources, doubts=self.doubts)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return one JSON-ready dictionary per image, for a table or a web service.

@@ -36,7 +36,10 @@ class Recipe:
         schedule: `"constant"`; `"one_cycle"`, a linear rise over the first quarter of all steps and a cosine
             fall to zero (Smith and Topin, arXiv:1708.07120); or `"cosine"`, the fall alone (Loshchilov and
             Hutter, arXiv:1608.03983).
-        epochs: Number of passes over the training images.
+        epochs: Number of passes over the training images; 0 if `freeze_epochs` is all.
+        freeze_epochs: Number of passes before these in which only the last layer is trained (fastai's word): at ten
+            times the learning rate, since it starts from nothing, and on images as they are, or flipped where the
+            augmentation flips.
         batch_size: Images per step.
         augmentation: Random changes to every batch, or None.
         label_smoothing: Share of each training label spread over all classes, from 0 up to 1 (Szegedy et
@@ -67,6 +70,7 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: Schedule = "constant"
     epochs: int = 10
+    freeze_epochs: int = 0
     batch_size: int = 32
     augmentation: Augmentation | None = None
     label_smoothing: float = 0.0
@@ -86,7 +90,8 @@ class Recipe:
             raise ValueError(f"`momentum` is an option of 'sgd'. Received: optimizer={shown(self.optimizer)}")
         keep("weight_decay", check_number(self.weight_decay, "weight_decay", low=0, high=1, open_high=True))
         check_choice(self.schedule, "schedule", SCHEDULES)
-        keep("epochs", check_count(self.epochs, "epochs"))
+        keep("freeze_epochs", check_count(self.freeze_epochs, "freeze_epochs", minimum=0))
+        keep("epochs", check_count(self.epochs, "epochs", minimum=0 if self.freeze_epochs else 1))
         keep("batch_size", check_count(self.batch_size, "batch_size"))
         if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
             raise TypeError(f"`augmentation` must be an Augmentation or None. Received: {shown(self.augmentation)}")

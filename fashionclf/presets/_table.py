@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import keras
 
-from fashionclf._types import DatasetName, PresetName
+from fashionclf._types import LabelSet, PresetName
 from fashionclf._validation import check_choice, check_flag
 from fashionclf.augmentation import Augmentation
+from fashionclf.labels import class_names
 from fashionclf.models import cnn_model, dense_model
+from fashionclf.presets._efficientnet import efficientnet_lite0
 from fashionclf.presets._networks import accurate_model, balanced_model, fast_model, rowwise_model
 from fashionclf.pretrained import PretrainedWeights, pretrained_weights
 from fashionclf.recipe import Recipe
@@ -25,11 +27,12 @@ class Preset:
         name: What `Trainer.from_preset` takes.
         description: The layers, in a line.
         network: The function that `build` calls with `num_classes`, `seed` and `name`.
-        parameters: Number of weights and biases, for ten classes.
+        parameters: Number of weights and biases, for the classes of its data set.
         recipe: How it is trained.
-        dataset: The data set it is for, a name that `load_data` takes.
+        dataset: The data set whose classes it has, a name that `class_names` takes.
         evaluated_on: What the reported metrics were measured on: `"validation"` (the 12,000 images of the documents'
-            split), `"test"`, or `"train"` (the running figures of the last epoch).
+            split), `"test"`, `"train"` (the running figures of the last epoch), or `"folds"` (five, by the person who
+            took the photographs).
         reported: Metrics that the source reports, `"accuracy"` and `"loss"`; empty if it reports none.
         source: Where the system comes from.
 
@@ -46,7 +49,7 @@ class Preset:
     network: Callable[..., keras.Model]
     parameters: int
     recipe: Recipe
-    dataset: DatasetName = "fashion_mnist"
+    dataset: LabelSet = "fashion_mnist"
     evaluated_on: str
     reported: Mapping[str, float] = field(default_factory=dict)
     source: str = "tutorials"
@@ -57,13 +60,15 @@ class Preset:
     def __reduce__(self) -> tuple[Any, ...]:
         return get_preset, (self.name,)  # there is one of each name
 
-    def build(self, seed: int | None = None, *, num_classes: int = 10) -> keras.Model:
+    def build(self, seed: int | None = None, *, num_classes: int | None = None) -> keras.Model:
         """Build the model, untrained.
 
         Args:
             seed: Of initial weights and dropout, from 0 to 2**32 - 1. None draws fresh entropy.
-            num_classes: Number of classes. 1 gives one sigmoid unit, for two classes.
+            num_classes: Number of classes; None is that of its data set. 1 gives one sigmoid unit, for two classes.
         """
+        if num_classes is None:
+            num_classes = len(class_names(self.dataset))
         model: keras.Model = self.network(num_classes=num_classes, seed=seed, name=self.name)
         return model
 
@@ -205,6 +210,37 @@ _PRESETS: Final = (
         ),
         evaluated_on="test",
         source="fashionclf: made for photographs and changed images, see docs/model_cards/cnn_robust.md",
+    ),
+    Preset(
+        name="efficientnet_lite0",
+        description="EfficientNet-Lite0 for photographs in colour, 192x192x3: 16 blocks, of which 11 are trained",
+        network=efficientnet_lite0,
+        parameters=3_384_978,
+        recipe=Recipe(
+            optimizer="adamw",
+            learning_rate=3e-4,
+            weight_decay=0.05,
+            schedule="one_cycle",
+            freeze_epochs=10,
+            epochs=8,
+            batch_size=32,
+            label_smoothing=0.1,
+            augmentation=Augmentation(
+                horizontal_flip=True,
+                max_shift=19,
+                rotation=15,
+                zoom=0.25,
+                contrast=0.3,
+                brightness=0.2,
+                saturation=0.5,
+                erasing=0.25,
+                fill_mode="nearest",
+            ),
+            precision="float32",
+        ),
+        dataset="clothing",
+        evaluated_on="folds",
+        source="Tan and Le, arXiv:1905.11946; see docs/model_cards/efficientnet_lite0.md",
     ),
 )
 _BY_NAME: Final[dict[PresetName, Preset]] = {preset.name: preset for preset in _PRESETS}
