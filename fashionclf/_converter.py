@@ -19,9 +19,9 @@ class ImageConverter:
     Args:
         image_shape: `(height, width, channels)` of the images, with 1 channel (grey) or 3 (red, green, blue).
         find_garment: Whether the garment is found and cut out, on black. In grey it is shown bright, as
-            Fashion-MNIST does. Otherwise the image is the whole picture, upright. None is True for `(28, 28, 1)`.
-        crop_to_aspect_ratio: Keras's word: whether a picture of other proportions is cut to those of the image, about
-            its middle. Otherwise it is padded with the colour of its edges.
+            Fashion-MNIST does. Otherwise the image is the whole photograph, upright. None is True for `(28, 28, 1)`.
+        crop_to_aspect_ratio: Whether a photograph of other proportions is cropped about its middle, as in Keras.
+            Otherwise it is padded with the colour of its edges.
 
     Raises:
         ValueError: If the shape is none of an image, or the garment is to be found and cropped.
@@ -46,8 +46,8 @@ class ImageConverter:
         found = shape == IMAGE_SHAPE if find_garment is None else check_flag(find_garment, "find_garment")
         if (cropped := check_flag(crop_to_aspect_ratio, "crop_to_aspect_ratio")) and found:
             raise ValueError(
-                "`crop_to_aspect_ratio=True` cuts pixels off the whole picture, but the garment is to be found, and is "
-                "kept whole. Pass `find_garment=False`."
+                "`crop_to_aspect_ratio=True` crops the whole photograph, but the garment is to be found, and is kept "
+                "whole. Pass `find_garment=False`."
             )
         object.__setattr__(self, "image_shape", shape)  # the way into a frozen dataclass
         object.__setattr__(self, "find_garment", found)

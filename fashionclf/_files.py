@@ -65,9 +65,9 @@ def disk_errors_of(path: Path, what: str) -> Iterator[None]:
                 place = next(each for each in path.parents if each.exists())
                 free = f"; {shutil.disk_usage(place).free / 1e6:,.1f} MB are free on that disk"
         kind = type(OSError(number, ""))  # Python chooses it by the number
-        told = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
-        told.errno = number
-        raise told from error
+        clearer = kind(f"{what} {str(path)!r} could not be written: {os.strerror(number)}{free}.")
+        clearer.errno = number
+        raise clearer from error
 
 
 @contextlib.contextmanager

@@ -50,8 +50,8 @@ def check_image_shape(image_shape: Any, name: str = "image_shape") -> ImageShape
         numbers = ()
     if len(numbers) != 3 or min(numbers) < 1 or numbers[2] not in CHANNELS or math.prod(numbers) > _MOST_PIXELS:
         raise ValueError(
-            f"`{name}` must be (height, width, channels) with 1 or 3 channels, such as (28, 28, 1) or (64, 64, 3). "
-            f"Received: {shown(image_shape)}"
+            f"`{name}` must be (height, width, channels) with 1 or 3 channels, such as {IMAGE_SHAPE} or (64, 64, "
+            f"3). Received: {shown(image_shape)}"
         )
     return numbers
 
@@ -290,12 +290,10 @@ def _wrong_image_shape(shape: tuple[int, ...], name: str, image_shape: ImageShap
     elif what != "images" and len(shape) >= 3:
         fix = " Pass one array of many images instead of a list of such arrays."
     elif len(shape) >= 2:
-        fix = (
-            " Read photographs with `fashionclf.load_image(array)`, which finds the garment; resize images that look "
-            "like the data set's to 28x28 pixels."
-            if image_shape == IMAGE_SHAPE
-            else f" Resize them to {height}x{width} pixels, or build a model for images of their shape: `image_shape=`."
-        )
+        other = "build a model for images of their shape: `image_shape=`"
+        if image_shape == IMAGE_SHAPE:
+            other = "read photographs with `fashionclf.load_image(array)`, which finds the garment"
+        fix = f" Resize them to {height}x{width} pixels, or {other}."
     return f"`{name}` has shape {shape}, expected {what}: {_expected(image_shape)}.{fix}"
 
 
@@ -383,7 +381,7 @@ def warn_of_doubts(doubts: Sequence[Doubts | None], names: Sequence[str] | None)
 def doubts_of(images: ImageArray, *, bright_on_black: bool = True) -> tuple[Doubts, ...]:
     """Return the doubts about each of checked images `(n, height, width, channels)`.
 
-    `bright_on_black` is False if 28x28 images in grey show whole pictures, and not garments as the data set does.
+    `bright_on_black` is False if images of the data set's shape show whole photographs, not garments on black.
     """
     top = 255 if images.dtype == np.uint8 else 1
     rows = images.reshape(len(images), -1)

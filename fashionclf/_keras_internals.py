@@ -70,6 +70,15 @@ def is_graph(model: keras.Model) -> bool:
     return is_builtin(model) and (isinstance(model, keras.Sequential) or hasattr(model, "operations"))
 
 
+def has_in_name(value: Any, word: str) -> bool:
+    """Tell whether a loss or metric of Keras, or a class of Keras that it derives from, has a word in its name.
+
+    Relies on names such as `SparseCategoricalAccuracy` and `categorical_crossentropy`.
+    """
+    named = [value] if hasattr(value, "__name__") else type(value).__mro__
+    return any(word in each.__name__.lower() for each in named if is_builtin(each))
+
+
 def missing_object(error: BaseException) -> str | None:
     """Return the name of the class or function without which Keras could not load a model, None for other errors.
 

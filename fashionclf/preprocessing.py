@@ -40,8 +40,8 @@ def prepare_images(images: ImagesLike, *, image_shape: ImageShape | None = None)
             `(height, width, channels)`, as `(height, width)` in grey, or as one row of all its values; many with `n` in
             front, or as a list of single images, which may differ in form.
         image_shape: `(height, width, channels)` with 1 channel (grey) or 3 (red, green, blue). None takes that of the
-            arrays. Of `(28, 28)`, `(784,)` and `(n, 784)` it takes `(28, 28, 1)`; for other rows, or another single
-            image without channels, pass it.
+            arrays. Rows of pixels, and a single image without channels, need it, unless they are as long as those of
+            Fashion-MNIST.
 
     Returns:
         A float32 array `(n, height, width, channels)` in [0, 1]; `n` is 1 for a single image.

@@ -45,11 +45,11 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
     Options that are None come from the recipe. Fitting again trains a new network.
 
     Args:
-        model: Name of a preset, which takes 28x28 grey images; or a function that builds a `keras.Model` from the
+        model: Name of a preset, for images like Fashion-MNIST's; or a function that builds a `keras.Model` from the
             keywords `num_classes` and `seed`, and `image_shape` where that is another, such as
             `functools.partial(fashionclf.cnn_model, filters=(16, 32))`.
         image_shape: `(height, width, channels)` of the images. None takes that of the array that `fit` gets, and
-            `(28, 28, 1)` for rows of pixels.
+            Fashion-MNIST's for rows of pixels.
         recipe: How to train; see `Recipe`. None is the preset's.
         epochs: Number of passes over the training images.
         batch_size: Images per step.

@@ -223,3 +223,11 @@ def test_without_a_symbolic_build_keras_builds_in_its_own_way():
         internals.built_from_one_part(Bare(convolution(), "layers"), lambda batch: batch),
     ):
         pass
+
+
+def test_names_tell_which_labels_a_loss_or_metric_takes():
+    sparse = (keras.losses.SparseCategoricalCrossentropy(), keras.metrics.sparse_top_k_categorical_accuracy)
+    dense = (keras.losses.CategoricalHinge(), keras.metrics.TopKCategoricalAccuracy(), keras.losses.binary_crossentropy)
+    assert all(internals.has_in_name(each, "sparse") for each in sparse)
+    assert not any(internals.has_in_name(each, "sparse") for each in dense)
+    assert [internals.has_in_name(each, "categorical") for each in dense] == [True, True, False]

@@ -127,9 +127,9 @@ def _find(source: Source, data_dir: Path | None, *, may_download: bool) -> Array
         raise ValueError(text) from failure
     if failure is None or attempts is not None:
         raise FileNotFoundError(text) from failure
-    told = type(failure)(text)
-    told.errno = failure.errno
-    raise told from failure
+    clearer = type(failure)(text)
+    clearer.errno = failure.errno
+    raise clearer from failure
 
 
 def _places(data_dir: Path | None) -> list[_Place]:

@@ -1,7 +1,7 @@
 """Corruptions of images: noise, blur, light, compression, geometry and things in front, each in five severities.
 
 Each function takes float32 images in [0, 1], `(n, height, width)` in grey or `(n, height, width, 3)` in colour, a level
-from 0 to 4 and a random generator. Lengths in pixels are for images of 28x28 and grow with the size of the image.
+from 0 to 4 and a random generator. Lengths in pixels are for MNIST's images and grow with the size of the image.
 
 Names and strengths are those of the benchmarks: of CIFAR-10-C for images of 32x32 (Hendrycks and Dietterich,
 arXiv:1903.12261), of MNIST-C for the rest (Mu and Gilmer, arXiv:1906.02337). Two of MNIST-C's are left out, because no
@@ -19,11 +19,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._images import IMAGE_SHAPE
 from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.augmentation import move
 
-_EDGE: Final = 28  # pixels of the images that the lengths below are for
+_EDGE: Final = IMAGE_SHAPE[0]  # pixels of the images that the lengths below are for
 
 
 def _opencv() -> ModuleType:
@@ -33,7 +34,7 @@ def _opencv() -> ModuleType:
 
 
 def _growth(images: FloatArray) -> float:
-    """Return by what the lengths are multiplied for images of this size."""
+    """Return the factor of all lengths for images of this size."""
     return float(min(images.shape[1:3])) / _EDGE
 
 
@@ -269,7 +270,7 @@ def _lines(
     finish: Callable[[FloatArray], FloatArray],
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Add white lines, a pixel wide at 28x28, each along a path `(n, 2)` of columns and rows."""
+    """Add white lines, a pixel wide in MNIST's images, each along a path `(n, 2)` of columns and rows."""
     cv2 = _opencv()
     thickness = _pixels(_growth(images))
     sixteenths = 4  # bits for the fraction of a pixel

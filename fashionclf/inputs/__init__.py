@@ -14,12 +14,12 @@ What comes out are checked images `(n, height, width, channels)`, with the names
 photographs. `classify` gives them to the model. `fit(x, y)` and all that takes labels call `read_labelled`, which reads
 images in the same way and adds labels and weights.
 
-A new kind of input is one more case in `opened` (many images at once) or in `Stream` (batch by batch). If it brings
-labels, it is one more case in `_unpacked` or `parts_of` too. Nothing after this looks at `x` again.
+A new kind of input is one more case in `opened` (many images at once, with their labels if they have any) or in `Stream`
+(batch by batch). Nothing after this looks at `x` again.
 """  # noqa: E501  # a table
 
-from fashionclf.inputs._labelled import LabelledImages, LabelledStream, class_names_in, collect_labelled, read_labelled
-from fashionclf.inputs._read import Classified, classify, classify_batches, read_images
+from fashionclf.inputs._labelled import LabelledImages, LabelledStream, collect_labelled, read_labelled
+from fashionclf.inputs._read import Classified, class_names_in, classify, classify_batches, read_images
 
 __all__ = [
     "Classified",

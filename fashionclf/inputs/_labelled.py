@@ -10,28 +10,17 @@ from numpy.typing import NDArray
 from fashionclf._converter import ImageConverter
 from fashionclf._images import (
     IMAGE_SHAPE,
-    check_images,
     shape_of,
     shape_or_default,
     warn_of_doubtful_set,
     warn_of_doubts,
 )
 from fashionclf._text import cut, shown
-from fashionclf._types import ClassNames, FloatArray, ImageArray, ImageShape, IntArray
+from fashionclf._types import ClassNames, FloatArray, ImageArray, IntArray
 from fashionclf._validation import as_array, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
-from fashionclf.inputs._read import read_images
-from fashionclf.inputs._streams import (
-    LABELS,
-    Stream,
-    columns_of,
-    is_iterable_once,
-    is_row,
-    is_rows,
-    is_single_image,
-    parts_of,
-    stream_kind,
-)
+from fashionclf.inputs._read import Images, in_memory, opened, read_images
+from fashionclf.inputs._streams import Stream, is_iterable_once, is_single_image, parts_of, stream_kind
 from fashionclf.labels import match_labels
 
 _COLLECTED: Final = 1024  # images of a stream of single ones that are checked at a time
@@ -73,40 +62,25 @@ class LabelledImages:
 
 
 class LabelledStream:
-    """A stream of images with labels; each batch is checked when it comes.
+    """A stream of images or photographs with labels. `first` is its first batch; each is checked when it comes.
 
-    Args:
-        source: A `tf.data.Dataset`, a `PyDataset` or a `DataLoader` of tuples `(images, labels)` or `(images, labels,
-            weights)`.
-        image_shape: The shape of one image; None takes that of the first batch.
-        num_classes: Number of classes; None if it is not known.
-        batch_size: Images per batch, where the data set has single images.
-        name: Of the argument, for error messages.
-        known_names: As `read_labelled`.
-
-    Attributes:
-        stream: The stream of batches.
-        first: The first batch.
-        is_batched: Whether it came in batches, not in single images.
-
-    Raises:
-        ValueError: If it is empty, cannot be read twice, or its first batch is not right.
-        TypeError: If its first batch does not hold numbers.
+    A `tf.data.Dataset` of single images is batched; `is_batched` is False then. The arguments are those of
+    `read_labelled`.
     """
 
     def __init__(
         self,
-        source: Any,
+        stream: Stream,
         *,
-        image_shape: ImageShape | None,
+        converter: ImageConverter | None,
         num_classes: int | None,
         batch_size: int,
-        name: str = "x",
-        known_names: Sequence[ClassNames] = (),
+        known_names: Sequence[ClassNames],
     ) -> None:
-        if stream_kind(source) == "iterator":
+        name = stream.name
+        if stream.kind == "iterator":
             raise ValueError(
-                f"`{name}` is an iterator ({type(source).__name__}), which can be read only once; expected a "
+                f"`{name}` is an iterator ({type(stream.source).__name__}), which can be read only once; expected a "
                 "tf.data.Dataset, a keras.utils.PyDataset, or the DataLoader itself. Make one with "
                 "`tf.data.Dataset.from_generator(function, output_signature=...)`, from a function that starts the "
                 "iterator."
@@ -114,18 +88,17 @@ class LabelledStream:
         self.name, self._num_classes, self._known_names = name, num_classes, known_names
         self._class_weight: FloatArray | None = None
         self._form: tuple[int, bool] | None = None
-        self.stream = Stream(source, name)
-        element = self.stream.first()
-        images = parts_of(element, name, image_shape or IMAGE_SHAPE)[0]
-        self._image_shape = image_shape or shape_or_default(images)
-        self.is_batched = not is_single_image(images, self._image_shape)
+        self.stream = stream
+        element = stream.first()
+        images = parts_of(element, name, converter.image_shape if converter else IMAGE_SHAPE)[0]
+        self._converter = converter or ImageConverter(shape_or_default(images))
+        self.is_batched = not is_single_image(images, self._converter.image_shape)
         if not self.is_batched:
-            if self.stream.kind != "tf.data.Dataset":
-                raise ValueError(f"`{name}` is a {self.stream.kind} of single images; expected batches of them.")
-            self.stream = Stream(source.batch(batch_size), name)
+            if stream.kind != "tf.data.Dataset":
+                raise ValueError(f"`{name}` is a {stream.kind} of single images; expected batches of them.")
+            self.stream = Stream(stream.source.batch(batch_size), name)
             element = self.stream.first()
         self.first = self.checked(element, 0)
-        warn_of_doubtful_set(self.first.images, name)
 
     @property
     def labels(self) -> IntArray | FloatArray:
@@ -135,14 +108,17 @@ class LabelledStream:
     def checked(self, element: Any, number: int) -> LabelledImages:
         """Return batch `number`, checked."""
         name = f"{self.name}, batch {number}"
-        parts = parts_of(element, self.name, self._image_shape)
+        parts = parts_of(element, self.name, self._converter.image_shape)
         if len(parts) not in (2, 3):
             count = len(element) if isinstance(element, tuple) else 1
             raise ValueError(
                 f"`{self.name}` gives {count} {'array' if count == 1 else 'arrays'}; expected tuples "
                 "(images, labels) or (images, labels, weights)."
             )
-        images = check_images(parts[0], name, image_shape=self._image_shape)
+        read = read_images(parts[0], self._converter, name)
+        images = read.images
+        if self._form is None:
+            _warn_of_doubts(read, self.name, self._converter)
         labels = check_labels(
             _numbered(parts[1], self._known_names, f"labels of {name}"),
             num_images=len(images),
@@ -225,102 +201,63 @@ def read_labelled(
 ) -> LabelledImages | LabelledStream:
     """Check images with labels and weights together, or begin to read a stream of them.
 
-    Args:
-        x: Images or photographs as `predict` takes them, which may bring their labels: a `Split`, a tuple `(x, y)` or
-            `(x, y, sample_weight)`, rows, or a stream of these.
-        y: Labels: integers, one-hot rows, or class names; None if `x` has them.
-        sample_weight: One weight per image, or None.
-        converter: How photographs are read; None takes the shape of the arrays.
-        num_classes: Number of classes; None if it is not known.
-        batch_size: Images per batch of a stream of single images.
-        name: Of the argument, for error messages.
-        known_names: Lists of class names that mean the classes. The labels of a `Split` with names, and labels that are
-            names themselves, are matched with these.
+    Labels and weights come with `x`, or as `y` and `sample_weight`. `batch_size` is for a stream of single images.
+    `known_names` are lists of class names that mean the classes: labels that have names, or are names, are matched with
+    them. Without a converter, the image shape is that of the arrays.
     """
-    kind = None
-    if type(x) is not np.ndarray:
-        x = iter(x) if is_iterable_once(x) else x
-        kind = stream_kind(x)
-    if y is not None and kind == "iterator":
-        x, kind = list(x), None  # such as `Path.glob`
-    if kind is not None:
+    if y is not None and (isinstance(x, tuple) or _is_read_once(x)):
+        x = list(x)  # images alone, such as `Path.glob`
+    given = opened(x, converter, name, labelled=True, count=(*shape_of(y), 0)[0])
+    if isinstance(given.images, Stream):
         if y is not None or sample_weight is not None:
             raise ValueError(
-                f"`{'sample_weight' if y is None else 'y'}` goes with arrays, but `{name}` is a {kind}. Let it give "
-                "tuples (images, labels) or (images, labels, weights)."
+                f"`{'sample_weight' if y is None else 'y'}` goes with arrays, but `{name}` is a {given.images.kind}. "
+                "Let it give tuples (images, labels) or (images, labels, weights)."
             )
-        shape = None if converter is None else converter.image_shape
         return LabelledStream(
-            x, image_shape=shape, num_classes=num_classes, batch_size=batch_size, name=name, known_names=known_names
+            given.images,
+            converter=converter,
+            num_classes=num_classes,
+            batch_size=batch_size,
+            known_names=known_names,
         )
-    names = class_names_in(x)
-    x, y, sample_weight = _unpacked(x, y, sample_weight, name)
-    images = _read_unlabelled(x, converter, name, (*shape_of(y), 0)[0])
-    groups = x.groups if isinstance(x, Split) else None
-    if names is not None and known_names:
-        by_name = match_labels(names, known_names, name)
-        y = y if by_name is None else by_name[np.asarray(y)]
-        names = None
-    labels = check_labels(_numbered(y, known_names, "y"), num_images=len(images), num_classes=num_classes, name="y")
-    weights = check_weights(sample_weight, len(images))
-    if weights is not None and not weights.any():
-        raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
-    return LabelledImages(images, labels, weights, names, groups)
-
-
-def class_names_in(x: Any) -> tuple[str, ...] | None:
-    """Return the class names that images bring: a `Split`, or a data set of Hugging Face or torchvision."""
-    if isinstance(x, Split):
-        return x.class_names
-    features = getattr(x, "features", None)
-    labels = next((features[key] for key in LABELS if key in features), None) if isinstance(features, Mapping) else None
-    names = getattr(labels, "names", None) or getattr(x, "classes", None)
-    is_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
-    return tuple(names) if names and is_names else None
-
-
-def _unpacked(x: Any, y: Any, sample_weight: Any, name: str) -> tuple[Any, Any, Any]:
-    """Return images, labels and weights; labels and weights may come with the images."""
-    own: tuple[Any, ...] = ()
-    if y is None and isinstance(x, tuple) and len(x) in (2, 3):
-        if isinstance(x[0], Split) or stream_kind(x[0]) is not None:
-            kind = type(x[0]).__name__
-            raise ValueError(
-                f"`{name}` is a tuple of {kind} and {type(x[1]).__name__}; expected (images, labels). A {kind} has its "
-                "own labels: pass it alone."
-            )
-        own = x
-    elif isinstance(x, Split):
-        own = (x, x.labels)
-    elif type(x) is not np.ndarray and (is_row(x) or is_rows(x)):
-        own = columns_of(x, name)
-    if len(own) > 1 and y is not None:
+    if given.labels is not None and y is not None:
         kind = type(x).__name__
         raise ValueError(f"`{name}` is a {kind}, which has its own labels: leave out `y`, or pass its images alone.")
-    if len(own) > 3:
-        raise ValueError(f"`{name}` is a {type(x).__name__} of {len(own)} parts; expected images, labels and weights.")
-    if len(own) == 3 and sample_weight is not None:
+    if given.weights is not None and sample_weight is not None:
         raise ValueError(f"`{name}` is a tuple (images, labels, weights): leave out `sample_weight`.")
-    x, y, sample_weight = (*own, *(x, y, sample_weight)[len(own) :])
+    y = given.labels if y is None else y
     if y is None:
         raise ValueError(
             f"Labels are missing: pass {'`y`, or ' if name == 'x' else ''}a `Split` (such as `dataset.train`) or a "
             f"tuple (images, labels) as `{name}`. `fashionclf.load_folder` makes a Split of a folder with a sub-folder "
             "for each class."
         )
-    return x, y, sample_weight
+    read = in_memory(given, name)
+    if not isinstance(x, Split):  # which was examined when it was made
+        _warn_of_doubts(read, name, given.converter)
+    images, names = read.images, given.class_names
+    if names is not None and known_names:
+        by_name = match_labels(names, known_names, name)
+        y = y if by_name is None else by_name[np.asarray(y)]
+        names = None
+    labels = check_labels(_numbered(y, known_names, "y"), num_images=len(images), num_classes=num_classes, name="y")
+    weights = check_weights(sample_weight if given.weights is None else given.weights, len(images))
+    if weights is not None and not weights.any():
+        raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
+    return LabelledImages(images, labels, weights, names, given.groups)
 
 
-def _read_unlabelled(x: Any, converter: ImageConverter | None, name: str, count: int) -> ImageArray:
-    """Return the images, and warn of doubts about photographs or about the set."""
-    own: ImageConverter | None = getattr(x, "image_converter", None)
-    used = converter or own or ImageConverter(shape_or_default(x, count))
-    read = read_images(x, used, name)
+def _is_read_once(x: Any) -> bool:
+    return type(x) is not np.ndarray and (is_iterable_once(x) or stream_kind(x) == "iterator")
+
+
+def _warn_of_doubts(read: Images, name: str, converter: ImageConverter) -> None:
+    """Warn of doubts about photographs, or about a set of images."""
     if read.doubts is not None:
         warn_of_doubts([doubts or () for doubts in read.doubts], read.names)
-    elif not isinstance(x, Split):  # which was examined when it was made
-        warn_of_doubtful_set(read.images, name, bright_on_black=used.find_garment)
-    return read.images
+    else:
+        warn_of_doubtful_set(read.images, name, bright_on_black=converter.find_garment)
 
 
 def _numbered(labels: Any, known_names: Sequence[ClassNames], name: str) -> Any:
@@ -343,25 +280,9 @@ def _numbered(labels: Any, known_names: Sequence[ClassNames], name: str) -> Any:
     return numbers if by_name is None else by_name[numbers]
 
 
-def collect_labelled(
-    x: Any,
-    y: Any,
-    sample_weight: Any = None,
-    *,
-    converter: ImageConverter | None,
-    num_classes: int | None,
-    known_names: Sequence[ClassNames] = (),
-) -> LabelledImages:
-    """Check images with labels as `read_labelled` does; a stream of them is read into memory."""
-    data = read_labelled(
-        x,
-        y,
-        sample_weight,
-        converter=converter,
-        num_classes=num_classes,
-        batch_size=_COLLECTED,
-        known_names=known_names,
-    )
+def collect_labelled(x: Any, y: Any, sample_weight: Any = None, **options: Any) -> LabelledImages:
+    """Check images with labels as `read_labelled` does, with its options; a stream of them is read into memory."""
+    data = read_labelled(x, y, sample_weight, batch_size=_COLLECTED, **options)
     return data.collected() if isinstance(data, LabelledStream) else data
 
 

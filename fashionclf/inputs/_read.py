@@ -2,10 +2,11 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
 from fashionclf._images import (
@@ -14,12 +15,15 @@ from fashionclf._images import (
     check_images,
     doubts_of,
     forms_of,
+    shape_of,
+    shape_or_default,
     warn_of_doubts,
 )
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PredictLike
 from fashionclf._validation import check_path
 from fashionclf.datasets import Dataset, Split
 from fashionclf.inputs._streams import (
+    LABELS,
     Stream,
     columns_of,
     is_iterable_once,
@@ -40,72 +44,113 @@ _BATCH: Final = 256  # single images of a stream
 
 
 class Images(NamedTuple):
-    """Checked images `(n, height, width, channels)`, the files they come from, and the doubts about photographs.
-
-    `names` is None if they do not come from files, `doubts` if none was read as a photograph. In `doubts` None is for
-    an image that was not.
-    """
+    """Checked images `(n, height, width, channels)`, the files they come from, and the doubts about photographs."""
 
     images: ImageArray
-    names: tuple[str, ...] | None = None
-    doubts: tuple[Doubts | None, ...] | None = None
+    names: tuple[str, ...] | None = None  # None if they do not come from files
+    doubts: tuple[Doubts | None, ...] | None = None  # None for an image that was not read as a photograph
 
 
 class Items(NamedTuple):
-    """Single images, some of them photographs to be read.
-
-    `names` says what to call them; it is None for one that has no name. `others` is the number of files beside them
-    that are no images.
-    """
+    """Single images, some of them photographs to be read."""
 
     items: Sequence[Any]
-    names: Sequence[str] | None
-    others: int = 0
+    names: Sequence[str] | None  # None for one that has no name
+    others: int = 0  # files beside them that are no images
 
     def part(self, start: int, stop: int) -> "Items":
         """Return some of them."""
         return Items(self.items[start:stop], self.names and self.names[start:stop])
 
 
-def opened(x: Any, converter: ImageConverter, name: str = "x") -> ImageArray | Items | Stream:
-    """Decide what `x` is: images of the converter's shape, or else photographs, or a stream.
+class Given(NamedTuple):
+    """What a caller passed: images, the converter that reads photographs among them, and what came with them."""
+
+    images: ImageArray | Items | Stream
+    converter: ImageConverter
+    labels: Any = None
+    weights: Any = None
+    class_names: tuple[str, ...] | None = None
+    groups: NDArray[Any] | None = None
+
+
+def opened(
+    x: Any, converter: ImageConverter | None, name: str = "x", *, labelled: bool = False, count: int | None = None
+) -> Given:
+    """Decide what `x` is: images of the converter's shape, or else photographs, or a stream; with labels or without.
+
+    `labelled` is for callers that take labels: a tuple is `(images, labels)` then, and a data set of rows is read into
+    memory. Without a converter, the shape is that of the arrays, which may hold `count` images.
 
     Raises:
         ValueError: If images are not right, or a folder has none.
         TypeError: If it cannot be images.
     """
-    shape = converter.image_shape
+    used = converter or getattr(x, "image_converter", None) or ImageConverter(shape_or_default(x, count))
+    shape = used.image_shape
     forms = forms_of(shape)
     if type(x) is np.ndarray and (x.shape in forms or x.shape[1:] in forms):  # the usual case
-        return check_images(x, name, image_shape=shape)
+        return Given(check_images(x, name, image_shape=shape), used)
     if isinstance(x, str | os.PathLike) and is_folder(folder := check_path(x, name)):
         paths, others = photographs_in(folder)
-        return Items(paths, [path.name for path in paths], others)
+        return Given(Items(paths, [path.name for path in paths], others), used)
     if is_photograph(x, shape):
         file = file_name(x)
-        return Items([x], None if file is None else [file])
+        return Given(Items([x], None if file is None else [file]), used)
     if isinstance(x, Split):
-        _check_converter(x.image_converter, converter, name)
-        return check_images(x.images, name, image_shape=shape)
-    if is_rows(x) and not isinstance(x, list | tuple):
-        tensors = getattr(x, "tensors", None)  # of torch's TensorDataset
-        return opened(tensors[0] if tensors else rows_of(x), converter, name)
-    if is_iterable_once(x):
-        return opened(iter(x), converter, name)
-    if stream_kind(x) is not None:
-        return Stream(x, name)
-    if is_row(x) or is_rows(x):
-        return opened(columns_of(x, name)[0], converter, name)
+        _check_converter(x.image_converter, used, name)
+        images = check_images(x.images, name, image_shape=shape)
+        return Given(images, used, x.labels, class_names=x.class_names, groups=x.groups)
     if isinstance(x, Dataset):
-        raise TypeError(f"`{name}` is a Dataset; pass the images of one of its splits, such as `{name}.test`.")
-    if isinstance(x, tuple) and 2 <= len(x) <= 3 and not all(is_single_image(item, shape) for item in x):
-        raise ValueError(f"`{name}` is a tuple, as of images and labels; expected images alone: pass `{name}[0]`.")
+        raise TypeError(f"`{name}` is a Dataset; pass one of its splits, such as `{name}.test`.")
+    if is_iterable_once(x):
+        return Given(Stream(iter(x), name), used)
+    if stream_kind(x) is not None:
+        return Given(Stream(x, name), used)
+    if is_row(x) or is_rows(x):
+        if not (labelled or isinstance(x, Mapping | list | tuple) or hasattr(x, "tensors")):
+            return Given(Stream(rows_of(x), name), used)
+        return _of_parts(columns_of(x, name), converter, name, class_names_in(x))
+    if isinstance(x, tuple) and 2 <= len(x) <= 3:
+        if labelled:
+            return _of_parts(x, converter, name)
+        if not all(is_single_image(item, shape) for item in x):
+            raise ValueError(f"`{name}` is a tuple, as of images and labels; expected images alone: pass `{name}[0]`.")
     if isinstance(x, list | tuple):
         if any(is_photograph(item, shape) for item in x):
-            return Items(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)])
-        return _stacked(x, name, shape) if any(map(is_pil_image, x)) else check_images(x, name, image_shape=shape)
-    images: Any = x
-    return check_images(images, name, image_shape=shape)
+            return Given(Items(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)]), used)
+        if any(map(is_pil_image, x)):
+            return Given(_stacked(x, name, shape), used)
+    images = check_images(x, name, image_shape=shape)
+    return Given(images, used)
+
+
+def _of_parts(
+    parts: tuple[Any, ...], converter: ImageConverter | None, name: str, class_names: tuple[str, ...] | None = None
+) -> Given:
+    """Return images with the labels and weights that came with them."""
+    if len(parts) > 3:
+        raise ValueError(f"`{name}` has {len(parts)} parts; expected images, labels and weights.")
+    images, labels, weights = (*parts, None, None)[:3]
+    if len(parts) > 1 and (isinstance(images, Split) or stream_kind(images) is not None):
+        kind = type(images).__name__
+        raise ValueError(
+            f"`{name}` is a tuple of {kind} and {type(labels).__name__}; expected (images, labels). A {kind} has its "
+            "own labels: pass it alone."
+        )
+    given = opened(images, converter, name, count=(*shape_of(labels), 0)[0])
+    return given._replace(labels=labels, weights=weights, class_names=class_names)
+
+
+def class_names_in(x: Any) -> tuple[str, ...] | None:
+    """Return the class names that images bring: a `Split`, or a data set of Hugging Face or torchvision."""
+    if isinstance(x, Split):
+        return x.class_names
+    features = getattr(x, "features", None)
+    labels = next((features[key] for key in LABELS if key in features), None) if isinstance(features, Mapping) else None
+    names = getattr(labels, "names", None) or getattr(x, "classes", None)
+    is_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return tuple(names) if names and is_names else None
 
 
 def _check_converter(theirs: ImageConverter | None, own: ImageConverter, name: str) -> None:
@@ -134,10 +179,14 @@ def read_images(x: Any, converter: ImageConverter, name: str = "x", *, on_error:
         OSError: As `Trainer.predict`.
         ImportError: As `Trainer.predict`.
     """
-    given = opened(x, converter, name)
-    if isinstance(given, Stream):
-        raise TypeError(f"`{name}` is a {given.kind}; expected images in memory, or photographs.")
-    return _read(given, converter, on_error) if isinstance(given, Items) else Images(given)
+    return in_memory(opened(x, converter, name), name, on_error)
+
+
+def in_memory(given: Given, name: str, on_error: OnError = "raise") -> Images:
+    """Return images that are there at once; photographs among them are read."""
+    if isinstance(given.images, Stream):
+        raise TypeError(f"`{name}` is a {given.images.kind}; expected images in memory, or photographs.")
+    return _read(given.images, given.converter, on_error) if isinstance(given.images, Items) else Images(given.images)
 
 
 def _read(given: Items, converter: ImageConverter, on_error: OnError, *, part: bool = False) -> Images:
@@ -171,7 +220,7 @@ def read_parts(
 ) -> Iterator[tuple[int, Images]]:
     """Read an input of any size in parts, each with the position of its first image."""
     check_on_error(on_error)
-    given = x if isinstance(x, Stream) else opened(x, converter, name)
+    given = x if isinstance(x, Stream) else opened(x, converter, name).images
     parts = _of_stream(given, converter, batch_size) if isinstance(given, Stream) else _sliced(given, batch_size)
     position, empty = 0, True
     for part in parts:
@@ -205,8 +254,6 @@ def _of_stream(stream: Stream, converter: ImageConverter, batch_size: int) -> It
     stream.begin_epoch()
     for element in stream.elements():
         images = parts_of(element, stream.name, shape)[0]
-        if isinstance(images, bytes) and stream.kind == "tf.data.Dataset":
-            images = os.fsdecode(images)  # a path, which TensorFlow has as bytes
         is_single = is_single_image(images, shape)
         if is_single:
             singles.append(images)
@@ -214,7 +261,7 @@ def _of_stream(stream: Stream, converter: ImageConverter, batch_size: int) -> It
             yield together()
             given, singles = given + len(singles), []
         if not is_single:
-            batch = opened(images, converter, stream.name)
+            batch = opened(images, converter, stream.name).images
             if isinstance(batch, Stream):
                 raise TypeError(f"`{stream.name}` gives {batch.kind}s; expected images or batches of them.")
             given += len(batch.items) if isinstance(batch, Items) else len(batch)
@@ -264,7 +311,7 @@ def classify(
         check_on_error(on_error)
     if type(x) is not np.ndarray and stream_kind(x) == "iterator":
         x = _listed_photographs(x, converter.image_shape)
-    given, bright_on_black = opened(x, converter), converter.find_garment
+    given, bright_on_black = opened(x, converter).images, converter.find_garment
     if isinstance(given, Stream):
         given.check_end(otherwise)
         parts = read_parts(given, converter, batch_size, on_error)

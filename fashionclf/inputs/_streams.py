@@ -62,17 +62,7 @@ def _class(module: str, *names: str) -> Any:
 
 
 class Stream:
-    """A stream, read one element at a time.
-
-    Args:
-        source: Anything for which `stream_kind` gives a kind.
-        name: Of the argument, for error messages.
-
-    Attributes:
-        source: What was given.
-        kind: Its kind.
-        name: Of the argument.
-    """
+    """A stream, read one element at a time. `name` is that of the argument, for messages."""
 
     def __init__(self, source: Any, name: str) -> None:
         kind = stream_kind(source)
@@ -105,7 +95,7 @@ class Stream:
         if self.kind == "DataLoader":
             return next(iter(self.source))
         for element in self.source.take(1).as_numpy_iterator():
-            return element
+            return _with_text(element)
         raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
 
     def check_end(self, otherwise: str = "") -> None:
@@ -138,7 +128,7 @@ class Stream:
     def elements(self) -> Iterator[Any]:
         """Read all elements once: arrays, or tuples of arrays."""
         if self.kind == "tf.data.Dataset":
-            return iter(self.source.as_numpy_iterator())
+            return map(_with_text, self.source.as_numpy_iterator())
         return _read_sequence(self.source) if self.kind == "PyDataset" else iter(self.source)
 
     def begin_epoch(self) -> None:
@@ -150,6 +140,19 @@ class Stream:
         """Tell a `PyDataset` that all batches of a pass have been read."""
         if self.kind == "PyDataset":
             self.source.on_epoch_end()
+
+
+def _with_text(element: Any) -> Any:
+    """Return an element of a `tf.data.Dataset` with its texts, such as paths, as strings: TensorFlow has bytes."""
+    if isinstance(element, bytes):
+        return os.fsdecode(element)
+    if isinstance(element, Mapping):
+        return {key: _with_text(part) for key, part in element.items()}
+    if isinstance(element, tuple):
+        return tuple(map(_with_text, element))
+    is_array = getattr(getattr(element, "dtype", None), "kind", "") == "O"
+    is_text = is_array and all(isinstance(value, bytes) for value in element.flat)
+    return [os.fsdecode(value) for value in element.flat] if is_text else element
 
 
 def parts_of(element: Any, name: str, shape: ImageShape) -> tuple[Any, ...]:
@@ -182,7 +185,8 @@ def is_photograph(x: Any, shape: ImageShape) -> bool:
 def is_iterable_once(x: Any) -> TypeGuard[Iterable[Any]]:
     """Tell whether `x` gives images without a length, as a streamed data set of Hugging Face or torch does."""
     is_known = isinstance(x, Dataset) or stream_kind(x) is not None
-    return isinstance(x, Iterable) and not is_known and not hasattr(x, "__len__") and not hasattr(x, "__array__")
+    is_other = any(hasattr(x, name) for name in ("__len__", "__array__", "read"))  # a file gives lines
+    return isinstance(x, Iterable) and not is_known and not is_other
 
 
 def is_single_image(x: Any, shape: ImageShape) -> bool:

@@ -93,7 +93,7 @@ def cnn_model(
     """Build a convolutional classifier: blocks of convolution and pooling, then dense layers.
 
     Args:
-        filters: Filters of each block. Each block halves the image, so 28x28 pixels take up to four blocks.
+        filters: Filters of each block. Each block halves the image, whose shorter edge limits their number.
         kernel_size: Side of the square kernels in pixels, or (height, width), up to those of the image. The image is
             padded, so only pooling makes it smaller.
         pooling: `"max"` or `"average"`, over 2x2 pixels.

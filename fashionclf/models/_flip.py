@@ -43,7 +43,7 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
     except (TypeError, ValueError) as error:
         raise ValueError(
             "`model` must be built for images (None, height, width, channels) or (None, height, width). Its input is "
-            f"{shape}; begin it with `keras.Input(image_shape)`, such as `keras.Input((28, 28, 1))`."
+            f"{shape}; begin it with `keras.Input(image_shape)`."
         ) from error
     image = keras.Input(shape[1:], name="image")
     predicted = [model(image), model(keras.ops.flip(image, axis=2))]

@@ -3,7 +3,7 @@
 For 28x28 pixels in grey the steps follow the way Fashion-MNIST was made from shop photographs (Xiao et al.,
 arXiv:1708.07747, section 2): cut out the garment, resize its longest edge to 28 pixels, centre it, show it bright on
 black, use the whole range of grey. Fashion-MNIST skipped rows and columns and then sharpened; this package averages
-pixels instead. For other shapes the image is the picture itself.
+pixels instead. For other shapes the image is the whole photograph.
 """
 
 from fashionclf._converter import ImageConverter

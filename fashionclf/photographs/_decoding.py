@@ -18,7 +18,7 @@ SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
     "BMP": (".bmp",),
     "GIF": (".gif",),
     "HEIF": (".heic", ".heif", ".hif"),
-    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),  # an MPO begins with a JPEG: the first of its pictures
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),  # an MPO begins with a JPEG: the first of its images
     "PNG": (".png",),
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),

@@ -21,55 +21,48 @@ FAINT: Final = 30
 # Deviation in levels of 255 above which a background is not plain. That of paper and of shops' photographs stays below,
 # that of walls, with their shadows, does not.
 _PLAIN: Final = 4.5
-# A garment whose grey differs by less than this share of what its colour differs by is told from its ground by colour.
+# A garment whose grey differs by less than this share of what its colour differs by is separated by colour.
 _COLOURED: Final = 0.5
 # An image that is no longer than those of the data set shows a garment already, and holds too few pixels to find one.
 _SMALL: Final = max(IMAGE_SHAPE)
-# A drawing has strokes narrower than the first share of its length, and one colour in the second share of its pixels.
+# A sketch has strokes narrower than the first share of its length, and one colour in the second share of its pixels.
 # None of 612 photographs of garments has such strokes; most of MNIST's digits have.
 _NARROW, _INK = 0.2, 0.25
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in pillow's own conversion to grey
 
 
-class Scene(NamedTuple):
-    """An image taken apart: float32 `(h, w)` in levels 0..255, but for `belongs`.
+class Segmentation(NamedTuple):
+    """A segmented photograph: the garment is the foreground. Arrays are float32 `(h, w)`, 0..255."""
 
-    `photograph` is the whole image in grey. In `grey`, what surrounds a garment that was cut out is `background`.
-    `belongs` tells in [0, 1] how far a pixel belongs to the garment. `clear` is False if the garment could hardly be
-    told from a background that is not plain. `stroke` is the width in pixels of the lines of a drawing, 0 of anything
-    else.
-    """
-
-    photograph: FloatArray
-    grey: FloatArray
+    photograph: FloatArray  # in grey
+    grey: FloatArray  # the same, with a garment that was cut out on `background`
     background: FloatArray
-    belongs: FloatArray | NDArray[np.bool_]
-    clear: bool = True
-    stroke: float = 0
+    foreground: FloatArray | NDArray[np.bool_]  # how far each pixel belongs to the garment, in [0, 1]
+    clear: bool = True  # False if the garment is hard to separate from its background
+    stroke: float = 0  # width in pixels of the lines of a sketch, 0 of anything else
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        return self.belongs > 0.5
+        return self.foreground > 0.5
 
 
-def scene_of(picture: "Image.Image") -> Scene:
-    """Separate the garment of a picture in RGB or RGBA from its background.
+def segment(photograph: "Image.Image") -> Segmentation:
+    """Separate the garment of a photograph in RGB or RGBA from its background.
 
-    By transparency if there is any; by the difference from the background's colours where that is plain; else by a
-    network and models of both colours.
+    By transparency, if there is any; on a plain background by the difference of colours; else by a network and GrabCut.
     """
-    pixels = np.asarray(picture, np.float32)
+    pixels = np.asarray(photograph, np.float32)
     colours = pixels[..., :3]
     grey = colours @ _LUMA
-    if picture.mode == "RGBA":
+    if photograph.mode == "RGBA":
         opacity = pixels[..., 3] / np.float32(255)
         mask = opacity > 0.5
-        placed = _placed(grey, opacity, ground_of(grey, mask))
+        placed = _placed(grey, opacity, background_level(grey, mask))
         return placed._replace(photograph=placed.grey, stroke=_stroke(colours, mask))
     factors, noise = _fit_background(colours)
     small = max(grey.shape) <= _SMALL
-    if noise > _PLAIN and not small and (scene := _found(colours, grey)) is not None:
-        return scene
+    if noise > _PLAIN and not small and (found := _found(colours, grey)) is not None:
+        return found
     background = np.zeros_like(colours)
     for term, factor in zip(_terms(grey.shape), factors, strict=True):
         background += term[..., np.newaxis] * factor
@@ -79,21 +72,21 @@ def scene_of(picture: "Image.Image") -> Scene:
         return _cut_out(grey, drawn)._replace(stroke=stroke)
     mask = without_lines(difference > np.clip(5 * noise, _VISIBLE, _CLEAR))
     cluttered = main_parts(mask).sum() < 0.8 * mask.sum()  # dots of a sheet, toys
-    if cluttered and not small and (scene := _found(colours, grey)) is not None:
-        return scene
+    if cluttered and not small and (found := _found(colours, grey)) is not None:
+        return found
     level = background @ _LUMA
     if mask.any() and np.median(np.abs(grey - level)[mask]) < _COLOURED * np.median(difference[mask]):
         return _cut_out(grey, mask)  # in grey it would hardly be seen on its background
-    return Scene(grey, grey, level, mask)
+    return Segmentation(grey, grey, level, mask)
 
 
-def ground_of(grey: NDArray[Any], mask: NDArray[np.bool_]) -> int:
-    """Return the level of the ground to show what is opaque on: white, or black for what would not be seen on it."""
+def background_level(grey: NDArray[Any], mask: NDArray[np.bool_]) -> int:
+    """Return the grey level of the background for transparent pixels: white, or black behind what is white itself."""
     return 0 if mask.any() and grey[mask].mean() > 255 - FAINT else 255
 
 
 def _stroke(colours: FloatArray, mask: NDArray[np.bool_]) -> float:
-    """Return the stroke width of a drawing, such as a digit from a canvas; 0 if it is not a drawing."""
+    """Return the stroke width of a sketch, such as a digit from a canvas; 0 if it is none."""
     if max(mask.shape) <= _SMALL or not mask.any():
         return 0
     left, top, right, bottom = bounding_box(mask)
@@ -104,23 +97,23 @@ def _stroke(colours: FloatArray, mask: NDArray[np.bool_]) -> float:
     return width if counts.max() >= _INK * counts.sum() else 0
 
 
-def _found(colours: FloatArray, grey: FloatArray) -> Scene | None:
-    """Find a garment on ground that is not plain; None if there is none."""
-    belongs, clear = find_garment(colours)
-    return _cut_out(grey, belongs)._replace(clear=clear) if (belongs > 0.5).any() else None
+def _found(colours: FloatArray, grey: FloatArray) -> Segmentation | None:
+    """Find a garment on a background that is not plain; None if there is none."""
+    foreground, clear = find_garment(colours)
+    return _cut_out(grey, foreground)._replace(clear=clear) if (foreground > 0.5).any() else None
 
 
-def _cut_out(grey: FloatArray, belongs: FloatArray | NDArray[np.bool_]) -> Scene:
-    """Cut a garment out along its outline, and place it on the ground that keeps its contrast."""
-    mask = belongs > 0.5
+def _cut_out(grey: FloatArray, foreground: FloatArray | NDArray[np.bool_]) -> Segmentation:
+    """Cut out a garment, and place it on the background that keeps its contrast: white or black."""
+    mask = foreground > 0.5
     lighter = not mask.all() and grey[mask].mean() >= grey[~mask].mean()
-    return _placed(grey, belongs, level=0 if lighter else 255)
+    return _placed(grey, foreground, level=0 if lighter else 255)
 
 
-def _placed(grey: FloatArray, belongs: FloatArray | NDArray[np.bool_], level: int) -> Scene:
+def _placed(grey: FloatArray, foreground: FloatArray | NDArray[np.bool_], level: int) -> Segmentation:
     """Place a garment on white, as the data set's photographs were, or on black if it would not be seen there."""
-    placed = np.asarray(grey * belongs + level * (1 - belongs), np.float32)
-    return Scene(grey, placed, np.full_like(grey, level), belongs)
+    placed = np.asarray(grey * foreground + level * (1 - foreground), np.float32)
+    return Segmentation(grey, placed, np.full_like(grey, level), foreground)
 
 
 def _fit_background(colours: FloatArray) -> tuple[FloatArray, float]:

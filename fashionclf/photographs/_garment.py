@@ -1,4 +1,4 @@
-"""Find a garment on ground that is not plain: wood, carpet, a patterned sheet. A small network and OpenCV's GrabCut."""
+"""Find a garment on wood, carpet, a patterned sheet: with a small network and OpenCV's GrabCut."""
 
 import functools
 import hashlib
@@ -26,14 +26,11 @@ _loaded = threading.local()  # OpenCV's networks keep their input: each thread n
 
 
 def find_garment(colours: FloatArray) -> tuple[FloatArray, bool]:
-    """Tell for each pixel how far it belongs to the garment.
+    """Return how far each pixel belongs to the garment, float32 `(h, w)` in [0, 1], and whether that is clear.
 
-    A network has learnt what garments look like, but sees only 96x96 pixels. GrabCut starts from what it found: two
-    mixtures of five Gaussians model the colours of garment and ground, and a minimum cut places the outline where
-    neighbours differ. The mean of both is nearer to the truth than either: where they differ, it is half.
-
-    Colours are float32 `(h, w, 3)`, 0..255. Returns float32 `(h, w)` in [0, 1], and whether the two agree on what the
-    garment is. The papers are those of `load_image`.
+    A network has learnt what garments look like, but sees only 96x96 pixels. GrabCut starts from what it found, and
+    places the outline where neighbours differ. The mean of both is nearer to the truth than either. It is clear if both
+    agree. Colours are float32 `(h, w, 3)`, 0..255. The papers are those of `load_image`.
     """
     import cv2
 
@@ -47,10 +44,10 @@ def find_garment(colours: FloatArray) -> tuple[FloatArray, bool]:
     found = [np.asarray(cv2.resize(part, (width, height)), np.float32) for part in (coarse, fine.astype(np.float32))]
     one, other = (part > 0.5 for part in found)
     agreed = np.count_nonzero(one & other) >= _AGREED * np.count_nonzero(one | other)
-    belongs = np.asarray((found[0] + found[1]) / 2, np.float32)
-    inside = belongs > 0.5
-    belongs[inside & ~main_parts(inside)] = 0  # specks
-    return belongs, bool(agreed)
+    foreground = np.asarray((found[0] + found[1]) / 2, np.float32)
+    inside = foreground > 0.5
+    foreground[inside & ~main_parts(inside)] = 0  # specks
+    return foreground, bool(agreed)
 
 
 def _probability(pixels: UInt8Array) -> FloatArray:
@@ -92,10 +89,10 @@ def _cut(image: UInt8Array, probability: FloatArray) -> NDArray[np.bool_]:
     labels: NDArray[Any] = np.where(probability > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[probability > _SURE] = cv2.GC_FGD
     labels[probability < 1 - _SURE] = cv2.GC_BGD
-    ground, garment = np.zeros((2, 1, 65))  # the models, filled by GrabCut
+    background, garment = np.zeros((2, 1, 65))  # the models, filled by GrabCut
     cv2.setRNGSeed(0)  # its k-means starts at random; the generator belongs to the thread
     try:
-        cv2.grabCut(image, labels, (0, 0, 0, 0), ground, garment, 1, cv2.GC_INIT_WITH_MASK)
-    except cv2.error:  # all pixels are garment, or all are ground
+        cv2.grabCut(image, labels, (0, 0, 0, 0), background, garment, 1, cv2.GC_INIT_WITH_MASK)
+    except cv2.error:  # all pixels are garment, or all are background
         return probability > 0.5
     return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))

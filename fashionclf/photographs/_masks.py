@@ -12,7 +12,7 @@ Box: TypeAlias = tuple[int, int, int, int]
 _PART: Final = 0.25
 # Width, as a share of the longest edge, below which something is a line and no part of a garment.
 _LINE: Final = 1 / 60
-_STROKES: Final = 20  # parts that a drawing has at most; a dithered image has thousands
+_STROKES: Final = 20  # parts that a sketch has at most; a dithered image has thousands
 
 
 def main_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -34,7 +34,7 @@ def _parts(mask: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
 def without_lines(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Remove specks by a majority vote of the pixels around, and thin lines (the joints of tiles) by an opening.
 
-    Lines stay if they are most of the mask, as in a drawing or in handwriting.
+    Lines stay if they are most of the mask, as in a sketch or in handwriting.
     """
     import cv2
 

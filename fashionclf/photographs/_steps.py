@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fashionclf._converter import ImageConverter
 from fashionclf._images import BLANK, IMAGE_SHAPE, LIGHT, Doubts, is_one_image, warn_of_doubts
 from fashionclf._types import FloatArray, ImageShape, PhotographLike, UInt8Array
-from fashionclf.photographs._foreground import FAINT, Scene, border_of, ground_of, scene_of
+from fashionclf.photographs._foreground import FAINT, Segmentation, background_level, border_of, segment
 from fashionclf.photographs._masks import Box, bounding_box
 from fashionclf.photographs._reading import name_of, read_photograph
 
@@ -36,7 +36,7 @@ class PreprocessingSteps:
             looked for.
         box: The part of `original` that was cut out: `(left, top, right, bottom)`, the last two exclusive.
         inverted: Whether light and dark were inverted.
-        garment: The part that was cut out, uint8: the garment on black, bright in grey, or the picture itself.
+        garment: The part that was cut out, uint8: the garment on black, bright in grey, or the image itself.
         image: What the model sees, uint8.
         doubts: Why the image may be misread; empty if there is no doubt.
 
@@ -67,14 +67,14 @@ def load_image(
 ) -> UInt8Array:
     """Read a photograph as an image of the shape that a model takes.
 
-    An image of 28x28 pixels in grey shows one garment as Fashion-MNIST does: it is found, cut out, resized to 28 pixels
-    and centred; the background becomes black. On a very plain background it is whatever differs from the border's
-    colours; on others (a wall, wood, carpet, a patterned sheet) a small network and OpenCV's GrabCut find it. An image
-    that is already 28x28 with a dark background is returned unchanged. A drawing, narrow strokes of one colour as from
-    a canvas, is framed as MNIST's digits are: 20 pixels long, its centre of mass in the middle.
+    For `(28, 28, 1)`, the image shows one garment as Fashion-MNIST does: it is found, cut out, resized to 28 pixels and
+    centred; the background becomes black. On a plain background, the garment is what differs from the border's colours.
+    On others (a wall, wood, carpet, a patterned sheet), a small network and OpenCV's GrabCut find it. A sketch (narrow
+    strokes of one colour, as from a canvas) is framed as MNIST's digits are: 20 pixels long, its centre of mass in the
+    middle. An image that is already 28x28 with a dark background is returned unchanged.
 
-    An image of another shape is the picture itself, upright, its proportions kept. An array of that shape already is
-    returned unchanged. `find_garment` chooses otherwise.
+    For other shapes, it is the whole photograph, upright, its proportions kept. An array of that shape is returned
+    unchanged. `find_garment` chooses otherwise.
 
     Needs pillow, and OpenCV to find garments: `pip install 'fashionclf[images]'`.
 
@@ -86,8 +86,8 @@ def load_image(
         image_shape: `(height, width, channels)` of the image, with 1 channel (grey) or 3 (red, green, blue).
         find_garment: Whether the garment is found and cut out, on black: bright in grey, in its own colours otherwise.
             None is True for `(28, 28, 1)`.
-        crop_to_aspect_ratio: Whether a picture of other proportions is cut to those of the image, about its middle.
-            Otherwise it is padded with the colour of its edges.
+        crop_to_aspect_ratio: Whether an image of other proportions is cropped about its middle. Otherwise it is padded
+            with the colour of its edges.
 
     Returns:
         A uint8 array 0..255: `(height, width)` in grey, `(height, width, 3)` in colour.
@@ -101,8 +101,8 @@ def load_image(
         ImportError: If pillow, or OpenCV or a file of this package to find garments, is missing.
 
     Warns:
-        DoubtfulImageWarning: If no garment can be separated from the background, or the picture is blank or smaller
-            than the image.
+        DoubtfulImageWarning: If no garment can be separated from the background, or the image is blank or too
+            small.
 
     Source:
         Ronneberger, Fischer and Brox, "U-Net", arXiv:1505.04597. Rother, Kolmogorov and Blake, "GrabCut", SIGGRAPH
@@ -148,47 +148,47 @@ def preprocessing_steps(
 
 def steps_of(source: PhotographLike, converter: ImageConverter) -> PreprocessingSteps:
     """Read a photograph as the converter says, and return every step."""
-    picture = read_photograph(source, converter)
+    photograph = read_photograph(source, converter)
     if not converter.find_garment:
-        return _whole_picture(picture, converter)
+        return _whole_image(photograph, converter)
     shape = converter.image_shape
     in_colour = shape[2] == 3
-    scene = scene_of(picture)
-    grey = np.rint(scene.photograph).astype(np.uint8)
-    original = np.asarray(_on_plain_ground(picture)) if in_colour else grey
+    segmented = segment(photograph)
+    grey = np.rint(segmented.photograph).astype(np.uint8)
+    original = np.asarray(_on_plain_background(photograph)) if in_colour else grey
     one_image = shape == IMAGE_SHAPE or is_one_image(tuple(getattr(source, "shape", ())), shape)
     if one_image and grey.shape == shape[:2]:
         return _image_already(original)
-    mask = scene.mask
+    mask = segmented.mask
     if not mask.any():
         return _nothing_found(original, mask, shape)
     left, top, right, bottom = box = bounding_box(mask)
-    inverted = bool(scene.grey[mask].mean() < scene.background[mask].mean())
-    contrast = _contrast(scene, inverted)[top:bottom, left:right]
+    inverted = bool(segmented.grey[mask].mean() < segmented.background[mask].mean())
+    contrast = _contrast(segmented, inverted)[top:bottom, left:right]
     garment: NDArray[Any] = contrast
-    if in_colour and not scene.stroke:  # a drawing is bright on black in any case: black strokes would not be seen
+    if in_colour and not segmented.stroke:  # a sketch is bright on black in any case: black strokes would not be seen
         inverted = False
-        garment = (np.asarray(picture)[..., :3] * scene.belongs[..., np.newaxis])[top:bottom, left:right]
+        garment = (np.asarray(photograph)[..., :3] * segmented.foreground[..., np.newaxis])[top:bottom, left:right]
     return PreprocessingSteps(
         original=original,
         mask=mask,
         box=box,
         inverted=inverted,
         garment=np.rint(garment).astype(np.uint8),
-        image=_fit_drawing(garment, scene.stroke, shape)
-        if scene.stroke
+        image=_fit_sketch(garment, segmented.stroke, shape)
+        if segmented.stroke
         else _centred(np.rint(_resized(garment, shape[:2])), shape),
-        doubts=_doubts(scene, contrast, shape),
+        doubts=_doubts(segmented, contrast, shape),
     )
 
 
-def _whole_picture(picture: "Image.Image", converter: ImageConverter) -> PreprocessingSteps:
-    """Return the steps of a picture without looking for a garment: cropped, or padded with the colour of its edges."""
+def _whole_image(photograph: "Image.Image", converter: ImageConverter) -> PreprocessingSteps:
+    """Return the steps without finding a garment: the image is cropped, or padded with the colour of its edges."""
     from PIL import Image
 
     height, width, channels = converter.image_shape
-    picture = _on_plain_ground(picture).convert("L" if channels == 1 else "RGB")
-    columns, rows = picture.size
+    whole = _on_plain_background(photograph).convert("L" if channels == 1 else "RGB")
+    columns, rows = whole.size
     left = top = 0
     size = _size_within((rows, columns), (height, width))
     if converter.crop_to_aspect_ratio:
@@ -196,28 +196,28 @@ def _whole_picture(picture: "Image.Image", converter: ImageConverter) -> Preproc
         scale = max(height / rows, width / columns)
         left, top = int(max(0, columns - width / scale) / 2), int(max(0, rows - height / scale) / 2)
     box = left, top, columns - left, rows - top
-    small = np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box))
-    original = np.asarray(picture)
+    small = np.asarray(whole.resize(size, Image.Resampling.BICUBIC, box))
+    original = np.asarray(whole)
     part = original[top : rows - top, left : columns - left]
     image = _centred(small, converter.image_shape, np.rint(np.median(border_of(part), axis=0)))
     doubt = BLANK if (image == image[0, 0]).all() else _small("it", part.shape[:2], converter.image_shape)
     return PreprocessingSteps(original, None, box, False, part, image, (doubt,) if doubt else ())
 
 
-def _on_plain_ground(picture: "Image.Image") -> "Image.Image":
-    """Return a picture in RGB, its transparent pixels shown as plain ground."""
+def _on_plain_background(photograph: "Image.Image") -> "Image.Image":
+    """Return a photograph in RGB, with a plain background for its transparent pixels."""
     from PIL import Image
 
-    if picture.mode == "RGB":
-        return picture
-    opaque = np.asarray(picture.getchannel("A")) > 127
-    level = ground_of(np.asarray(picture.convert("L")), opaque)
-    ground = Image.new("RGBA", picture.size, (level, level, level, 255))
-    return Image.alpha_composite(ground, picture).convert("RGB")
+    if photograph.mode == "RGB":
+        return photograph
+    opaque = np.asarray(photograph.getchannel("A")) > 127
+    level = background_level(np.asarray(photograph.convert("L")), opaque)
+    background = Image.new("RGBA", photograph.size, (level, level, level, 255))
+    return Image.alpha_composite(background, photograph).convert("RGB")
 
 
 def _image_already(original: UInt8Array) -> PreprocessingSteps:
-    """Treat an image of the model's own shape as one: nothing is cut off, and only light ground in grey is inverted."""
+    """Return the steps of an image of the model's own shape: only a light background in grey is inverted."""
     image, inverted = original, False
     if original.ndim == 2:
         border = border_of(original)
@@ -239,33 +239,30 @@ def _nothing_found(original: UInt8Array, mask: NDArray[np.bool_], image_shape: I
     return PreprocessingSteps(original, mask, (0, 0, columns, rows), False, black, image, doubts)
 
 
-def _contrast(scene: Scene, inverted: bool) -> FloatArray:
+def _contrast(segmented: Segmentation, inverted: bool) -> FloatArray:
     """Return how far each pixel is from the background towards black (or white), float32 `(h, w)` 0..255.
 
     The difference is relative to the background: paper in half the light is half as bright, and so is a garment on it.
     """
     if inverted:
-        share = 1 - scene.grey / np.maximum(scene.background, 1)
+        share = 1 - segmented.grey / np.maximum(segmented.background, 1)
     else:
-        share = (scene.grey - scene.background) / np.maximum(255 - scene.background, 1)
+        share = (segmented.grey - segmented.background) / np.maximum(255 - segmented.background, 1)
     return np.asarray(255 * share.clip(0, 1), np.float32)
 
 
-def _fit_drawing(drawing: FloatArray, stroke: float, image_shape: ImageShape) -> UInt8Array:
-    """Frame a drawing as MNIST's digits are: 20 of 28 pixels long, its centre of mass in the middle of the image.
-
-    Thin strokes are widened to MNIST's thinnest. In so few pixels they would nearly vanish.
-    """
+def _fit_sketch(sketch: FloatArray, stroke: float, image_shape: ImageShape) -> UInt8Array:
+    """Frame a sketch as MNIST's digits are, and widen thin strokes to MNIST's thinnest: else they would vanish."""
     import cv2
 
-    more = round(_PEN * max(drawing.shape) - stroke)
+    more = round(_PEN * max(sketch.shape) - stroke)
     if more > 0:
         pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (more + 1, more + 1))
-        drawing = np.asarray(cv2.dilate(np.pad(drawing, more), pen), np.float32)
-        left, top, right, bottom = bounding_box(drawing > 0)
-        drawing = drawing[top:bottom, left:right]
+        sketch = np.asarray(cv2.dilate(np.pad(sketch, more), pen), np.float32)
+        left, top, right, bottom = bounding_box(sketch > 0)
+        sketch = sketch[top:bottom, left:right]
     longest = max(1, round(_DIGIT * min(image_shape[:2])))
-    small = _resized(drawing, (longest, longest))
+    small = _resized(sketch, (longest, longest))
     mass = small / small.sum()
     centre = mass.sum(axis=1) @ np.arange(small.shape[0]), mass.sum(axis=0) @ np.arange(small.shape[1])
     corner = [
@@ -291,26 +288,26 @@ def _size_within(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, in
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 
-def _centred(small: NDArray[Any], image_shape: ImageShape, ground: Any = 0) -> UInt8Array:
+def _centred(small: NDArray[Any], image_shape: ImageShape, background: Any = 0) -> UInt8Array:
     # An odd pixel goes to the left and to the top, as in the data set.
     top, left = ((edge - length + 1) // 2 for edge, length in zip(image_shape[:2], small.shape, strict=False))
-    return _placed(small, image_shape, top, left, ground)
+    return _placed(small, image_shape, top, left, background)
 
 
-def _placed(small: NDArray[Any], image_shape: ImageShape, top: int, left: int, ground: Any = 0) -> UInt8Array:
-    """Place something in grey or in colour on an image, the rest of which is `ground`."""
+def _placed(small: NDArray[Any], image_shape: ImageShape, top: int, left: int, background: Any = 0) -> UInt8Array:
+    """Place a smaller image on one of the model's shape, whose other pixels are `background`."""
     height, width, channels = image_shape
-    image = np.full(image_shape if channels == 3 else (height, width), ground, np.uint8)
+    image = np.full(image_shape if channels == 3 else (height, width), background, np.uint8)
     part = small if small.ndim == image.ndim else small[..., np.newaxis]
     image[top : top + small.shape[0], left : left + small.shape[1]] = part
     return image
 
 
-def _doubts(scene: Scene, contrast: FloatArray, image_shape: ImageShape) -> Doubts:
+def _doubts(segmented: Segmentation, contrast: FloatArray, image_shape: ImageShape) -> Doubts:
     small = _small("the garment", contrast.shape, image_shape)
     found = {
-        "the garment cannot be told from its background clearly": not scene.clear,
-        "the garment fills nearly all of it": scene.mask.mean() > _FULL,
+        "the garment is hard to separate from its background": not segmented.clear,
+        "the garment fills nearly all of it": segmented.mask.mean() > _FULL,
         small: small != "",
         "the garment hardly differs from its background": np.percentile(contrast, 99) < FAINT,
     }
@@ -318,6 +315,6 @@ def _doubts(scene: Scene, contrast: FloatArray, image_shape: ImageShape) -> Doub
 
 
 def _small(what: str, shape: tuple[int, ...], image_shape: ImageShape) -> str:
-    """Return the doubt about what must be enlarged, or nothing."""
+    """Return the doubt about what must be enlarged, or an empty text."""
     wanted, length = min(zip(image_shape[:2], shape, strict=True), key=lambda pair: pair[0] / pair[1])
     return f"{what} is only {length} pixels long, of the {wanted} that a model sees" if length < wanted else ""

@@ -21,7 +21,7 @@ from fashionclf.report import EvaluationReport
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NAME_COLUMNS: Final = 28
+_NAME_COLUMNS: Final = 30
 _FEWEST_ROWS: Final = 3  # of the bars of a prediction, so that its image has a place
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _FLAT: Final = 1e-6  # the scale of a panel where all values are alike
-_TILE: Final = 28  # pixels to which small tiles are enlarged
+_TILE: Final = 30  # pixels to which small tiles are enlarged
 
 
 def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | SubFigure | None" = None) -> "Figure":

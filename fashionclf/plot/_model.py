@@ -52,7 +52,9 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
     if not isinstance(network, keras.Model):
         raise TypeError(f"`model` must be a Trainer or a keras.Model. Received: {shown(model)}")
     if not network.built:
-        raise ValueError("`model` has no shapes yet: build it, for example with `model.build((None, 28, 28, 1))`.")
+        raise ValueError(
+            "`model` has no shapes yet: build it, for example with `model.build((None, height, width, channels))`."
+        )
     files = [] if path is None else [_check_file(path)]
     _check_graphviz()
     # not `plot_model`, which fails on an .svg wherever IPython is installed

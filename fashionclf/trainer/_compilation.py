@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from fashionclf._keras_internals import is_builtin
+from fashionclf._keras_internals import has_in_name, is_builtin
 from fashionclf._text import shown
 from fashionclf._types import FloatArray, IntArray
 from fashionclf._validation import check_choice, integer_labels
@@ -29,43 +29,7 @@ _HAS_A_SCHEDULE: Final = (
 _WARM_UP: Final = 0.25  # share of the steps of one-cycle in which the learning rate rises
 _FIRST_RATE: Final = 1 / 25  # one-cycle's first learning rate, as a share of its peak
 
-# Losses and metrics on integer labels; all others of Keras take one-hot labels.
-_ON_INTEGERS: Final = (
-    keras.losses.SparseCategoricalCrossentropy,
-    keras.metrics.SparseCategoricalAccuracy,
-    keras.metrics.SparseCategoricalCrossentropy,
-    keras.metrics.SparseTopKCategoricalAccuracy,
-)
-_FUNCTIONS_ON_INTEGERS: Final = (
-    keras.losses.sparse_categorical_crossentropy,
-    keras.metrics.sparse_categorical_accuracy,
-    keras.metrics.sparse_categorical_crossentropy,
-    keras.metrics.sparse_top_k_categorical_accuracy,
-)
-
-# Losses and metrics that need one output unit per class.
-_PER_CLASS: Final = (
-    *_ON_INTEGERS,
-    keras.losses.CategoricalCrossentropy,
-    keras.losses.CategoricalFocalCrossentropy,
-    keras.losses.CategoricalHinge,
-    keras.metrics.CategoricalAccuracy,
-    keras.metrics.CategoricalCrossentropy,
-    keras.metrics.CategoricalHinge,
-    keras.metrics.TopKCategoricalAccuracy,
-)
-_FUNCTIONS_PER_CLASS: Final = (
-    *_FUNCTIONS_ON_INTEGERS,
-    keras.losses.categorical_crossentropy,
-    keras.losses.categorical_focal_crossentropy,
-    keras.losses.categorical_hinge,
-    keras.metrics.categorical_accuracy,
-    keras.metrics.top_k_categorical_accuracy,
-)
-
 _GENERAL_METRICS: Final = (keras.metrics.Mean, keras.metrics.Sum, keras.metrics.MeanMetricWrapper)
-
-
 _TargetForm = Literal["integers", "one_hot", "sigmoid", "given"]
 
 
@@ -458,7 +422,7 @@ def _takes_integers(known: Any) -> bool:
     """Tell whether a loss or metric of Keras takes integer labels beside one probability per class."""
     if isinstance(known, keras.metrics.IoU):  # and its kind
         return bool(known.sparse_y_true)
-    return isinstance(known, _ON_INTEGERS) or known in _FUNCTIONS_ON_INTEGERS
+    return has_in_name(known, "sparse")
 
 
 def _needs_unit_per_class(identifier: Any, module: Any) -> bool:
@@ -466,7 +430,7 @@ def _needs_unit_per_class(identifier: Any, module: Any) -> bool:
     if identifier in ("accuracy", "acc", "crossentropy", "ce"):
         return False
     known = module.get(identifier) if isinstance(identifier, str) else identifier
-    return isinstance(known, _PER_CLASS) or known in _FUNCTIONS_PER_CLASS
+    return has_in_name(known, "categorical")
 
 
 def _check_known(identifier: Any, name: str, module: Any) -> None:

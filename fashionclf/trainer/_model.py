@@ -21,8 +21,8 @@ from fashionclf.trainer._step import last_layer
 
 _MIN_RANGE: Final = 1 / 50  # between the range of pixels in [0, 1], and their range after a division by 127.5 or 255
 _EXPECTED_INPUT: Final = (
-    "one float input (None, height, width, 1 or 3), (None, height, width), or (None, 784) for images of 28x28 pixels; "
-    "for another input pass the shape of its images, such as `image_converter=ImageConverter((8, 8, 1))`"
+    "one float input (None, height, width, 1 or 3) or (None, height, width); for rows of pixels "
+    "pass the shape of its images, such as `image_converter=ImageConverter((8, 8, 1))`"
 )
 
 

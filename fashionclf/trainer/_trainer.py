@@ -692,8 +692,9 @@ class Trainer:
     ) -> ExportReport:
         """Write the classifier for another runtime. `load_exported` reads it, without TensorFlow for the first two.
 
-        The exported model takes pixels, uint8 `(n, 28, 28)` from 0 to 255, and gives probabilities `(n, num_classes)`,
-        float32 (two columns for one sigmoid unit). It carries class names, `unfamiliarity_threshold` and versions.
+        The exported model takes pixels, uint8 `(n, height, width)` from 0 to 255 (in colour with 3 channels), and gives
+        probabilities `(n, num_classes)`, float32 (two columns for one sigmoid unit). It carries class names,
+        `unfamiliarity_threshold` and versions.
 
         | format | written | needs | `labels.txt`, `fashionclf.json` and a checksum are |
         |---|---|---|---|

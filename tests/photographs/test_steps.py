@@ -42,7 +42,7 @@ DOUBTFUL = {
     "transparent": (np.zeros((90, 80, 4), np.uint8), "nothing stands out"),
     "blank and small": (np.full((28, 28), 7, np.uint8), "blank"),
     "white and small": (np.full((28, 28), 255, np.uint8), "it is blank"),
-    "noise": (noisy(), "cannot be told from its background"),
+    "noise": (noisy(), "hard to separate from its background"),
     "faint": (nearly_blank(), "hardly differs"),
     "far away": (np.pad(np.full((20, 12), 255, np.uint8), 200), "only 20 pixels"),
     "no margin": (np.pad(np.full((196, 196, 4), 255, np.uint8), ((2, 2), (2, 2), (0, 0))), "fills nearly all"),
