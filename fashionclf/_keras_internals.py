@@ -119,9 +119,12 @@ def functional_of(model: keras.Model) -> Any:
     return None
 
 
-def run_graph(graph: Any, inputs: Any, apply: Callable[[Any], Callable[..., Any]]) -> Any:
-    """Compute what `graph` computes; `apply(operation)` is called in place of each operation."""
-    return graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=apply)
+def run_graph(graph: Any, inputs: Any, apply: Callable[[Any], Callable[..., Any]], *, checked: bool = True) -> Any:
+    """Compute what `graph` computes; `apply(operation)` is called in place of each operation.
+
+    Without a check, the inputs may have any shape: `apply` can begin in the middle.
+    """
+    return graph._run_through_graph(graph._standardize_inputs(inputs) if checked else [inputs], operation_fn=apply)
 
 
 def takes_training(operation: Any) -> bool:

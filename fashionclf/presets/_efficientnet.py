@@ -7,7 +7,7 @@ import keras
 
 from fashionclf._images import check_image_shape
 from fashionclf._types import ImageShape
-from fashionclf.models._blocks import CHANNELS_LAST, check_name, dropout_layers, glorot, layer_seeds, output_layer
+from fashionclf.models._blocks import CHANNELS_LAST, check_name, dropout_layers, layer_seeds, output_layer
 
 # Kernel size, stride, expansion, channels and number of blocks of each stage (Tan and Le, arXiv:1905.11946, table 1).
 _STAGES: Final = (
@@ -25,30 +25,29 @@ def efficientnet_lite0(
     *,
     image_shape: ImageShape = (192, 192, 3),
     num_classes: int = 10,
-    frozen_blocks: int = 5,
     dropout: float = 0.3,
     seed: int | None,
     name: str,
 ) -> keras.Model:
     """Build EfficientNet-Lite0, with normalisation folded into the convolutions: they have a bias in its place.
 
-    Folded, a training step takes half as long. There are no moving averages either, which few images would spoil. The
-    first `frozen_blocks` of the 16 blocks, and the convolution before them, are frozen.
+    Folded, a training step takes half as long, and there are no moving averages, which few images would spoil. Without
+    normalisation it does not train well from nothing: it is made for pretrained weights.
     """
     seeds = layer_seeds(seed)
     image = keras.Input(check_image_shape(image_shape), name="image")
     x = keras.layers.Rescaling(255 / 128, offset=-127 / 128, name="rescaling")(image)
-    x = _convolution(x, 32, 3, 2, seeds, "stem", frozen=frozen_blocks > 0)
+    x = _convolution(x, 32, 3, 2, seeds, "stem")
     number, channels = 0, 32
     for kernel_size, first_stride, expansion, filters, count in _STAGES:
         for i in range(count):
             number += 1
-            before, block, frozen = x, f"block_{number}", number <= frozen_blocks
+            before, block = x, f"block_{number}"
             stride = 1 if i else first_stride
             if expansion > 1:
-                x = _convolution(x, expansion * channels, 1, 1, seeds, f"{block}_expand", frozen=frozen)
-            x = _depthwise(x, kernel_size, stride, seeds, f"{block}_depthwise", frozen=frozen)
-            x = _convolution(x, filters, 1, 1, seeds, f"{block}_project", relu=False, frozen=frozen)
+                x = _convolution(x, expansion * channels, 1, 1, seeds, f"{block}_expand")
+            x = _depthwise(x, kernel_size, stride, seeds, f"{block}_depthwise")
+            x = _convolution(x, filters, 1, 1, seeds, f"{block}_project", relu=False)
             if i:
                 x = keras.layers.Add(name=f"{block}_add")([x, before])
             channels = filters
@@ -68,7 +67,6 @@ def _convolution(
     name: str,
     *,
     relu: bool = True,
-    frozen: bool = False,
 ) -> Any:
     convolution = keras.layers.Conv2D(
         filters,
@@ -76,21 +74,19 @@ def _convolution(
         strides=stride,
         padding="same",
         data_format=CHANNELS_LAST,
-        kernel_initializer=glorot(seeds),
-        trainable=not frozen,
+        kernel_initializer=keras.initializers.HeNormal(next(seeds)),
         name=name,
     )
     return _relu6(convolution(x), name) if relu else convolution(x)
 
 
-def _depthwise(x: Any, kernel_size: int, stride: int, seeds: Iterator[int], name: str, *, frozen: bool) -> Any:
+def _depthwise(x: Any, kernel_size: int, stride: int, seeds: Iterator[int], name: str) -> Any:
     convolution = keras.layers.DepthwiseConv2D(
         kernel_size,
         strides=stride,
         padding="same",
         data_format=CHANNELS_LAST,
-        depthwise_initializer=glorot(seeds),
-        trainable=not frozen,
+        depthwise_initializer=keras.initializers.HeNormal(next(seeds)),
         name=name,
     )
     return _relu6(convolution(x), name)

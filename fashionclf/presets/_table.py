@@ -35,6 +35,8 @@ class Preset:
             took the photographs).
         reported: Metrics that the source reports, `"accuracy"` and `"loss"`; empty if it reports none.
         source: Where the system comes from.
+        frozen_until: The name of the last layer that stays frozen once pretrained weights are loaded; None freezes
+            none. Set `layer.trainable` to change that.
 
     Example:
         >>> preset = get_preset("cnn_fast")
@@ -53,6 +55,7 @@ class Preset:
     evaluated_on: str
     reported: Mapping[str, float] = field(default_factory=dict)
     source: str = "tutorials"
+    frozen_until: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reported", MappingProxyType(dict(self.reported)))  # one table for everybody
@@ -215,7 +218,7 @@ _PRESETS: Final = (
         name="efficientnet_lite0",
         description="EfficientNet-Lite0 for photographs in colour, 192x192x3: 16 blocks, of which 11 are trained",
         network=efficientnet_lite0,
-        parameters=3_384_978,
+        parameters=3_373_058,
         recipe=Recipe(
             optimizer="adamw",
             learning_rate=3e-4,
@@ -240,6 +243,7 @@ _PRESETS: Final = (
         ),
         dataset="clothing",
         evaluated_on="folds",
+        frozen_until="block_5_add",
         source="Tan and Le, arXiv:1905.11946; see docs/model_cards/efficientnet_lite0.md",
     ),
 )

@@ -79,6 +79,20 @@ class Compilation:
         self._initial_state: list[NDArray[Any]] | None = None  # of the variables of an optimizer with a schedule
         self._evaluator: tuple[Any, keras.Model] | None = None
 
+    def copied_to(self, model: keras.Model) -> "Compilation":
+        """Return the same for a model with the same outputs, with an optimizer and metrics of its own."""
+        optimizer = self.own_optimizer and type(self.own_optimizer).from_config(self.own_optimizer.get_config())
+        state_of(model).computing = state_of(self.model).computing  # they share layers
+        loss = "auto" if self._auto else self._loss
+        return Compilation(model, self._units, optimizer=optimizer, loss=loss, metrics=self._new_metrics())
+
+    def _new_metrics(self) -> list[Any]:
+        """Return the metrics, with a state of their own where they have one."""
+        return [
+            type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
+            for metric in self._metrics
+        ]
+
     @property
     def by_trainer(self) -> bool:
         """Whether the Trainer compiles the model, because the caller has not compiled it."""
@@ -230,11 +244,7 @@ class Compilation:
             return self.model
         if self._evaluator is None or self._evaluator[0] != loss:
             evaluator = _Evaluated(self.model)
-            metrics = [  # with a state of their own, where they have one
-                type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
-                for metric in self._metrics
-            ]
-            evaluator.compile(loss=loss, metrics=metrics or None)
+            evaluator.compile(loss=loss, metrics=self._new_metrics() or None)
             self._evaluator = (loss, evaluator)
         return self._evaluator[1]
 
@@ -383,7 +393,7 @@ def _learning_rate(schedule: str, peak: float, total_steps: int) -> Any:
     if schedule == "constant":
         return peak
     if schedule == "cosine":
-        return keras.optimizers.schedules.CosineDecay(peak, total_steps)
+        return keras.optimizers.schedules.CosineDecay(peak, max(1, total_steps))
     warm_up = max(1, round(_WARM_UP * total_steps))
     return keras.optimizers.schedules.CosineDecay(
         peak * _FIRST_RATE, max(1, total_steps - warm_up), warmup_target=peak, warmup_steps=warm_up

@@ -172,6 +172,10 @@ def with_weights(model: keras.Model, preset: Preset, *, last_layer: bool) -> ker
     for name, variable in named_variables(model).items():
         if id(variable) not in kept:
             variable.assign(arrays[name])
+    if preset.frozen_until is not None:
+        names = [layer.name for layer in model.layers]
+        for layer in model.layers[: names.index(preset.frozen_until) + 1]:
+            layer.trainable = False
     return flip_averaged(model) if weights.flip_averaged else model
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from typing_extensions import Buffer, override
 
 from fashionclf._converter import ImageConverter
+from fashionclf._keras_internals import all_layers
 from fashionclf._text import shown
 from fashionclf._types import (
     ClassNames,
@@ -62,6 +63,7 @@ from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.trainer._batches import EVALUATION_BATCH, evaluate_model, evaluation_data, labels_and_probabilities
 from fashionclf.trainer._compilation import Compilation, choose_optimizer, fitting_of, is_distributed, state_of
 from fashionclf.trainer._devices import check_agreement, check_processes
+from fashionclf.trainer._features import fit_in_stages
 from fashionclf.trainer._file import (
     SUFFIX,
     check_readable,
@@ -397,12 +399,16 @@ class Trainer:
         # One more check needs the compiled model. Only after it does the Trainer change.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, options.recipe, plan.total_steps)
-            if plan.state is not None:
+            if plan.state is not None and options.recipe.epochs:
                 plan.state.check(self.model)
             self._label_names = names
             self._unfamiliarity_threshold = None  # it was that of the weights before
             self._image_converter, self._converter_given = converter, True
             with self._compilation.learning_rate_kept():
+                if options.recipe.freeze_epochs or not all(layer.trainable for layer in all_layers(self.model)):
+                    return fit_in_stages(
+                        self._compilation, self._input_shape, training, validation, options, plan, self._traced
+                    )
                 return run_fit(self.model, plan, self._traced)
 
     def _converter_after(self, x: Any) -> ImageConverter:
