@@ -100,6 +100,7 @@ def train_robust(seed: int, runs: Path, file: Path, step: str | None) -> None:
         seed=seed,
         temperature=round(figures["temperature"], 4),
         unfamiliarity_threshold=round(figures["unfamiliarity_threshold"], 4),
+        flip_averaged=True,
     )
     CARDS.mkdir(parents=True, exist_ok=True)
     (CARDS / robust_training.FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -134,6 +135,7 @@ def release(preset: str, seeds: list[int], runs: Path) -> None:
         seed=chosen,
         temperature=round(temperature, 4),
         unfamiliarity_threshold=None,
+        flip_averaged=learns_flips(preset),
     )
 
 
@@ -144,7 +146,6 @@ def pack_and_write(model: Any, *, preset: str, **values: Any) -> None:
         preset=preset,
         file=f"{preset}.npz",
         sha256=hashlib.sha256(content).hexdigest(),
-        flip_averaged=learns_flips(preset),
         metrics={},
         card=f"docs/model_cards/{preset}.md",
         **values,

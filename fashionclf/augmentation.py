@@ -216,15 +216,14 @@ def _transformed(
     padded = _padded(images, 1, fill_mode)  # all that is outside is read there
     rows, columns = rows.clip(-1, height - 0.001) + 1, columns.clip(-1, width - 0.001) + 1
     top, left = rows.astype(np.int64), columns.astype(np.int64)
-    lower, later = rows - top, columns - left
-    n = np.arange(len(images))[:, np.newaxis, np.newaxis]
+    lower, later = ((place - whole)[..., np.newaxis] for place, whole in ((rows, top), (columns, left)))
+    first = (np.arange(len(images))[:, np.newaxis, np.newaxis] * padded.shape[1] + top) * padded.shape[2] + left
+    pixels = padded.reshape(-1, channels)
 
-    def read(pixels: NDArray[Any]) -> Any:
-        upper_row = pixels[n, top, left] * (1 - later) + pixels[n, top, left + 1] * later
-        lower_row = pixels[n, top + 1, left] * (1 - later) + pixels[n, top + 1, left + 1] * later
-        return upper_row * (1 - lower) + lower_row * lower
+    def read(index: IntArray) -> Any:
+        return pixels.take(index, axis=0) * (1 - later) + pixels.take(index + 1, axis=0) * later
 
-    return _as_before(np.stack([read(padded[..., channel]) for channel in range(channels)], axis=-1), images)
+    return _as_before(read(first) * (1 - lower) + read(first + padded.shape[2]) * lower, images)
 
 
 def _blurred(images: ImageArray, largest: float, rng: np.random.Generator) -> ImageArray:

@@ -172,11 +172,16 @@ def with_weights(model: keras.Model, preset: Preset, *, last_layer: bool) -> ker
     for name, variable in named_variables(model).items():
         if id(variable) not in kept:
             variable.assign(arrays[name])
-    if preset.frozen_until is not None:
-        names = [layer.name for layer in model.layers]
-        for layer in model.layers[: names.index(preset.frozen_until) + 1]:
-            layer.trainable = False
+    freeze(model, preset)
     return flip_averaged(model) if weights.flip_averaged else model
+
+
+def freeze(model: keras.Model, preset: Preset) -> None:
+    """Freeze the layers of a preset that keep their pretrained weights."""
+    if preset.frozen_until is not None:
+        last = [layer.name for layer in model.layers].index(preset.frozen_until)
+        for layer in model.layers[: last + 1]:
+            layer.trainable = False
 
 
 def named_variables(model: keras.Model) -> dict[str, Any]:

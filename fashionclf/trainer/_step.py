@@ -188,7 +188,9 @@ def _own_leaves(model: keras.Model, keep_out: keras.Layer | None) -> list[keras.
 
 
 def _may_be_bfloat16(layer: keras.Layer) -> bool:
-    if isinstance(layer, keras.layers.InputLayer | keras.layers.Rescaling | keras.layers.Softmax):
+    # TensorFlow computes depthwise convolutions in bfloat16 several times slower than in float32.
+    kinds = keras.layers.InputLayer | keras.layers.Rescaling | keras.layers.Softmax | keras.layers.DepthwiseConv2D
+    if isinstance(layer, kinds):
         return False
     return getattr(layer, "activation", None) not in (keras.activations.softmax, keras.activations.sigmoid)
 
