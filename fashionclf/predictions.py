@@ -1,6 +1,7 @@
 """Class names with probabilities: what `Trainer.predict` returns."""
 
 import itertools
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
@@ -292,7 +293,7 @@ def normalised_entropy(probabilities: FloatArray) -> FloatArray:
 
 def probabilities_of(outputs: FloatArray) -> FloatArray:
     """Return a model's outputs as one column per class; raise an error if the model has diverged."""
-    if np.isnan(outputs.sum()):
+    if math.isnan(outputs.sum()):
         raise ValueError(
             "The model gives NaN instead of probabilities: its training has diverged. Train a new model with a "
             "lower learning rate."
