@@ -90,7 +90,7 @@ class LabelledStream:
         self._form: tuple[int, bool] | None = None
         self.stream = stream
         element = stream.first()
-        images = parts_of(element, name, converter.image_shape if converter else IMAGE_SHAPE)[0]
+        images = parts_of(element, stream, converter.image_shape if converter else IMAGE_SHAPE)[0]
         self._converter = converter or ImageConverter(shape_or_default(images))
         self.is_batched = not is_single_image(images, self._converter.image_shape)
         if not self.is_batched:
@@ -108,7 +108,7 @@ class LabelledStream:
     def checked(self, element: Any, number: int) -> LabelledImages:
         """Return batch `number`, checked."""
         name = f"{self.name}, batch {number}"
-        parts = parts_of(element, self.name, self._converter.image_shape)
+        parts = parts_of(element, self.stream, self._converter.image_shape)
         if len(parts) not in (2, 3):
             count = len(element) if isinstance(element, tuple) else 1
             raise ValueError(

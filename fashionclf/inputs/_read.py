@@ -253,7 +253,7 @@ def _of_stream(stream: Stream, converter: ImageConverter, batch_size: int) -> It
 
     stream.begin_epoch()
     for element in stream.elements():
-        images = parts_of(element, stream.name, shape)[0]
+        images = parts_of(element, stream, shape)[0]
         is_single = is_single_image(images, shape)
         if is_single:
             singles.append(images)

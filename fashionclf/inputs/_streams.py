@@ -155,16 +155,17 @@ def _with_text(element: Any) -> Any:
     return [os.fsdecode(value) for value in element.flat] if is_text else element
 
 
-def parts_of(element: Any, name: str, shape: ImageShape) -> tuple[Any, ...]:
-    """Return the parts of an element: images, and labels and weights where it has them.
+def parts_of(element: Any, stream: Stream, shape: ImageShape) -> tuple[Any, ...]:
+    """Return the parts of an element of a stream: images, and labels and weights where it has them.
 
-    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows. A tuple or list of single images is
-    a batch of them.
+    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows. Outside TensorFlow, a tuple or list
+    of single images is a batch of them.
     """
     if is_row(element):
-        return columns_of(element, name)
+        return columns_of(element, stream.name)
     is_short = isinstance(element, tuple | list) and 1 <= len(element) <= 3  # an image has more rows
-    if is_short and not all(is_single_image(part, shape) for part in element):
+    of_tensorflow = stream.kind == "tf.data.Dataset" and isinstance(element, tuple)
+    if is_short and (of_tensorflow or not all(is_single_image(part, shape) for part in element)):
         return tuple(element)
     return (element,)
 

@@ -120,12 +120,12 @@ def _ignored(others: int) -> str:
 
 
 def _with_progress(results: Iterator[Any], total: int, others: int) -> Iterator[Any]:
-    """Pass on results; show on standard error how many there are when they take more than a few seconds."""
+    """Pass on results; show on a terminal how many there are when they take more than a few seconds."""
     started = shown = time.monotonic()
     for count, result in enumerate(results, start=1):
         yield result
         now = time.monotonic()
-        if now - started > _PATIENCE and (now - shown > _INTERVAL or count == total):
+        if now - started > _PATIENCE and (now - shown > _INTERVAL or count == total) and sys.stderr.isatty():
             shown = now
             end = f"{_ignored(others)}\n" if count == total else ""
             print(f"\rReading photographs: {count:,} of {total:,}", end=end, file=sys.stderr, flush=True)

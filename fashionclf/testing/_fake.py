@@ -7,6 +7,7 @@ import numpy as np
 
 from fashionclf._converter import ImageConverter
 from fashionclf._images import IMAGE_SHAPE, scale_pixels
+from fashionclf._text import shown
 from fashionclf._types import (
     ClassNames,
     FloatArray,
@@ -201,7 +202,11 @@ class FakeTrainer(_Interface):
 
 
 def fake_trainer(
-    answers: Answers, *, class_names: ClassNames | None = None, image_shape: ImageShape = IMAGE_SHAPE
+    answers: Answers,
+    *,
+    class_names: ClassNames | None = None,
+    image_shape: ImageShape = IMAGE_SHAPE,
+    image_converter: ImageConverter | None = None,
 ) -> FakeTrainer:
     """Make a stand-in for a `Trainer` that gives chosen answers, without TensorFlow.
 
@@ -216,6 +221,7 @@ def fake_trainer(
               returns such an answer.
         class_names: One name per class. None takes Fashion-MNIST's ten.
         image_shape: `(height, width, channels)` of the images that it takes.
+        image_converter: How photographs are read, and the shape of images. None takes the one for `image_shape`.
 
     Raises:
         ValueError: If an answer is not one of the classes, or probabilities do not sum to 1.
@@ -233,4 +239,6 @@ def fake_trainer(
         AttributeError: A fake Trainer has no 'fit'; it has ...
     """
     names = CLASS_NAMES if class_names is None else check_class_names(class_names)
-    return FakeTrainer(rows_for(answers, names), names, ImageConverter(image_shape))
+    if not isinstance(image_converter, ImageConverter | None):
+        raise TypeError(f"`image_converter` must be an ImageConverter or None. Received: {shown(image_converter)}")
+    return FakeTrainer(rows_for(answers, names), names, image_converter or ImageConverter(image_shape))
