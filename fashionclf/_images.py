@@ -78,10 +78,9 @@ def has_shape(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
 def check_images(
     images: ImagesLike, name: str = "images", *, image_shape: ImageShape | None = None, count: int | None = None
 ) -> ImageArray:
-    """Return images as `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
+    """Return images as `(n, height, width, channels)`, not scaled: uint8 0..255 if integers came in, else float32.
 
-    Nothing is scaled here. Without an `image_shape` it is that of the arrays: see `prepare_images`. `count` is the
-    number of labels that came with them, where it is known.
+    Without an `image_shape` it is that of the arrays, which may hold `count` images.
     """
     is_ready = type(images) is np.ndarray and images.dtype == np.uint8
     array: NDArray[Any] = images if is_ready else as_numeric_array(images, name, image_shape)  # type: ignore[assignment]
@@ -411,11 +410,7 @@ def _thresholds(images: ImageArray) -> tuple[float, float]:
 
 
 def warn_of_doubtful_set(images: ImageArray, name: str, *, bright_on_black: bool = True) -> None:
-    """Warn, at the caller's line, if checked images are nearly black as a whole, or most of them look like negatives.
-
-    Images of one value each, as in tests and examples, are not a mistake of scale. `bright_on_black` is as in
-    `doubts_of`.
-    """
+    """Warn at the caller's line if all checked images are nearly black, or most of them look like negatives."""
     if _SILENT.get():
         return
     top = 255 if images.dtype == np.uint8 else 1

@@ -264,10 +264,7 @@ class Predictions(Sequence[Prediction]):
 
 
 def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predictions:
-    """Return `Predictions`, or an array of probabilities `(n, num_classes)`, as `Predictions` with these class names.
-
-    Without names, ten classes get Fashion-MNIST's names and any other number of classes gets numbers.
-    """
+    """Return `Predictions`, or probabilities `(n, num_classes)`, as `Predictions` with these class names."""
     if isinstance(predictions, Predictions):
         if class_names is None:
             return predictions

@@ -81,10 +81,6 @@ def opened(
 
     `labelled` is for callers that take labels: a tuple is `(images, labels)` then, and a data set of rows is read into
     memory. Without a converter, the shape is that of the arrays, which may hold `count` images.
-
-    Raises:
-        ValueError: If images are not right, or a folder has none.
-        TypeError: If it cannot be images.
     """
     used = converter or getattr(x, "image_converter", None) or ImageConverter(shape_or_default(x, count))
     shape = used.image_shape
@@ -170,15 +166,7 @@ def _listed_photographs(x: Any, shape: ImageShape) -> Any:
 
 
 def read_images(x: Any, converter: ImageConverter, name: str = "x", *, on_error: OnError = "raise") -> Images:
-    """Read images that fit into memory: everything that `predict` takes but a stream.
-
-    Raises:
-        ValueError: As `Trainer.predict`.
-        TypeError: As `Trainer.predict`, or if it is a stream.
-        FileNotFoundError: As `Trainer.predict`.
-        OSError: As `Trainer.predict`.
-        ImportError: As `Trainer.predict`.
-    """
+    """Read images that fit into memory: everything that `predict` takes but a stream; errors as there."""
     return in_memory(opened(x, converter, name), name, on_error)
 
 

@@ -1,8 +1,5 @@
 """Streams, read one element at a time, and rows: images with labels in the forms that other libraries give them.
 
-A stream is a `tf.data.Dataset`, a `PyDataset`, a `DataLoader` of torch or an iterator. Rows are dictionaries, or a data
-set of Hugging Face or torch whose items are rows.
-
 No library is imported to tell them apart: whoever has such an object has imported its library.
 """
 
@@ -105,10 +102,7 @@ class Stream:
             raise ValueError(f"`{self.name}` is an infinite {self.kind}; expected one that ends: {end}{otherwise}.")
 
     def count(self, otherwise: str = "") -> int:
-        """Return the number of elements; a `tf.data.Dataset` that does not know it is read once.
-
-        `otherwise`: what else the caller can do, for the warning if counting takes long.
-        """
+        """Return the number of elements, by reading once if need be. `otherwise` is what else the caller can do."""
         length = self.length
         if length is not None:
             return int(length)
@@ -222,12 +216,7 @@ def is_rows(x: Any) -> bool:
 
 
 def columns_of(x: Any, name: str) -> tuple[Any, ...]:
-    """Return the images of rows, and the labels where there are any.
-
-    Raises:
-        TypeError: If a row has none of the usual keys of images; the message says what to write.
-        ValueError: If there are no rows.
-    """
+    """Return the images of rows, and the labels where there are any."""
     if isinstance(x, Mapping):
         return _values(x, name)
     if isinstance(tensors := getattr(x, "tensors", None), tuple):  # of torch's TensorDataset

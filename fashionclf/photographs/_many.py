@@ -61,10 +61,8 @@ def read_many(
 ) -> list[Read | None]:
     """Read photographs as a converter says, on all cores, in order; None stands for one that is skipped.
 
-    Only what a model sees is kept, so memory does not grow with the number of photographs. A source may be the
-    error of an unreadable folder. `others` is the number of files beside them that are no images: messages and
-    the progress line give it. With `on_error="raise"`, the error of the only unreadable one is raised, or one that
-    names all. If none can be read, that is an error in any case, unless these are only a part.
+    A source may be the error of an unreadable folder. `others` is the number of files beside them that are no images,
+    for messages. If none can be read, that is an error, unless these are only a part.
     """
     import_packages(converter)
     # One thread at a time may read from a file object, so one that is given twice is read once.
