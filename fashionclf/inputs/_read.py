@@ -95,8 +95,8 @@ def opened(
         return Given(Items([x], None if file is None else [file]), used)
     if isinstance(x, Split):
         _check_converter(x.image_converter, used, name)
-        images = check_images(x.images, name, image_shape=shape)
-        return Given(images, used, x.labels, class_names=x.class_names, groups=x.groups)
+        own = check_images(x.images, name, image_shape=shape)
+        return Given(own, used, x.labels, class_names=x.class_names, groups=x.groups)
     if isinstance(x, Dataset):
         raise TypeError(f"`{name}` is a Dataset; pass one of its splits, such as `{name}.test`.")
     if is_iterable_once(x):
@@ -117,8 +117,19 @@ def opened(
             return Given(Items(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)]), used)
         if any(map(is_pil_image, x)):
             return Given(_stacked(x, name, shape), used)
-    images = check_images(x, name, image_shape=shape)
-    return Given(images, used)
+    if labelled and count is None:
+        raise labels_missing(name)
+    images: Any = x
+    return Given(check_images(images, name, image_shape=shape), used)
+
+
+def labels_missing(name: str) -> ValueError:
+    """Return the error for images without labels."""
+    return ValueError(
+        f"Labels are missing: pass {'`y`, or ' if name == 'x' else ''}a `Split` (such as `dataset.train`) or a tuple "
+        f"(images, labels) as `{name}`. `fashionclf.load_folder` makes a Split of a folder with a sub-folder for each "
+        "class."
+    )
 
 
 def _of_parts(
