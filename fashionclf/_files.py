@@ -72,11 +72,7 @@ def disk_errors_of(path: Path, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Give a new hidden folder in `parent`. First remove those of killed processes.
-
-    A process holds a lock on its folder until it ends. Other computers may not see the lock, so their folders are left
-    alone for a day.
-    """
+    """Give a new hidden folder in `parent`, locked until this process ends, and remove those of killed processes."""
     _remove_leftovers(parent)
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{_PREFIX}{_host()}-"))

@@ -108,8 +108,7 @@ def seed_states(model: keras.Model) -> list[Any]:
 def functional_of(model: keras.Model) -> Any:
     """Return the graph that computes a functional or sequential model, None where there is none.
 
-    Relies on `Sequential._functional`, `_run_through_graph` and `_standardize_inputs`. Without them a model counts as
-    one without a graph: its layers can be neither explained nor checked.
+    Relies on `Sequential._functional`, `_run_through_graph` and `_standardize_inputs`.
     """
     graph = getattr(model, "_functional", None) if isinstance(model, keras.Sequential) else model
     if hasattr(graph, "_run_through_graph") and hasattr(graph, "_standardize_inputs"):
@@ -203,14 +202,11 @@ def wrapped_train_function(model: keras.Model, around: Callable[[], Any]) -> Ite
 
 @contextlib.contextmanager
 def built_from_one_part(model: keras.Model, part_of: Callable[[Any], Any]) -> Iterator[None]:
-    """Let Keras build metrics, loss and optimizer from a batch, or from `part_of` one that devices or processes share.
+    """Let Keras build metrics, loss and optimizer from a batch, or from the part of it that one device gets.
 
-    On one device Keras builds them in the first step, and traces the step again then: short fits take half as long if
-    they are built before. Under a distribution strategy it builds them from the mean of the parts. That fails where
-    parts differ in length, as those of a batch with an odd number of images do, and with
-    `MultiWorkerMirroredStrategy`. Only shapes and dtypes matter, so that one part does.
-
-    Relies on `Model._maybe_symbolic_build` and `_symbolic_build`. Without them Keras builds in its own way.
+    Short fits take half as long if they are built before the first step. Under a distribution strategy, Keras builds
+    them from the mean of the parts, which may differ in length. Relies on `Model._maybe_symbolic_build` and
+    `_symbolic_build`. Without them Keras builds in its own way.
     """
     if not (hasattr(model, "_maybe_symbolic_build") and hasattr(model, "_symbolic_build")):
         _changed("`Model._symbolic_build`", "several devices need batches that they can share evenly")

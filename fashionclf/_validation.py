@@ -217,10 +217,7 @@ def check_rows(part: Any, name: str, count: int) -> slice | NDArray[Any]:
 def check_labels(
     labels: LabelsLike, *, num_images: int | None = None, num_classes: int | None = None, name: str = "labels"
 ) -> IntArray | FloatArray:
-    """Return labels as int64 `(n,)`, or one-hot (or soft) rows as float32 `(n, num_classes)`.
-
-    Integer labels of shape `(n, 1)` are flattened. A single label is no labels: wrap it in a list.
-    """
+    """Return labels as int64 `(n,)`, also of `(n, 1)`; or one-hot (or soft) rows as float32 `(n, num_classes)`."""
     array = _as_label_array(labels, name)
     if num_images is not None and len(array) != num_images:
         raise ValueError(f"`{name}` has {len(array)} rows but there are {num_images} images. Pass one label per image.")

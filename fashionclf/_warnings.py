@@ -16,8 +16,7 @@ _FILTERING: Final = threading.RLock()
 def stack_level() -> int:
     """Return the `stacklevel` for `warnings.warn`: that of the code which called fashionclf.
 
-    Between the first of our functions and this one there may be frames of Keras (a callback) or of a generator.
-    `skip_file_prefixes` of Python 3.12 cannot skip them.
+    There may be frames of Keras between ours, which `skip_file_prefixes` of Python 3.12 cannot skip.
     """
     frame: FrameType | None = sys._getframe(1)  # of the function that warns, which is level 1
     level = ours = 1
@@ -32,8 +31,7 @@ def stack_level() -> int:
 def ignored(category: type[Warning], message: str = "", module: str = "") -> Iterator[None]:
     """Ignore warnings of other libraries that begin with `message`, in `module` (regular expressions).
 
-    Filters belong to the whole process, so that only one thread at a time may change them, or it would restore another
-    one's.
+    Filters belong to the whole process, so that only one thread at a time may change them.
     """
     with _FILTERING, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message, category, module)

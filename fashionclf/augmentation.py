@@ -17,17 +17,8 @@ from fashionclf._validation import check_choice, check_count, check_flag, check_
 
 FILL_MODES: Final = ("constant", "nearest")
 
-_LARGEST: Final = {
-    "erasing": 1,
-    "noise": 1,
-    "rotation": 180,
-    "zoom": 1,
-    "shear": 1,
-    "contrast": 1,
-    "brightness": 1,
-    "saturation": 1,
-    "blur": 3,
-}
+_FROM_0_TO_1: Final = ("erasing", "noise", "zoom", "shear", "contrast", "brightness", "saturation")
+_LARGEST: Final = {**dict.fromkeys(_FROM_0_TO_1, 1), "rotation": 180, "blur": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,10 +146,9 @@ def cut_and_mix(
     probability: float,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, ...]:
-    """Paste boxes of other images into checked images, in place, and mix their targets (CutMix).
+    """Paste boxes of other images into checked images, in place; return the mixed targets and weights (CutMix).
 
-    A box has any share of the area with equal probability. Returns the targets and, where given, the weights. The
-    loss of a mixed image is that of its two labels, each by its area and by the weight of the image it came with.
+    The loss of a mixed image is that of its two labels, each by its area and by the weight of the image it came with.
     """
     chosen = np.flatnonzero(rng.random(len(images)) < probability)
     other = rng.permutation(len(images))[chosen]
@@ -171,9 +161,7 @@ def cut_and_mix(
     before = np.ones(len(images), dtype=np.float32) if weights is None else weights
     parts = np.stack([(1 - share) * before[chosen], share * before[other]])
     mixed = targets.copy()
-    total = np.maximum(
-        parts.sum(axis=0), np.finfo(np.float32).tiny
-    )  # if both weights are 0, the target does not matter
+    total = np.maximum(parts.sum(axis=0), np.finfo(np.float32).tiny)  # 0 where the target does not matter
     mixed[chosen] = np.einsum("pn,pnk->nk", parts / total, np.stack([targets[chosen], targets[other]]))
     if weights is None:
         return (mixed,)

@@ -13,64 +13,25 @@ from fashionclf._types import IntArray, LabelSet, Language
 from fashionclf._validation import check_choice, check_text
 
 _GARMENTS: Final = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
-
-
-_GARMENTS_KO: Final = (
-    "티셔츠",
-    "바지",
-    "스웨터",
-    "드레스",
-    "코트",
-    "샌달",
-    "셔츠",
-    "스니커즈",
-    "가방",
-    "앵클 부츠",
-)
-
-
+_GARMENTS_KO: Final = ("티셔츠", "바지", "스웨터", "드레스", "코트", "샌달", "셔츠", "스니커즈", "가방", "앵클 부츠")
 _DIGITS: Final = tuple("0123456789")
-
-
 # Of the "Clothing dataset" (A. Grigorev and contributors, 2020; CC0).
-_CLOTHING: Final = {
-    "Blazer": "블레이저",
-    "Blouse": "블라우스",
-    "Body": "바디슈트",
-    "Dress": "드레스",
-    "Hat": "모자",
-    "Hoodie": "후드티",
-    "Longsleeve": "긴팔 티셔츠",
-    "Other": "기타",
-    "Outwear": "겉옷",
-    "Pants": "바지",
-    "Polo": "폴로셔츠",
-    "Shirt": "셔츠",
-    "Shoes": "신발",
-    "Shorts": "반바지",
-    "Skirt": "치마",
-    "T-Shirt": "티셔츠",
-    "Top": "상의",
-    "Undershirt": "러닝셔츠",
-}
-
-
+_CLOTHING: Final = (
+    *("Blazer", "Blouse", "Body", "Dress", "Hat", "Hoodie", "Longsleeve", "Other", "Outwear"),
+    *("Pants", "Polo", "Shirt", "Shoes", "Shorts", "Skirt", "T-Shirt", "Top", "Undershirt"),
+)
+_CLOTHING_KO: Final = (
+    *("블레이저", "블라우스", "바디슈트", "드레스", "모자", "후드티", "긴팔 티셔츠", "기타", "겉옷"),
+    *("바지", "폴로셔츠", "셔츠", "신발", "반바지", "치마", "티셔츠", "상의", "러닝셔츠"),
+)
 _NAMES: Final[dict[LabelSet, dict[Language, tuple[str, ...]]]] = {
     "fashion_mnist": {"en": _GARMENTS, "ko": _GARMENTS_KO},
     "mnist": {"en": _DIGITS, "ko": _DIGITS},
     "synthetic": {"en": _GARMENTS, "ko": _GARMENTS_KO},
-    "clothing": {"en": tuple(_CLOTHING), "ko": tuple(_CLOTHING.values())},
+    "clothing": {"en": _CLOTHING, "ko": _CLOTHING_KO},
 }
 
 
@@ -138,10 +99,7 @@ def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
-    """Return class names in the data set's own spelling, from any language.
-
-    None if they are not all of one data set.
-    """
+    """Return class names in the data set's own spelling, from any language; None if they are not all of one."""
     given = tuple(names)
     for languages in _NAMES.values():
         own = {name: languages["en"][i] for each in languages.values() for i, name in enumerate(each)}
@@ -151,20 +109,10 @@ def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
 
 
 def match_labels(names: Sequence[str], known: Iterable[Sequence[str]], what: str) -> IntArray | None:
-    """Return, for each label of `names`, the label in the first of the `known` lists that has all of them.
+    """Return the label of each of `names`, int64, in the first of the `known` lists that has all of them.
 
-    Names of the same class in different languages match too.
-
-    Args:
-        names: Class names of some labels.
-        known: Lists of class names that mean the same labels.
-        what: Where `names` come from, for the message.
-
-    Returns:
-        Labels, int64 `(len(names),)`; None if all stay as they are.
-
-    Raises:
-        ValueError: If a name is in none of the lists.
+    Names of the same class in different languages match too. None if all labels stay as they are. `what` is where the
+    names come from, for the error if no list has them.
     """
     lists = [tuple(each) for each in known]
     for each in lists:
@@ -181,18 +129,11 @@ def match_labels(names: Sequence[str], known: Iterable[Sequence[str]], what: str
 
 @dataclass(frozen=True)
 class LabelNames:
-    """What the labels of a Trainer are called.
+    """What the labels of a Trainer are called."""
 
-    Attributes:
-        given: The names that the caller chose.
-        learnt: The names of the same labels in the data that the weights were trained on. None if they are untrained,
-            or if nothing told the names.
-        default: The names while there are no others, such as those of a preset's data set.
-    """
-
-    given: tuple[str, ...] | None = None
-    learnt: tuple[str, ...] | None = None
-    default: tuple[str, ...] | None = None
+    given: tuple[str, ...] | None = None  # the names that the caller chose
+    learnt: tuple[str, ...] | None = None  # those of the data that the weights were trained on
+    default: tuple[str, ...] | None = None  # while there are no others, such as those of a preset's data set
 
     @functools.cached_property
     def shown(self) -> tuple[str, ...] | None:
@@ -218,8 +159,7 @@ class LabelNames:
 
         1. Data whose names all were given or learnt is matched with them, and changes nothing.
         2. Otherwise the names of the data are taken, if none were given.
-        3. Names that were given to untrained weights rename the classes of the data, label by label. They must be as
-           many, and all different from the names of the data.
+        3. Names that were given to untrained weights rename the classes of the data, if they are as many and all new.
 
         In all other cases the data has other classes, and `match_labels` refuses it when it is read.
         """

@@ -1,6 +1,7 @@
 """Class names with probabilities: what `Trainer.predict` returns."""
 
 import itertools
+import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
@@ -290,10 +291,7 @@ class Predictions(Sequence[Prediction]):
 
 
 def as_predictions(predictions: Any, class_names: ClassNames | None) -> Predictions:
-    """Return `Predictions`, or an array of probabilities `(n, num_classes)`, as `Predictions` with these class names.
-
-    Without names, ten classes get Fashion-MNIST's names and any other number of classes gets numbers.
-    """
+    """Return `Predictions`, or probabilities `(n, num_classes)`, as `Predictions` with these class names."""
     if isinstance(predictions, Predictions):
         if class_names is None:
             return predictions
@@ -319,7 +317,7 @@ def normalised_entropy(probabilities: FloatArray) -> FloatArray:
 
 def probabilities_of(outputs: FloatArray) -> FloatArray:
     """Return a model's outputs as one column per class; raise an error if the model has diverged."""
-    if np.isnan(outputs.sum()):
+    if math.isnan(outputs.sum()):
         raise ValueError(
             "The model gives NaN instead of probabilities: its training has diverged. Train a new model with a "
             "lower learning rate."

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
-from fashionclf._images import IMAGE_SHAPE, ROUNDING, check_image_shape, check_images, fix_of_range
+from fashionclf._images import IMAGE_SHAPE, ROUNDING, check_image_shape, check_images, fix_of_range, shape_of
 from fashionclf._text import advice, shown
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PresetName
 from fashionclf._validation import check_choice
@@ -116,7 +116,8 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: Images as rows of pixels `(n, height * width * channels)`, `(n, height, width)` or `(n, height, width,
-                channels)`: integers 0..255 or floats in [0, 1]. A data frame with a column for each pixel will do.
+                channels)`, or a list of images: integers 0..255 or floats in [0, 1]. A data frame with a column for
+                each pixel will do.
             y: Labels `(n,)` of any kind, of at least two classes.
             sample_weight: `(n,)`, one weight of at least 0 per image.
 
@@ -182,12 +183,12 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         """Return the shape of one image, of those that `fit` got."""
         if self.image_shape is not None:
             return check_image_shape(self.image_shape)
-        shape = tuple(getattr(images, "shape", ()))
+        shape = shape_of(images)
         return check_image_shape((*shape[1:], 1)[:3], "X.shape[1:]") if len(shape) in (3, 4) else IMAGE_SHAPE
 
     def _as_rows(self, images: Any) -> Any:
         """Return many images as rows of pixels; anything else is scikit-learn's to check."""
-        shape = tuple(getattr(images, "shape", ()))
+        shape = shape_of(images)
         if len(shape) not in (3, 4) or not shape[0]:
             return images
         return check_images(images, "X", image_shape=self.image_shape_).reshape(shape[0], -1)

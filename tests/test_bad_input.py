@@ -199,7 +199,7 @@ TABLE = {
     "corruption_robustness": [
         ("trainer", lambda w: fc.corruption_robustness(w.trainer.model, IMAGES, LABELS), TYPE, "must be a Trainer"),
         ("name", lambda w: fc.corruption_robustness(w.trainer, IMAGES, LABELS, corruptions=["snow"]), VALUE, "fog"),
-        ("level", lambda w: fc.corruption_robustness(w.trainer, IMAGES, LABELS, severities=[6]), VALUE, "1 to 5"),
+        ("level", lambda w: fc.corruption_robustness(w.trainer, IMAGES, LABELS, severities=[6]), VALUE, "at most 5"),
         ("text", lambda w: fc.corruption_robustness(w.trainer, IMAGES, LABELS, corruptions="fog"), TYPE, "sequence"),
     ],
     "calibrate": [

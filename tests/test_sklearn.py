@@ -118,7 +118,8 @@ def test_any_kind_and_number_of_labels(labels, garments):
 
 def test_every_form_of_images_gives_the_same(classifier, every_form):
     expected = classifier.predict_proba(every_form["uint8 (n, 784)"])
-    for form in ("uint8 (n, 28, 28)", "uint8 (n, 28, 28, 1)", "int64", "float32", "float64", "float32 (n, 784)"):
+    arrays = ("uint8 (n, 28, 28)", "uint8 (n, 28, 28, 1)", "int64", "float32", "float64", "float32 (n, 784)")
+    for form in (*arrays, "list of single images", "int16 nested list"):
         np.testing.assert_allclose(classifier.predict_proba(every_form[form]), expected, atol=1e-6)
 
 

@@ -299,6 +299,13 @@ class TestAssertion:
             assert_predictions_equal(self.EXPECTED[1:], self.EXPECTED)
 
 
+def test_it_reads_photographs_as_its_converter_says():
+    converter = fc.photographs.ImageConverter((32, 32, 3), crop_to_aspect_ratio=True)
+    trainer = fake_trainer(lambda image: "Bag" if image.shape == (32, 32, 3) else "Coat", image_converter=converter)
+    assert trainer.predict(np.full((60, 40, 3), np.arange(40)[:, np.newaxis], np.uint8))[0].class_name == "Bag"
+    assert trainer.image_converter == converter
+
+
 TWO = fc.Predictions(np.eye(2), ["a", "b"])
 MISTAKES = {
     "nothing": (lambda: fake_trainer(None), TypeError, "a class name, a list"),
@@ -313,6 +320,7 @@ MISTAKES = {
     "a sum below 1": (lambda: fake_trainer(dict.fromkeys(fc.CLASS_NAMES, 0.01)), ValueError, "sum to 0.1, expected 1"),
     "out of range": (lambda: fake_trainer({"Coat": 2}), ValueError, r"\[0, 1\]"),
     "NaN": (lambda: fake_trainer({"Coat": np.nan}), ValueError, r"\[0, 1\]"),
+    "no converter": (lambda: fake_trainer("Bag", image_converter=(28, 28, 1)), TypeError, "an ImageConverter or None"),
     "a flag": (lambda: fake_trainer({"Coat": True}), TypeError, "a number"),
     "too few answers": (lambda: fake_trainer(["Dress"]).predict(IMAGES), ValueError, "has 1 answers.* received 20"),
     "a function without an answer": (

@@ -43,8 +43,7 @@ class _MirrorFaultError(Exception):
 def download(source: Source, folder: Path) -> None:
     """Complete `folder` with verified, compressed copies of the files of `source` that it does not hold.
 
-    The files arrive in a temporary folder beside their place and move there only when all of them are verified, each
-    by one rename: another process sees a whole file or none, and a failure or an interrupt leaves nothing.
+    They arrive in a temporary folder, and move to their place only when all of them are verified.
     """
     needed = [file for file in source.files if read_file(folder, file)[0] is None]
     if not needed:

@@ -22,10 +22,7 @@ _BATCH: Final = 250
 
 
 def draw_garments(count: int, *, stream: int = 0) -> tuple[UInt8Array, UInt8Array]:
-    """Return images of the ten garments, uint8 `(count, 28, 28)`, and their labels, uint8 `(count,)`, in random order.
-
-    The classes are balanced as far as `count` allows. The same stream is the same images.
-    """
+    """Return uint8 images `(count, 28, 28)` of the ten garments in random order, and labels. A stream is repeatable."""
     order = np.random.RandomState([_SEED, stream])
     labels = (order.permutation(count) % len(_GARMENTS)).astype(np.uint8)
     images = np.empty((count, SIZE, SIZE), np.uint8)

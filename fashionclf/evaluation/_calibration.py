@@ -68,10 +68,7 @@ def calibrate(trainer: Trainer, x: LabelledLike | Split, y: LabelsLike | None = 
 
 
 def _logits(trainer: Trainer, layer: keras.layers.Dense, images: ImageArray) -> list[NDArray[np.float64]]:
-    """Return what enters the softmax of a layer, at each of its uses: float64 `(n, num_classes)`.
-
-    A single sigmoid unit is the softmax of its input and zero.
-    """
+    """Return what enters the softmax of a layer, at each of its uses: float64 `(n, num_classes)`."""
     shaped = scale_pixels(images).reshape(-1, *trainer._input_shape)
     parts = []
     for start in range(0, len(shaped), _CALIBRATION_BATCH):

@@ -3,6 +3,7 @@
 import pickle
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, Protocol
 
 import keras
@@ -14,7 +15,7 @@ from fashionclf._text import advice, shown
 from fashionclf._types import LabelledLike, LabelsLike, PresetName
 from fashionclf._validation import check_choice, check_count, check_groups, check_seed, integer_labels
 from fashionclf.datasets import Split
-from fashionclf.inputs import LabelledImages, collect_labelled
+from fashionclf.inputs import LabelledImages, class_names_in, collect_labelled
 from fashionclf.presets import list_presets
 from fashionclf.trainer._trainer import Trainer
 
@@ -49,9 +50,9 @@ def cross_validate(
     Args:
         model: Name of a preset; a function without arguments that builds a `Trainer`; or a scikit-learn
             classifier, which gets float32 rows `(n, height * width * channels)` in [0, 1].
-        x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
-            such tuples, which is read into memory.
-        y: Integer labels `(n,)`, or one-hot rows `(n, num_classes)`.
+        x: Images or photographs with or without their labels, as `Trainer.fit`; a stream is read into memory. For a
+            scikit-learn classifier, the image shape is that of the arrays.
+        y: Labels, as `Trainer.fit`.
         folds: At least 2.
         groups: One integer or string per image, such as the person who took it: all images of a group are in one fold
             (scikit-learn's `StratifiedGroupKFold`). None takes those of a `Split`, if it has any.
@@ -83,12 +84,14 @@ def cross_validate(
         from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
     folds = check_count(folds, "folds", minimum=2)
     seed = check_seed(seed)
-    _scorer(model)  # checks it
+    build, _ = _scorer(model)
     if n_jobs is not None:
         n_jobs = check_count(n_jobs, "n_jobs", minimum=-_MOST_PROCESSES, maximum=_MOST_PROCESSES)
     if n_jobs == 0:
         raise ValueError("`n_jobs` must be a number of processes, -1 for one per processor core, or None. Received: 0")
-    data = collect_labelled(x, y, converter=None, num_classes=None)
+    seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
+    first = build(seeds[0])
+    data = _read(first, x, y)
     labels = integer_labels(data.labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
     if rarest < folds:
@@ -100,21 +103,33 @@ def cross_validate(
         raise ValueError(f"`folds={folds}` but there are {len(np.unique(groups))} groups; each fold needs one.")
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = kind(folds, shuffle=seed is not None, random_state=seed)
-    seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
     parts = [(*indices, each) for indices, each in zip(splitter.split(labels, labels, groups), seeds, strict=True)]
-    return np.array(_train_folds(model, data, parts, n_jobs))
+    return np.array(_train_folds(model, first, data, parts, n_jobs))
+
+
+def _read(model: Any, x: Any, y: Any) -> LabelledImages:
+    """Read images and labels as a Trainer's `fit` would; those for another classifier have any shape."""
+    if not isinstance(model, Trainer):
+        return collect_labelled(x, y, converter=None, num_classes=None)
+    names = model._label_names.after_fit(class_names_in(x), model.num_classes)
+    return collect_labelled(
+        x, y, converter=model._converter_after(x), num_classes=model.num_classes, known_names=names.known
+    )
 
 
 _Fold = tuple[NDArray[np.int64], NDArray[np.int64], int | None]  # images to train on, images to test on, the seed
 
 
-def _train_folds(model: Any, data: LabelledImages, folds: Sequence[_Fold], n_jobs: int | None) -> list[float]:
+def _train_folds(
+    model: Any, first: Any, data: LabelledImages, folds: Sequence[_Fold], n_jobs: int | None
+) -> list[float]:
+    """Return the accuracy of each fold; `first` is the model of the first one."""
     from sklearn.utils.parallel import Parallel, delayed  # joblib's, with the settings of scikit-learn
 
     workers = Parallel(n_jobs=n_jobs)
     build, score = _scorer(model)
     if workers.n_jobs != 1:
-        for _ in _distinct(build(seed) for _, _, seed in folds[:2]):
+        for _ in _distinct(chain([first], (build(seed) for _, _, seed in folds[1:2]))):
             pass  # a function that returns one model twice here would do so in a process as well
         try:
             return list(workers(delayed(_train_fold)(model, data, *fold) for fold in folds))
@@ -125,7 +140,7 @@ def _train_folds(model: Any, data: LabelledImages, folds: Sequence[_Fold], n_job
                 "what cannot be pickled: make it inside."
             ) from error
     # Build each model before the previous one is trained: if both are the same model, none has been trained yet.
-    built = _distinct(build(seed) for _, _, seed in folds)
+    built = _distinct(chain([first], (build(seed) for _, _, seed in folds[1:])))
     current = next(built)
     accuracies = []
     for fit_index, test_index, seed in folds:

@@ -49,7 +49,7 @@ def corrupt(images: ImagesLike, corruption: str, severity: int = 3, *, seed: int
         (10, 28, 28, 1)
     """
     change = DISTORTIONS[check_choice(corruption, "corruption", CORRUPTIONS)]
-    level = _check_severity(severity)
+    level = check_count(severity, "severity", maximum=SEVERITIES[-1])
     rng = np.random.default_rng(check_seed(seed))
     checked = check_images(images)
     changed = change(without_channel(scale_pixels(checked)), level - 1, rng)
@@ -169,7 +169,7 @@ def _chosen(values: Any, name: str, allowed: tuple[Any, ...]) -> tuple[Any, ...]
         raise ValueError(f"`{name}` is empty, expected at least one of {allowed}.")
     if allowed is CORRUPTIONS:
         return tuple(check_choice(value, "corruption", CORRUPTIONS) for value in values)
-    return tuple(_check_severity(value) for value in values)
+    return tuple(check_count(value, "severity", maximum=SEVERITIES[-1]) for value in values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,11 +265,3 @@ def shift_robustness(
 
     steps = range(-reach, reach + 1)
     return ShiftRobustness(np.array([[accuracy(down, right) for right in steps] for down in steps]), reach)
-
-
-def _check_severity(severity: Any) -> int:
-    """Return a severity if it is a whole number from 1 to 5."""
-    level = check_count(severity, "severity")
-    if level > SEVERITIES[-1]:
-        raise ValueError(f"`severity` must be from 1 to {SEVERITIES[-1]}. Received: {shown(severity)}")
-    return level

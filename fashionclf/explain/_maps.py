@@ -56,8 +56,7 @@ class Maps:
 def maps_of(trace: Trace, layer: keras.Layer, name: str) -> list[Maps]:
     """Return the maps of a layer: of the image, then of the flipped image if the model is applied to that too.
 
-    Those of a convolution are taken behind the activation that follows it. Of a layer that is applied several times
-    in a row, the last use counts.
+    Those of a convolution are taken behind the activation that follows it.
     """
     channels_first = getattr(layer, "data_format", None) == "channels_first"
     uses = {step.flipped: step for step in trace.steps if step.operation is layer}

@@ -19,7 +19,7 @@ from fashionclf._text import cut, shown
 from fashionclf._types import ClassNames, FloatArray, ImageArray, IntArray
 from fashionclf._validation import as_array, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
-from fashionclf.inputs._read import Images, in_memory, opened, read_images
+from fashionclf.inputs._read import Images, in_memory, labels_missing, opened, read_images
 from fashionclf.inputs._streams import Stream, is_iterable_once, is_single_image, parts_of, stream_kind
 from fashionclf.labels import match_labels
 
@@ -90,7 +90,7 @@ class LabelledStream:
         self._form: tuple[int, bool] | None = None
         self.stream = stream
         element = stream.first()
-        images = parts_of(element, name, converter.image_shape if converter else IMAGE_SHAPE)[0]
+        images = parts_of(element, stream, converter.image_shape if converter else IMAGE_SHAPE)[0]
         self._converter = converter or ImageConverter(shape_or_default(images))
         self.is_batched = not is_single_image(images, self._converter.image_shape)
         if not self.is_batched:
@@ -108,7 +108,7 @@ class LabelledStream:
     def checked(self, element: Any, number: int) -> LabelledImages:
         """Return batch `number`, checked."""
         name = f"{self.name}, batch {number}"
-        parts = parts_of(element, self.name, self._converter.image_shape)
+        parts = parts_of(element, self.stream, self._converter.image_shape)
         if len(parts) not in (2, 3):
             count = len(element) if isinstance(element, tuple) else 1
             raise ValueError(
@@ -207,7 +207,7 @@ def read_labelled(
     """
     if y is not None and (isinstance(x, tuple) or _is_read_once(x)):
         x = list(x)  # images alone, such as `Path.glob`
-    given = opened(x, converter, name, labelled=True, count=(*shape_of(y), 0)[0])
+    given = opened(x, converter, name, labelled=True, count=None if y is None else (*shape_of(y), 0)[0])
     if isinstance(given.images, Stream):
         if y is not None or sample_weight is not None:
             raise ValueError(
@@ -228,11 +228,7 @@ def read_labelled(
         raise ValueError(f"`{name}` is a tuple (images, labels, weights): leave out `sample_weight`.")
     y = given.labels if y is None else y
     if y is None:
-        raise ValueError(
-            f"Labels are missing: pass {'`y`, or ' if name == 'x' else ''}a `Split` (such as `dataset.train`) or a "
-            f"tuple (images, labels) as `{name}`. `fashionclf.load_folder` makes a Split of a folder with a sub-folder "
-            "for each class."
-        )
+        raise labels_missing(name)
     read = in_memory(given, name)
     if not isinstance(x, Split):  # which was examined when it was made
         _warn_of_doubts(read, name, given.converter)

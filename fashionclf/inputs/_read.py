@@ -81,10 +81,6 @@ def opened(
 
     `labelled` is for callers that take labels: a tuple is `(images, labels)` then, and a data set of rows is read into
     memory. Without a converter, the shape is that of the arrays, which may hold `count` images.
-
-    Raises:
-        ValueError: If images are not right, or a folder has none.
-        TypeError: If it cannot be images.
     """
     used = converter or getattr(x, "image_converter", None) or ImageConverter(shape_or_default(x, count))
     shape = used.image_shape
@@ -99,8 +95,8 @@ def opened(
         return Given(Items([x], None if file is None else [file]), used)
     if isinstance(x, Split):
         _check_converter(x.image_converter, used, name)
-        images = check_images(x.images, name, image_shape=shape)
-        return Given(images, used, x.labels, class_names=x.class_names, groups=x.groups)
+        own = check_images(x.images, name, image_shape=shape)
+        return Given(own, used, x.labels, class_names=x.class_names, groups=x.groups)
     if isinstance(x, Dataset):
         raise TypeError(f"`{name}` is a Dataset; pass one of its splits, such as `{name}.test`.")
     if is_iterable_once(x):
@@ -121,8 +117,19 @@ def opened(
             return Given(Items(x, [file_name(item) or f"{name}[{i}]" for i, item in enumerate(x)]), used)
         if any(map(is_pil_image, x)):
             return Given(_stacked(x, name, shape), used)
-    images = check_images(x, name, image_shape=shape)
-    return Given(images, used)
+    if labelled and count is None:
+        raise labels_missing(name)
+    images: Any = x
+    return Given(check_images(images, name, image_shape=shape), used)
+
+
+def labels_missing(name: str) -> ValueError:
+    """Return the error for images without labels."""
+    return ValueError(
+        f"Labels are missing: pass {'`y`, or ' if name == 'x' else ''}a `Split` (such as `dataset.train`) or a tuple "
+        f"(images, labels) as `{name}`. `fashionclf.load_folder` makes a Split of a folder with a sub-folder for each "
+        "class."
+    )
 
 
 def _of_parts(
@@ -170,15 +177,7 @@ def _listed_photographs(x: Any, shape: ImageShape) -> Any:
 
 
 def read_images(x: Any, converter: ImageConverter, name: str = "x", *, on_error: OnError = "raise") -> Images:
-    """Read images that fit into memory: everything that `predict` takes but a stream.
-
-    Raises:
-        ValueError: As `Trainer.predict`.
-        TypeError: As `Trainer.predict`, or if it is a stream.
-        FileNotFoundError: As `Trainer.predict`.
-        OSError: As `Trainer.predict`.
-        ImportError: As `Trainer.predict`.
-    """
+    """Read images that fit into memory: everything that `predict` takes but a stream; errors as there."""
     return in_memory(opened(x, converter, name), name, on_error)
 
 
@@ -253,7 +252,7 @@ def _of_stream(stream: Stream, converter: ImageConverter, batch_size: int) -> It
 
     stream.begin_epoch()
     for element in stream.elements():
-        images = parts_of(element, stream.name, shape)[0]
+        images = parts_of(element, stream, shape)[0]
         is_single = is_single_image(images, shape)
         if is_single:
             singles.append(images)

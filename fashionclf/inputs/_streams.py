@@ -1,8 +1,5 @@
 """Streams, read one element at a time, and rows: images with labels in the forms that other libraries give them.
 
-A stream is a `tf.data.Dataset`, a `PyDataset`, a `DataLoader` of torch or an iterator. Rows are dictionaries, or a data
-set of Hugging Face or torch whose items are rows.
-
 No library is imported to tell them apart: whoever has such an object has imported its library.
 """
 
@@ -105,10 +102,7 @@ class Stream:
             raise ValueError(f"`{self.name}` is an infinite {self.kind}; expected one that ends: {end}{otherwise}.")
 
     def count(self, otherwise: str = "") -> int:
-        """Return the number of elements; a `tf.data.Dataset` that does not know it is read once.
-
-        `otherwise`: what else the caller can do, for the warning if counting takes long.
-        """
+        """Return the number of elements, by reading once if need be. `otherwise` is what else the caller can do."""
         length = self.length
         if length is not None:
             return int(length)
@@ -155,16 +149,17 @@ def _with_text(element: Any) -> Any:
     return [os.fsdecode(value) for value in element.flat] if is_text else element
 
 
-def parts_of(element: Any, name: str, shape: ImageShape) -> tuple[Any, ...]:
-    """Return the parts of an element: images, and labels and weights where it has them.
+def parts_of(element: Any, stream: Stream, shape: ImageShape) -> tuple[Any, ...]:
+    """Return the parts of an element of a stream: images, and labels and weights where it has them.
 
-    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows. A tuple or list of single images is
-    a batch of them.
+    Keras and torch give tuples or lists of them, Hugging Face and tfds give rows. Outside TensorFlow, a tuple or list
+    of single images is a batch of them.
     """
     if is_row(element):
-        return columns_of(element, name)
+        return columns_of(element, stream.name)
     is_short = isinstance(element, tuple | list) and 1 <= len(element) <= 3  # an image has more rows
-    if is_short and not all(is_single_image(part, shape) for part in element):
+    of_tensorflow = stream.kind == "tf.data.Dataset" and isinstance(element, tuple)
+    if is_short and (of_tensorflow or not all(is_single_image(part, shape) for part in element)):
         return tuple(element)
     return (element,)
 
@@ -221,12 +216,7 @@ def is_rows(x: Any) -> bool:
 
 
 def columns_of(x: Any, name: str) -> tuple[Any, ...]:
-    """Return the images of rows, and the labels where there are any.
-
-    Raises:
-        TypeError: If a row has none of the usual keys of images; the message says what to write.
-        ValueError: If there are no rows.
-    """
+    """Return the images of rows, and the labels where there are any."""
     if isinstance(x, Mapping):
         return _values(x, name)
     if isinstance(tensors := getattr(x, "tensors", None), tuple):  # of torch's TensorDataset

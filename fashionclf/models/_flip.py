@@ -51,10 +51,7 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
 
 
 def averaged_over_flips(model: keras.Model) -> keras.Model | None:
-    """Return the model that `flip_averaged` was given, from what it has built, also when that was saved and loaded.
-
-    None if `model` is anything else: then it has to be computed as it is.
-    """
+    """Return the model that `flip_averaged` was given, from what it has built; None if `model` is anything else."""
     operations = [part for part in getattr(model, "operations", ()) if not isinstance(part, keras.layers.InputLayer)]
     inner = [part for part in operations if isinstance(part, keras.Model)]
     flips = [part for part in operations if flips_left_and_right(part, len(model.input_shape))]

@@ -44,8 +44,7 @@ def _unchanged(_: keras.Layer, inputs: Any, **__: Any) -> Any:
 def normalised_convolutions(model: keras.Model, image_shape: tuple[int, ...]) -> dict[keras.Layer, keras.Layer]:
     """Return the convolutions of a model whose outputs go into a batch normalisation, and nowhere else.
 
-    Only those that can be folded: Keras's own layers, channels last, without an activation between. Empty if the model
-    is not a graph of layers.
+    Only those of Keras, channels last, without an activation between. Empty if the model is not a graph of layers.
     """
     if graph_of(model) is None:
         return {}

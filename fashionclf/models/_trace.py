@@ -114,10 +114,7 @@ class Trace:
 
 
 def pixel_range(model: keras.Model, shape: tuple[int, ...]) -> float | None:
-    """Return the difference between a white and a black image at the input of the first layer with weights.
-
-    In code of the caller's own, only its `Rescaling` layers are known. None if nothing is known.
-    """
+    """Return how far white and black differ at the input of the first layer with weights; None if nobody knows."""
     if graph_of(model) is None:
         return _rescaled(model)
     images = np.stack([np.zeros(shape, np.float32), np.ones(shape, np.float32)])

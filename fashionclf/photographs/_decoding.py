@@ -109,10 +109,7 @@ def _shrunk(image: "Image.Image", top: int | None, size: int) -> "Image.Image":
 
 
 def _to_colours(image: "Image.Image", top: int | None) -> "Image.Image":
-    """Return a copy of an image as RGB, or as RGBA where some pixels may be transparent.
-
-    `top` is the value that is white if it has more than 8 bits.
-    """
+    """Return a copy in RGB, or in RGBA if it may be transparent; `top` is white if it has more than 8 bits."""
     from PIL import Image
 
     if top is not None:

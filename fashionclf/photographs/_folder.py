@@ -186,10 +186,7 @@ def _check_classes(
 
 
 def photographs_in(folder: Path) -> tuple[list[Path], int]:
-    """Return the images of a folder (not of its sub-folders), photo2 before photo10, and the number of other files.
-
-    Hidden files, and those of systems, are left out. A folder without images is an error.
-    """
+    """Return the images of a folder without its sub-folders, photo2 before photo10, and the number of other files."""
     found, others, errors = _images_in(folder, deep=False)
     if errors:
         raise errors[folder]

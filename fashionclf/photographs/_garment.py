@@ -28,9 +28,8 @@ _loaded = threading.local()  # OpenCV's networks keep their input: each thread n
 def find_garment(colours: FloatArray) -> tuple[FloatArray, bool]:
     """Return how far each pixel belongs to the garment, float32 `(h, w)` in [0, 1], and whether that is clear.
 
-    A network has learnt what garments look like, but sees only 96x96 pixels. GrabCut starts from what it found, and
-    places the outline where neighbours differ. The mean of both is nearer to the truth than either. It is clear if both
-    agree. Colours are float32 `(h, w, 3)`, 0..255. The papers are those of `load_image`.
+    A network sees only 96x96 pixels; GrabCut starts from what it found, and places the outline where neighbours differ.
+    The mean of both is nearer to the truth than either. It is clear if both agree.
     """
     import cv2
 

@@ -61,10 +61,8 @@ def read_many(
 ) -> list[Read | None]:
     """Read photographs as a converter says, on all cores, in order; None stands for one that is skipped.
 
-    Only what a model sees is kept, so memory does not grow with the number of photographs. A source may be the
-    error of an unreadable folder. `others` is the number of files beside them that are no images: messages and
-    the progress line give it. With `on_error="raise"`, the error of the only unreadable one is raised, or one that
-    names all. If none can be read, that is an error in any case, unless these are only a part.
+    A source may be the error of an unreadable folder. `others` is the number of files beside them that are no images,
+    for messages. If none can be read, that is an error, unless these are only a part.
     """
     import_packages(converter)
     # One thread at a time may read from a file object, so one that is given twice is read once.
@@ -120,12 +118,12 @@ def _ignored(others: int) -> str:
 
 
 def _with_progress(results: Iterator[Any], total: int, others: int) -> Iterator[Any]:
-    """Pass on results; show on standard error how many there are when they take more than a few seconds."""
+    """Pass on results; show on a terminal how many there are when they take more than a few seconds."""
     started = shown = time.monotonic()
     for count, result in enumerate(results, start=1):
         yield result
         now = time.monotonic()
-        if now - started > _PATIENCE and (now - shown > _INTERVAL or count == total):
+        if now - started > _PATIENCE and (now - shown > _INTERVAL or count == total) and sys.stderr.isatty():
             shown = now
             end = f"{_ignored(others)}\n" if count == total else ""
             print(f"\rReading photographs: {count:,} of {total:,}", end=end, file=sys.stderr, flush=True)

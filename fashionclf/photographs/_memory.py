@@ -21,10 +21,7 @@ _DECODERS: Final = {"AVIF": 6, "BMP": 2, "HEIF": 6, "WEBP": 12}
 
 
 def memory_of(image: "Image.Image", pixels: int, file_size: int) -> int:
-    """Return about how many bytes decoding takes, for an image that pillow has opened, after `draft`.
-
-    `pixels` is the number before `draft`.
-    """
+    """Return about how many bytes decoding takes. An image had `pixels` before `draft`."""
     needed = image.width * image.height * _MODES.get(image.mode, 4)
     if image.format in ("JPEG", "MPO"):
         return needed + _coefficients(image, pixels)
@@ -36,10 +33,7 @@ def memory_of(image: "Image.Image", pixels: int, file_size: int) -> int:
 
 
 def _coefficients(image: Any, pixels: int) -> int:
-    """Return the bytes of a JPEG's coefficients. All are kept in memory if there are several scans.
-
-    They are 16 bits for each pixel of a colour, whatever the size to which the image is decoded.
-    """
+    """Return the bytes of a JPEG's coefficients, 16 bits each: all are kept in memory if there are several scans."""
     if not image.info.get("progressive") and _first_scan(image.fp) == len(image.layer):
         return 0
     sampling = [across * down for _, across, down, _ in image.layer]

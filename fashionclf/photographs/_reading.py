@@ -36,11 +36,7 @@ _IMPORTING = threading.Lock()
 
 
 def read_photograph(source: PhotographLike, converter: ImageConverter) -> "Image.Image":
-    """Read one image of any size and colour mode, upright, in RGB or RGBA, made smaller if it is large.
-
-    The source is left as it is: files that were opened here are closed, a file object is read from its start. The
-    errors are those of `load_image`.
-    """
+    """Read one image, upright, in RGB or RGBA, made smaller if it is large. Errors are those of `load_image`."""
     import_packages(converter)
     if is_pil_image(source):
         return decode(source, name_of(source), converter)
@@ -90,10 +86,7 @@ def name_of(source: PhotographLike) -> str:
 
 
 def is_pil_image(value: object) -> "TypeGuard[Image.Image]":
-    """Tell whether a value is a PIL image without importing pillow: an image exists only after its import.
-
-    While another thread imports pillow, the module exists without its class.
-    """
+    """Tell whether a value is a PIL image, without importing pillow, which another thread may be doing."""
     return isinstance(value, getattr(sys.modules.get("PIL.Image"), "Image", ()))
 
 

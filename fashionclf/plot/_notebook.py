@@ -6,10 +6,7 @@ from matplotlib.figure import Figure
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows once, where it is the value of a cell too.
-
-    A notebook shows pyplot's open figures at the end of a cell. One that is also the cell's value would be there twice.
-    """
+    """A figure that a notebook shows once: as an open figure of pyplot, not as the value of a cell too."""
 
     def _ipython_display_(self) -> None:
         """Take the figure from pyplot, since IPython is about to show it; it does so on NotImplementedError."""

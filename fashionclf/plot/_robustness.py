@@ -53,19 +53,14 @@ def corruption_robustness(
         )
     ax = place_for_one(ax, 6.5, 1.2 + 0.25 * len(names))
     places = np.arange(len(names) + 1)
-    lines = [
-        line
-        for i, one in enumerate(results.values())
-        for line in ax.plot([one.uncorrupted, *one.by_corruption.values()], places, linestyle="none", **series_style(i))
-    ]
     ax.set_yticks(places, ["no corruption", *(name.replace("_", " ") for name in names)])
     ax.set_ylim(len(names) + 0.5, -0.5)
     ax.xaxis.set_major_formatter(percent_tick)
-    ax.grid(alpha=0.3)
     of = f"severity {levels[0]}" if len(levels) == 1 else f"severities {', '.join(map(str, levels))}"
     ax.set_xlabel(f"accuracy, {of}")
-    if isinstance(result, Mapping):  # its legend is above, because points lie anywhere
-        name_lines(ax, lines, results, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    values = {name: [one.uncorrupted, *one.by_corruption.values()] for name, one in results.items()}
+    above: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 2}  # points lie anywhere
+    _plot_each(ax, {name: (each, places) for name, each in values.items()}, above, linestyle="none")
     return ax
 
 
@@ -93,17 +88,10 @@ def shift_robustness(result: "ShiftRobustness | Mapping[str, ShiftRobustness]", 
     """
     results = _results_by_name(result, "shift_robustness", _OF_SHIFTS)
     ax = place_for_one(ax, 6.5, 4)
-    lines = [
-        line
-        for i, one in enumerate(results.values())
-        for line in ax.plot(np.arange(len(one.curve)), one.curve, **series_style(i))
-    ]
+    _plot_each(ax, {name: (np.arange(len(one.curve)), one.curve) for name, one in results.items()}, {})
     ax.set_xticks(np.arange(max(len(one.curve) for one in results.values())))
     ax.yaxis.set_major_formatter(percent_tick)
-    ax.grid(alpha=0.3)
     ax.set(xlabel="shift in pixels (the larger of the two directions)", ylabel="mean accuracy")
-    if isinstance(result, Mapping):
-        name_lines(ax, lines, results)
     return ax
 
 
@@ -147,11 +135,16 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def _results_by_name(result: Any, function: str, attributes: tuple[str, ...]) -> dict[str, Any]:
-    """Return what a function of fashionclf measured, or several of them by name, by name; a single one has none.
+def _plot_each(ax: "Axes", points: Mapping[str, tuple[Any, Any]], legend: Mapping[str, Any], **style: Any) -> None:
+    """Plot the points of each classifier, and a legend if they have names."""
+    lines = [line for i, (x, y) in enumerate(points.values()) for line in ax.plot(x, y, **style, **series_style(i))]
+    ax.grid(alpha=0.3)
+    if "" not in points:
+        name_lines(ax, lines, points, **legend)
 
-    It is checked by its attributes: importing its class would load TensorFlow.
-    """
+
+def _results_by_name(result: Any, function: str, attributes: tuple[str, ...]) -> dict[str, Any]:
+    """Return results by name, a single one under no name. Importing their class would load TensorFlow."""
     results = check_mapping(result, "result", "results") if isinstance(result, Mapping) else {"": result}
     for one in results.values():
         if not all(hasattr(one, attribute) for attribute in attributes):

@@ -159,8 +159,7 @@ def convert_to_onnx(
 def _store_in_float16(model: Any) -> None:
     """Store weights in half the bytes, and compute with them in float32 as before.
 
-    `onnxruntime.transformers.float16` would also convert the values between operations, for which processors have no
-    fast operations: that is slower and less exact.
+    Processors have no fast operations in float16, which `onnxruntime.transformers.float16` would use.
     """
     from onnx import TensorProto, helper, numpy_helper
 

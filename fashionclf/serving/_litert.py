@@ -51,8 +51,7 @@ class LiteRTModel:
     def _interpreter(self, batch_size: int) -> Any:
         """Return this thread's interpreter for so many images, with its input and output.
 
-        Threads may not share one. A forked process may not use the one that it inherited, whose own threads are gone,
-        and may not free it either, which would wait for them.
+        Threads may not share one. A forked process may neither use nor free the one that it inherited.
         """
         if getattr(self._local, "process", None) != os.getpid():
             self._local.inherited = vars(self._local).copy()
@@ -84,10 +83,7 @@ def read_litert(path: Path, num_threads: int) -> tuple[LiteRTModel, Metadata]:
 
 
 def with_files(content: bytes, files: Mapping[str, str]) -> bytes:
-    """Append files to a model as a zip archive, as TensorFlow Lite's metadata do.
-
-    An interpreter does not look behind the model. `unzip` lists the files.
-    """
+    """Append files to a model as a zip archive, as TensorFlow Lite's metadata do. `unzip` lists them."""
     appended = io.BytesIO(content)
     with zipfile.ZipFile(appended, "a") as archive:
         for name, text in files.items():

@@ -214,5 +214,6 @@ def check_threads(num_threads: Any) -> int | None:
 
 
 def default_threads() -> int:
-    """Return the number of threads for one image if none is given."""
-    return min(2, os.cpu_count() or 1)
+    """Return the number of threads for one image if none is given: two, if this process may use two cores."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return min(2, len(usable))

@@ -1,12 +1,14 @@
 """FakeTrainer: the answers are chosen, everything around them is as in a Trainer. It needs no TensorFlow."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, get_args
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 import numpy as np
 
 from fashionclf._converter import ImageConverter
-from fashionclf._images import IMAGE_SHAPE, scale_pixels
+from fashionclf._images import IMAGE_SHAPE, scale_pixels, without_channel
+from fashionclf._text import shown
 from fashionclf._types import (
     ClassNames,
     FloatArray,
@@ -26,7 +28,6 @@ from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions
 from fashionclf.preprocessing import one_hot
 from fashionclf.report import EvaluationReport, evaluate_predictions
-from fashionclf.testing._answers import Answers, Rows, rows_for
 
 if TYPE_CHECKING:
     # Code that is annotated with Trainer takes a FakeTrainer, and type checkers compare its methods with a Trainer's.
@@ -36,6 +37,17 @@ else:
 
 _BATCH = 256  # the default of a Trainer; a test compares the signatures
 _EPSILON = 1e-7  # by which Keras keeps probabilities away from 0 and 1
+Answer: TypeAlias = str | Mapping[str, float]
+"""The answer for one image: a class name, or class names with probabilities; the others share what is left."""
+
+Answers: TypeAlias = Answer | Sequence[Answer] | Callable[[FloatArray], Answer]
+"""The answers of a fake Trainer, as `fake_trainer` describes them."""
+
+Rows: TypeAlias = Callable[[FloatArray], FloatArray]
+"""Gives probabilities `(n, num_classes)` for prepared images, float32 `(n, height, width, channels)`."""
+
+_TOLERANCE: Final = 1e-3  # of a sum of probabilities that were rounded
+_EXPECTED: Final = "expected a class name, or a dictionary from class names to probabilities"
 
 
 class FakeTrainer(_Interface):
@@ -201,7 +213,11 @@ class FakeTrainer(_Interface):
 
 
 def fake_trainer(
-    answers: Answers, *, class_names: ClassNames | None = None, image_shape: ImageShape = IMAGE_SHAPE
+    answers: Answers,
+    *,
+    class_names: ClassNames | None = None,
+    image_shape: ImageShape = IMAGE_SHAPE,
+    image_converter: ImageConverter | None = None,
 ) -> FakeTrainer:
     """Make a stand-in for a `Trainer` that gives chosen answers, without TensorFlow.
 
@@ -216,6 +232,7 @@ def fake_trainer(
               returns such an answer.
         class_names: One name per class. None takes Fashion-MNIST's ten.
         image_shape: `(height, width, channels)` of the images that it takes.
+        image_converter: How photographs are read, and the shape of images. None takes the one for `image_shape`.
 
     Raises:
         ValueError: If an answer is not one of the classes, or probabilities do not sum to 1.
@@ -233,4 +250,65 @@ def fake_trainer(
         AttributeError: A fake Trainer has no 'fit'; it has ...
     """
     names = CLASS_NAMES if class_names is None else check_class_names(class_names)
-    return FakeTrainer(rows_for(answers, names), names, ImageConverter(image_shape))
+    if not isinstance(image_converter, ImageConverter | None):
+        raise TypeError(f"`image_converter` must be an ImageConverter or None. Received: {shown(image_converter)}")
+    return FakeTrainer(rows_for(answers, names), names, image_converter or ImageConverter(image_shape))
+
+
+# -- answers --------------------------------------------------------------------------------------
+
+
+def rows_for(answers: Any, class_names: tuple[str, ...]) -> Rows:
+    """Check the answers and return the function that gives them, which can be pickled where the answers can."""
+    if callable(answers):
+        return functools.partial(_by_image, answers, class_names)
+    if isinstance(answers, str | Mapping):
+        return functools.partial(_the_same, _row(answers, class_names, "answers"))
+    if not isinstance(answers, Sequence) or isinstance(answers, bytes):
+        raise TypeError(
+            f"`answers` must be a class name, a list of answers or a function of an image. Received: {shown(answers)}"
+        )
+    if not answers:
+        raise ValueError("`answers` is empty; expected at least one answer.")
+    listed = [_row(answer, class_names, f"answers[{i}]") for i, answer in enumerate(answers)]
+    return functools.partial(_by_position, np.stack(listed))
+
+
+def _by_image(function: Callable[[FloatArray], Any], class_names: tuple[str, ...], images: FloatArray) -> FloatArray:
+    answers = [function(image) for image in without_channel(images)]
+    return np.stack([_row(answer, class_names, f"answers(image {i})") for i, answer in enumerate(answers)])
+
+
+def _the_same(row: FloatArray, images: FloatArray) -> FloatArray:
+    return np.tile(row, (len(images), 1))
+
+
+def _by_position(rows: FloatArray, images: FloatArray) -> FloatArray:
+    if len(images) != len(rows):
+        raise ValueError(
+            f"The fake Trainer has {len(rows)} answers, one for each image of a call, and received {len(images)} "
+            "images. If their number varies, give it one answer for all images, or a function of an image."
+        )
+    return rows.copy()
+
+
+def _row(answer: Any, class_names: tuple[str, ...], name: str) -> FloatArray:
+    """Return the probabilities of one answer, float32 `(num_classes,)`."""
+    if isinstance(answer, str):
+        answer = {check_choice(answer, f"class name in `{name}`", class_names): 1.0}
+    if not isinstance(answer, Mapping):
+        raise TypeError(f"`{name}` is {shown(answer)}; {_EXPECTED}.")
+    if not answer:
+        raise ValueError(f"`{name}` is an empty dictionary; {_EXPECTED}.")
+    given = {
+        class_names.index(check_choice(key, f"class name in `{name}`", class_names)): check_number(
+            value, f"{name}[{shown(key)}]", low=0, high=1
+        )
+        for key, value in answer.items()
+    }
+    left, others = 1 - sum(given.values()), len(class_names) - len(given)
+    if left < -_TOLERANCE or (not others and left > _TOLERANCE):
+        raise ValueError(f"The probabilities in `{name}` sum to {1 - left:.4g}, expected 1.")
+    row = np.full(len(class_names), max(left, 0) / max(others, 1), np.float32)
+    row[list(given)] = list(given.values())
+    return row

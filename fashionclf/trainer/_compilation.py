@@ -369,10 +369,7 @@ def choose_optimizer(
 
 
 def make_optimizer(recipe: Recipe, total_steps: int) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a recipe, with its schedule.
-
-    Schedules are Keras's own classes, so that a saved classifier needs no custom object.
-    """
+    """Make the optimizer of a recipe, with a schedule of Keras's own, so that a file needs no custom object."""
     make = OPTIMIZERS[recipe.optimizer]
     options: dict[str, Any] = {}
     if recipe.momentum:

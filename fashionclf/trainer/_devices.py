@@ -36,8 +36,7 @@ def _is_in_cluster(strategy: tf.distribute.Strategy) -> bool:
 class SharedAverages(keras.callbacks.Callback):
     """Make moving averages, such as those of batch normalisation, equal on all devices and in all processes.
 
-    Each updates its own by the parts that it gets. Without this, each would evaluate with other averages, and processes
-    would end with different weights.
+    Each updates its own by the parts that it gets, and would evaluate with, and end with, others.
     """
 
     @override
@@ -99,10 +98,7 @@ def check_agreement(model: keras.Model, plan: Mapping[str, int]) -> None:
 
 
 def _as_vectors(step: Callable[[Any], Any], data: Any) -> Any:
-    """Turn the scalars among the results of a step into vectors.
-
-    Keras joins the results of all processes along their first axis, and takes the mean.
-    """
+    """Turn scalars among the results of a step into vectors: Keras joins those of all processes along an axis."""
     return {name: value if len(value.shape) else tf.reshape(value, (1,)) for name, value in step(data).items()}
 
 

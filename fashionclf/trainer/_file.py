@@ -162,10 +162,7 @@ def loading_error(error: Exception, name: str) -> ValueError:
 
 
 def _read_members(file: Path) -> bytes | None:
-    """Read every member to its end, which checks its checksum; return the metadata, None if there is none.
-
-    Keras may read only parts of a member, and then no checksum is checked.
-    """
+    """Read every member to its end, which checks its checksum; return the metadata, None if there is none."""
     metadata = None
     with zip_archive(file) as archive:
         for member in archive.infolist():
@@ -220,19 +217,11 @@ def _checked_metadata(content: bytes, name: str) -> dict[str, Any]:
 def check_readable(
     model: keras.Model, input_shape: tuple[int, ...], compilation: Compilation, *, all_known: bool = False
 ) -> dict[str, Any]:
-    """Raise an error if a model could not be read back from a file, with the lines to add.
+    """Raise an error if a model could not be read back from a file, with the lines to add to its layers.
 
-    The model is built again from its configuration, and compared. A model of nothing but Keras's own layers needs no
-    proof.
-
-    Args:
-        model: The model.
-        input_shape: The shape of one image, as the model takes it.
-        compilation: Its loss, metrics and optimizer.
-        all_known: Whether no `custom_objects` can be passed when the model is read, as for a pickle.
-
-    Returns:
-        The caller's own classes and functions that a file names, by the names that Keras looks for.
+    It is built again from its configuration, and compared, unless all its layers are Keras's own. With `all_known`, no
+    `custom_objects` can be passed when it is read, as for a pickle. Return the caller's own classes and functions that
+    a file names, by the names that Keras looks for.
     """
     layers = all_layers(model)
     if any(isinstance(layer, keras.layers.Lambda) for layer in layers):
@@ -339,10 +328,7 @@ def _sentence(reason: str, kinds: Iterable[type]) -> str:
 
 
 def _forgets(layer: keras.Layer) -> bool:
-    """Tell whether the configuration of a layer lacks arguments of its class.
-
-    If a `keras.Model` has no `get_config`, Keras writes the defaults of its arguments, whatever values were passed.
-    """
+    """Tell whether the configuration of a layer lacks arguments of its class, or has their defaults."""
     arguments = set(_arguments(type(layer)))
     is_automatic = isinstance(layer, keras.Model) and is_builtin(type(layer).get_config)
     return bool(arguments) and (is_automatic or not arguments <= layer.get_config().keys())

@@ -92,11 +92,7 @@ def image_shape_of(input_shape: tuple[int, ...], image_shape: ImageShape | None)
 
 
 def _check_scaling(model: keras.Model, shape: tuple[int, ...]) -> None:
-    """Refuse a model that divides pixels by 255: it gets them in [0, 1], and would see nearly black images.
-
-    Measured at the input of the first layer with weights, after any layers before it: `Rescaling`, an adapted
-    `Normalization`, a division.
-    """
+    """Refuse a model that divides pixels by 255, measured at the first layer with weights: it gets them in [0, 1]."""
     reach = pixel_range(model, shape)
     if reach is not None and reach < _MIN_RANGE:
         raise ValueError(
@@ -157,10 +153,7 @@ def preset_model(
 
 
 def with_weights(model: keras.Model, preset: Preset, *, last_layer: bool) -> keras.Model:
-    """Load the pretrained weights of a preset, or those of all layers but the last.
-
-    Return the model, with test-time augmentation if the weights were measured with it.
-    """
+    """Load the pretrained weights of a preset, with or without those of the last layer; return the model to use."""
     weights = preset.pretrained
     if weights is None:
         raise ValueError(
@@ -185,8 +178,5 @@ def freeze(model: keras.Model, preset: Preset) -> None:
 
 
 def named_variables(model: keras.Model) -> dict[str, Any]:
-    """Return a preset's variables by layer and name, such as `"conv_1/kernel"`.
-
-    Their own paths differ in a model that was loaded.
-    """
+    """Return a preset's variables by layer and name, such as `"conv_1/kernel"`, also of a model that was loaded."""
     return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.weights}

@@ -59,10 +59,7 @@ class CompiledPredictor:
         return tf.cast(self._model(images, training=False), tf.float32)
 
     def _in_bfloat16(self) -> Callable[[Any], Any]:
-        """Return the function that computes in bfloat16, from float32 weights, with normalisation folded.
-
-        Between convolutions in bfloat16, a normalisation of its own would take as long as they do.
-        """
+        """Return the function that computes in bfloat16, with normalisation folded, which would take as long."""
         layers = bfloat16_layers(self._model)
         pairs = normalised_convolutions(self._model, self._input_shape)
 

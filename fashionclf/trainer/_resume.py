@@ -191,11 +191,7 @@ def _difference(saved: Any, here: Any, place: str) -> tuple[str, Any, Any] | Non
 
 
 def read_state(path: Path) -> SavedState | None:
-    """Return the state of an interrupted fit, None if there is no such file.
-
-    Raises:
-        ValueError: If the file is damaged: all that can be checked without the model is checked here.
-    """
+    """Return the state of an interrupted fit, None if there is no such file; refuse a damaged one."""
     if not path.exists():
         return None
     arrays = {}

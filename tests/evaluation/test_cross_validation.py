@@ -146,3 +146,23 @@ def test_fit_keeps_the_groups_of_a_split_together(garments, monkeypatch):
     ((groups, (fit, validation)),) = parts
     np.testing.assert_array_equal(groups, split.groups)
     assert not set(groups[fit]) & set(groups[validation])
+
+
+def test_images_are_read_as_the_trainer_reads_them(garments, tmp_path):
+    from PIL import Image
+
+    images, labels = garments[0][:40], garments[1][:40]
+    order = np.argsort(labels)[:10]  # two classes
+    pixels, names = images[order].repeat(3, axis=0), [fc.CLASS_NAMES[label] for label in labels[order].repeat(3)]
+    paths = [tmp_path / f"{number}.png" for number in range(len(pixels))]
+    for path, image in zip(paths, pixels, strict=True):
+        Image.fromarray(image).save(path)
+    scores = fc.cross_validate("softmax", paths, names, folds=3, seed=0)
+    np.testing.assert_array_equal(scores, fc.cross_validate("softmax", pixels, names, folds=3, seed=0))
+    rows, digits = np.zeros((8, 64), np.uint8), [0, 1] * 4
+    rows[::2] = 200
+
+    def build():
+        return fc.Trainer(fc.dense_model((), image_shape=(8, 8, 1), seed=0))
+
+    assert fc.cross_validate(build, rows, digits, folds=2, seed=0).shape == (2,)

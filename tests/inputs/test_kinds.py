@@ -171,6 +171,22 @@ def test_photographs_with_labels(fitted, data, tmp_path):
     assert fitted.evaluate(sorted(tmp_path.iterdir(), key=lambda path: int(path.stem)), data[1])["accuracy"] > 0
 
 
+def test_streams_of_photographs_with_labels(fitted, small_trainer, data, tmp_path):
+    import tensorflow as tf
+
+    paths = [str(tmp_path / f"{number}.png") for number in range(20)]
+    for path, image in zip(paths, data[0], strict=True):
+        Image.fromarray(image).save(path)
+    singles = tf.data.Dataset.from_tensor_slices((paths, data[1]))
+    names = tf.data.Dataset.from_tensor_slices((paths, [fc.CLASS_NAMES[label] for label in data[1]]))
+    expected = fitted.evaluate(*data)
+    for stream in (singles, singles.batch(8), names, DataLoader(paths, data[1])):
+        assert fitted.evaluate(stream) == pytest.approx(expected, rel=1e-4)
+        np.testing.assert_allclose(fitted.predict_proba(stream), fitted.predict_proba(data[0]), atol=1e-5)
+    history = small_trainer().fit(singles, epochs=2, validation_data=singles, verbose=0)
+    assert len(history.history["val_loss"]) == 2
+
+
 @pytest.mark.parametrize(
     ("x", "y", "error", "message"),
     [

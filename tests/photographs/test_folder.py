@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import warnings
 
 import numpy as np
@@ -167,6 +168,9 @@ def test_progress_is_shown_when_it_takes_long(folder, monkeypatch, capsys):
     fc.load_folder(folder)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(_many, "_PATIENCE", -1.0)
+    fc.load_folder(folder)
+    assert capsys.readouterr().err == ""  # not a terminal
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     fc.load_folder(folder)
     assert capsys.readouterr().err.endswith("\rReading photographs: 7 of 7 (1 other file ignored)\n")
 

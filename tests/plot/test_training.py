@@ -140,7 +140,7 @@ def test_kernels_are_centred_on_zero():
     image = figure.axes[0].images[0]
     assert (image.norm.vmin, image.norm.vmax) == (-2, 2)
     rows, columns = np.nonzero(image.get_array() == -2)
-    assert (rows.min(), columns.min()) == (29, 4 * 29)
+    assert (rows.min(), columns.min()) == (32, 4 * 32)
     assert len(plot.kernels({"a": weights, "b": np.ones((1, 1, 1, 1))}).axes) == 4
     nothing = plot.kernels(np.zeros((3, 3, 1, 8))).axes[0].images[0]
     assert nothing.norm.vmin == -nothing.norm.vmax < 0
