@@ -211,3 +211,25 @@ class TestCutAndMix:
         np.testing.assert_allclose(weights, shares @ by_class, atol=1e-5)
         np.testing.assert_allclose(targets * weights[:, np.newaxis], shares * by_class, atol=1e-5)
         assert np.isfinite(targets).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_the_edge_moves_in(dtype):
+    images = np.full((20, 12, 10, 3), 200 if dtype is np.uint8 else 0.5, dtype)
+    nearest = fc.Augmentation(max_shift=4, rotation=30, zoom=0.3, horizontal_flip=False, fill_mode="nearest")
+    np.testing.assert_allclose(nearest(images, seed=0), images, rtol=1e-6)
+    constant = fc.Augmentation(max_shift=4, rotation=30, zoom=0.3, horizontal_flip=False)
+    assert (constant(images, seed=0) == 0).any()
+    with pytest.raises(ValueError, match="fill_mode"):
+        fc.Augmentation(fill_mode="reflect")
+
+
+def test_saturation_keeps_brightness_and_grey(garments):
+    colours = np.random.default_rng(0).uniform(0.3, 0.7, (50, 6, 6, 3)).astype(np.float32)
+    augment = fc.Augmentation(horizontal_flip=False, max_shift=0, saturation=0.4)
+    changed = augment(colours, seed=0)
+    np.testing.assert_allclose(changed.mean(axis=3), colours.mean(axis=3), atol=1e-6)
+    ratio = (changed.std(axis=3) / colours.std(axis=3)).mean(axis=(1, 2))
+    assert ratio.min() < 0.75
+    assert ratio.max() > 1.25
+    np.testing.assert_array_equal(augment(garments[0][:5], seed=0), garments[0][:5, ..., np.newaxis])

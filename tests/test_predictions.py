@@ -224,3 +224,20 @@ def test_outputs_of_a_model_have_one_column_for_each_class():
     outputs[0, 1] = np.nan
     with pytest.raises(ValueError, match="its training has diverged"):
         probabilities_of(outputs)
+
+
+def test_groups_sum_their_classes():
+    predictions = fc.Predictions(
+        [[0.2, 0.3, 0.5], [0.6, 0.1, 0.3]], ["Polo", "Dress", "T-Shirt"], sources=["a", "b"], doubts=[(), ("dark",)]
+    )
+    grouped = predictions.grouped({"Polo": "Top", "T-Shirt": "Top"})
+    assert grouped.class_names == ("Top", "Dress")
+    np.testing.assert_allclose(grouped.probabilities, [[0.7, 0.3], [0.9, 0.1]])
+    assert (grouped.sources, grouped.doubts) == (predictions.sources, predictions.doubts)
+    assert predictions.grouped({}) == predictions
+    with pytest.raises(ValueError, match="'Hat'"):
+        predictions.grouped({"Hat": "Top"})
+    with pytest.raises(ValueError, match="2 classes"):
+        predictions.grouped(dict.fromkeys(predictions.class_names, "Top"))
+    with pytest.raises(TypeError, match="mapping"):
+        predictions.grouped(["Top"])
