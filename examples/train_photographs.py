@@ -231,10 +231,11 @@ def read_state_dict(file: Path) -> dict[str, Any]:
             (count,) = struct.unpack("<q", stream.read(8))
             dtype = np.dtype(kinds[key])
             storages[key] = np.frombuffer(stream.read(count * dtype.itemsize), dtype)
-    return {
-        name: np.ascontiguousarray(storages[storage[2]][offset:][: int(np.prod(shape))].reshape(shape))
-        for name, (storage, offset, shape, _) in tensors.items()
-    }
+    arrays = {}
+    for name, (storage, offset, shape, strides) in tensors.items():  # many are transposed
+        array = storages[storage[2]][offset:]
+        arrays[name] = np.lib.stride_tricks.as_strided(array, shape, [step * array.itemsize for step in strides]).copy()
+    return arrays
 
 
 # -- measuring ------------------------------------------------------------------------------------
