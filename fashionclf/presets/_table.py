@@ -82,41 +82,41 @@ class Preset:
 
 
 _RMSPROP: Final = Recipe(optimizer="rmsprop", epochs=5, validation_split=0.2, precision="float32")
+_dense = partial(Preset, recipe=_RMSPROP, evaluated_on="validation")
+_residual = partial(
+    Preset,
+    description="Conv 32, 2 residual blocks → Conv 64 → pool, 2 blocks → Conv 128 → pool, 1 block → Dense 10",
+    network=accurate_model,
+    parameters=582_698,
+    evaluated_on="test",
+)
 _one_cycle = partial(Recipe, optimizer="sgd", momentum=0.9, schedule="one_cycle")
 _PRESETS: Final = (
-    Preset(
+    _dense(
         name="softmax",
         description="784 → Dense 10 softmax",
         network=partial(dense_model, units=()),
         parameters=7_850,
-        recipe=_RMSPROP,
-        evaluated_on="validation",
         reported={"accuracy": 0.8496, "loss": 0.4499},
     ),
-    Preset(
+    _dense(
         name="dense_100",
         description="784 → Dense 100 relu → Dense 10",
         network=partial(dense_model, units=(100,)),
         parameters=79_510,
-        recipe=_RMSPROP,
-        evaluated_on="validation",
     ),
-    Preset(
+    _dense(
         name="dense_200",
         description="784 → Dense 200 relu → Dense 10",
         network=partial(dense_model, units=(200,)),
         parameters=159_010,
-        recipe=_RMSPROP,
-        evaluated_on="validation",
         reported={"accuracy": 0.8758, "loss": 0.3675},
     ),
-    Preset(
+    _dense(
         name="dense_200_100",
         description="784 → Dense 200 relu → Dense 100 relu → Dense 10",
         network=partial(dense_model, units=(200, 100)),
         parameters=178_110,
-        recipe=_RMSPROP,
-        evaluated_on="validation",
         reported={"accuracy": 0.8625, "loss": 0.3976},
     ),
     Preset(
@@ -180,11 +180,8 @@ _PRESETS: Final = (
         evaluated_on="test",
         source="fashionclf: made for two minutes of training on two cores, see docs/performance.md",
     ),
-    Preset(
+    _residual(
         name="cnn_accurate",
-        description="Conv 32, 2 residual blocks → Conv 64 → pool, 2 blocks → Conv 128 → pool, 1 block → Dense 10",
-        network=accurate_model,
-        parameters=582_698,
         recipe=_one_cycle(
             learning_rate=0.4,
             weight_decay=1e-3,
@@ -194,14 +191,10 @@ _PRESETS: Final = (
             cutmix=0.5,
             augmentation=Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25),
         ),
-        evaluated_on="test",
         source="fashionclf: made for its pretrained weights, see docs/model_cards/cnn_accurate.md",
     ),
-    Preset(
+    _residual(
         name="cnn_robust",
-        description="Conv 32, 2 residual blocks → Conv 64 → pool, 2 blocks → Conv 128 → pool, 1 block → Dense 10",
-        network=accurate_model,
-        parameters=582_698,
         recipe=_one_cycle(
             learning_rate=0.2,
             weight_decay=5e-4,
@@ -211,7 +204,6 @@ _PRESETS: Final = (
             cutmix=0.4,
             augmentation=Augmentation(horizontal_flip=True, max_shift=1),
         ),
-        evaluated_on="test",
         source="fashionclf: made for photographs and changed images, see docs/model_cards/cnn_robust.md",
     ),
     Preset(
