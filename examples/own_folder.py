@@ -1,13 +1,14 @@
 """Train on a folder of your own photographs: one sub-folder per class, split by the person who took each one.
 
-    python examples/own_folder.py DIRECTORY [--classes classes.json] [--groups clothing.csv] [--weights cnn_robust]
+    python examples/own_folder.py DIRECTORY --weights efficientnet_lite0 [--classes classes.json] [--groups clothing.csv]
     python examples/own_folder.py DIRECTORY --image-shape 64 64 3 --folds 5
 
 `--classes` names a JSON object from folder to class name (`examples/clothing_classes.json`); without it each folder is
 a class. `--groups` names a table in the folder with the columns `image` (the file's name in the folder) and `sender`:
 the photographs of a sender are then never in training and validation at once. `--weights` names the pretrained preset
-whose layers are trained further, all but the last, which is new; without it a small network starts from nothing.
-`--image-shape` is that of the images the small network sees: height, width and 1 channel (grey) or 3 (colour).
+whose layers are used, all but the last, which is new; without it a small network starts from nothing. `--epochs 0`
+trains the new layer alone, where the recipe of the preset has `freeze_epochs`. `--image-shape` is that of the images
+the small network sees: height, width and 1 channel (grey) or 3 (colour).
 `--find-garment` cuts the garment out, as is done for 28x28 pixels in grey; otherwise the network sees the whole
 picture. It prints the report on the validation part and saves `own.keras`; with `--folds` it prints the accuracy on
 each fold.
@@ -15,6 +16,7 @@ each fold.
 
 import argparse
 import csv
+import dataclasses
 import functools
 import json
 from pathlib import Path
@@ -31,9 +33,11 @@ def main() -> None:
     parser.add_argument("--image-shape", type=int, nargs=3, default=(28, 28, 1), metavar=("H", "W", "C"))
     parser.add_argument("--find-garment", action="store_true", default=None)
     parser.add_argument("--folds", type=int)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, help="in place of the recipe's")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.weights:
+        options.image_shape = fc.get_preset(options.weights).image_shape
 
     classes = json.loads(options.classes.read_text(encoding="utf-8")) if options.classes else None
     groups = None
@@ -63,12 +67,12 @@ def main() -> None:
 
 
 def new_trainer(class_names: tuple[str, ...], options: argparse.Namespace) -> fc.Trainer:
-    """Return what is trained: pretrained layers with a small learning rate, or a new network."""
+    """Return what is trained: pretrained layers with a new last one, or a new network."""
     recipe = fc.Recipe(
         optimizer="adam",
         learning_rate=0.001 if options.weights else 0.003,
         schedule="one_cycle",
-        epochs=options.epochs,
+        epochs=20,
         batch_size=64,
         label_smoothing=0.1,
         augmentation=fc.Augmentation(
@@ -79,8 +83,9 @@ def new_trainer(class_names: tuple[str, ...], options: argparse.Namespace) -> fc
         trainer = fc.Trainer.from_preset(
             options.weights, pretrained="features", class_names=class_names, seed=options.seed
         )
-        trainer.recipe = recipe
-        return trainer
+        if not trainer.recipe.freeze_epochs:  # a recipe that starts from nothing has too high a learning rate
+            trainer.recipe = recipe
+        return with_epochs(trainer, options.epochs)
     model = fc.cnn_model(
         (32, 64, 128),
         batch_norm=True,
@@ -88,7 +93,13 @@ def new_trainer(class_names: tuple[str, ...], options: argparse.Namespace) -> fc
         num_classes=len(class_names),
         seed=options.seed,
     )
-    return fc.Trainer(model, class_names=class_names, recipe=recipe)
+    return with_epochs(fc.Trainer(model, class_names=class_names, recipe=recipe), options.epochs)
+
+
+def with_epochs(trainer: fc.Trainer, epochs: int | None) -> fc.Trainer:
+    if epochs is not None:
+        trainer.recipe = dataclasses.replace(trainer.recipe, epochs=epochs)
+    return trainer
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ _STAGES: Final = (
 
 def efficientnet_lite0(
     *,
-    image_shape: ImageShape = (192, 192, 3),
+    image_shape: ImageShape,
     num_classes: int = 10,
     dropout: float = 0.3,
     seed: int | None,

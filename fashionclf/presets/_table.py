@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import keras
 
-from fashionclf._types import LabelSet, PresetName
+from fashionclf._images import IMAGE_SHAPE
+from fashionclf._types import ImageShape, LabelSet, PresetName
 from fashionclf._validation import check_choice, check_flag
 from fashionclf.augmentation import Augmentation
 from fashionclf.labels import class_names
@@ -29,6 +30,7 @@ class Preset:
         network: The function that `build` calls with `num_classes`, `seed` and `name`.
         parameters: Number of weights and biases, for the classes of its data set.
         recipe: How it is trained.
+        image_shape: `(height, width, channels)` of its images.
         dataset: The data set whose classes it has, a name that `class_names` takes.
         evaluated_on: What the reported metrics were measured on: `"validation"` (the 12,000 images of the documents'
             split), `"test"`, `"train"` (the running figures of the last epoch), or `"folds"` (five, by the person who
@@ -51,6 +53,7 @@ class Preset:
     network: Callable[..., keras.Model]
     parameters: int
     recipe: Recipe
+    image_shape: ImageShape = IMAGE_SHAPE
     dataset: LabelSet = "fashion_mnist"
     evaluated_on: str
     reported: Mapping[str, float] = field(default_factory=dict)
@@ -209,15 +212,16 @@ _PRESETS: Final = (
     Preset(
         name="efficientnet_lite0",
         description="EfficientNet-Lite0 for photographs in colour, 192x192x3: 16 blocks, of which 11 are trained",
-        network=efficientnet_lite0,
+        network=partial(efficientnet_lite0, image_shape=(192, 192, 3)),
         parameters=3_373_058,
+        image_shape=(192, 192, 3),
         recipe=Recipe(
             optimizer="adamw",
-            learning_rate=3e-4,
+            learning_rate=6e-4,
             weight_decay=0.05,
             schedule="one_cycle",
             freeze_epochs=10,
-            epochs=8,
+            epochs=12,
             batch_size=32,
             label_smoothing=0.1,
             augmentation=Augmentation(
