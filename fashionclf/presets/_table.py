@@ -221,7 +221,7 @@ _PRESETS: Final = (
             weight_decay=0.05,
             schedule="one_cycle",
             freeze_epochs=10,
-            epochs=12,
+            epochs=10,
             batch_size=32,
             label_smoothing=0.1,
             augmentation=Augmentation(
@@ -235,7 +235,6 @@ _PRESETS: Final = (
                 erasing=0.25,
                 fill_mode="nearest",
             ),
-            precision="float32",
         ),
         dataset="clothing",
         evaluated_on="folds",
