@@ -322,6 +322,9 @@ LIGHT: Final = 170
 # The brightest pixel of every image is at least 254 in Fashion-MNIST and MNIST, and 72 in the synthetic set.
 _DARK: Final = 30
 
+# Above the first a border is light, below the second an image is dark: of floats, then of integers.
+_LEVELS: Final = ((LIGHT / 255, _DARK / 255), (LIGHT, _DARK))
+
 _EXAMINED: Final = 1000  # images of a set
 
 BLANK: Final = "it is blank"
@@ -384,7 +387,7 @@ def doubts_of(images: ImageArray, *, bright_on_black: bool = True) -> tuple[Doub
 
     `bright_on_black` is False if images of the data set's shape show whole photographs, not garments on black.
     """
-    light, dark = _thresholds(images)
+    light, dark = _LEVELS[images.dtype == np.uint8]
     has_negatives = bright_on_black and images.shape[1:] == IMAGE_SHAPE
     doubts: list[Doubts] = [()] * len(images)
     suspects: Any = range(len(images))
@@ -404,17 +407,12 @@ def doubts_of(images: ImageArray, *, bright_on_black: bool = True) -> tuple[Doub
     return tuple(doubts)
 
 
-def _thresholds(images: ImageArray) -> tuple[float, float]:
-    """Return the level above which a border is light, and the one below which an image is nearly black."""
-    return (LIGHT, _DARK) if images.dtype == np.uint8 else (LIGHT / 255, _DARK / 255)
-
-
 def warn_of_doubtful_set(images: ImageArray, name: str, *, bright_on_black: bool = True) -> None:
     """Warn at the caller's line if all checked images are nearly black, or most of them look like negatives."""
     if _SILENT.get():
         return
     top = 255 if images.dtype == np.uint8 else 1
-    light, dark = _thresholds(images)
+    light, dark = _LEVELS[top == 255]
     sample = images[:: -(-len(images) // _EXAMINED)]
     # All images are read only if the sample has no bright pixel.
     if sample.max() < dark and (sample != sample[:, :1, :1]).any() and (brightest := images.max()) < dark:

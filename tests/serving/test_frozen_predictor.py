@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
+from fashionclf.serving import _predictor
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,8 @@ def test_missing_litert_is_said_in_one_sentence(fitted, monkeypatch):
 def test_names_must_be_known():
     with pytest.raises(ValueError, match="class names are not known"):
         fc.Trainer(fc.dense_model((), num_classes=3)).compile_predictor()
+
+
+def test_a_process_that_may_use_one_core_gets_one_thread(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3}, raising=False)
+    assert _predictor.default_threads() == 1
