@@ -1,6 +1,6 @@
 """Train on a folder of your own photographs: one sub-folder per class, split by the person who took each one.
 
-    python examples/own_folder.py DIRECTORY --weights efficientnet_lite0 [--classes classes.json] [--groups clothing.csv]
+    python examples/own_folder.py DIRECTORY --weights efficientnet_lite0 [--classes JSON] [--groups TABLE]
     python examples/own_folder.py DIRECTORY --image-shape 64 64 3 --folds 5
 
 `--classes` names a JSON object from folder to class name (`examples/clothing_classes.json`); without it each folder is

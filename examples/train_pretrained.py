@@ -146,9 +146,8 @@ def pack_and_write(model: Any, *, preset: str, **values: Any) -> None:
         preset=preset,
         file=f"{preset}.npz",
         sha256=hashlib.sha256(content).hexdigest(),
-        metrics={},
         card=f"docs/model_cards/{preset}.md",
-        **values,
+        **{"metrics": {}, **values},
     )
     write(entry, content)
 

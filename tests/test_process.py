@@ -33,13 +33,14 @@ def test_builders_leave_global_random_states_alone():
 @pytest.mark.slow
 def test_channels_first_as_the_global_setting():
     run("""
-        import keras, tempfile
+        import keras, numpy as np, tempfile
         keras.config.set_image_data_format("channels_first")
         import fashionclf as fc
         from fashionclf.datasets._synthetic import draw_garments
         images, labels = draw_garments(60)
         for name in fc.list_presets():
-            fc.Trainer.from_preset(name, seed=0).predict(images[:2])
+            trainer = fc.Trainer.from_preset(name, seed=0)
+            trainer.predict(np.resize(images, (2, *trainer.image_shape)))
         trainer = fc.Trainer(fc.flip_averaged(fc.cnn_model((4,), seed=0)))
         trainer.fit(images, labels, epochs=1, verbose=0)
         with tempfile.TemporaryDirectory() as folder:

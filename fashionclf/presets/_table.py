@@ -255,7 +255,7 @@ def list_presets(*, pretrained: bool = False) -> list[PresetName]:
         >>> "cnn_dropout" in list_presets()
         True
         >>> list_presets(pretrained=True)
-        ['cnn_fast', 'cnn_accurate', 'cnn_robust']
+        ['cnn_fast', 'cnn_accurate', 'cnn_robust', 'efficientnet_lite0']
     """
     only_pretrained = check_flag(pretrained, "pretrained")
     return [name for name, preset in _BY_NAME.items() if preset.pretrained or not only_pretrained]

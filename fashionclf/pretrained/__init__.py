@@ -37,7 +37,8 @@ class PretrainedWeights:
             if they were too high.
         unfamiliarity_threshold: The `Predictions.unfamiliarity` that 95 % of photographs of the ten classes, by people
             whose photographs were not trained on, stay below; None for weights that did not learn from photographs.
-        metrics: Measured on the 10,000 test images: `"accuracy"`, `"log_loss"` and `"expected_calibration_error"`.
+        metrics: `"accuracy"`, `"log_loss"` and `"expected_calibration_error"`, measured on the 10,000 test images of
+            Fashion-MNIST, or on photographs by people not trained on.
         card: The model card, a file in the project's `docs/`.
 
     Example:

@@ -1,4 +1,4 @@
-"""Fits of models with frozen layers: what these compute is computed once, and the layers after them are trained on it."""
+"""Fits of models with frozen layers: what these compute is computed once, and kept for all epochs."""
 
 import contextlib
 import dataclasses
@@ -133,7 +133,8 @@ def _fit_features(
     own = compilation.copied_to(after)
     with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
         train_on, validate_on = (
-            data and dataclasses.replace(data, images=_features(after, data.images, input_shape, folder, options.verbose))
+            data
+            and dataclasses.replace(data, images=_features(after, data.images, input_shape, folder, options.verbose))
             for data in (training, validation)
         )
         return _fit_as_planned(own, plan_fit(own, after.feature_shape, train_on, validate_on, options))
@@ -165,7 +166,7 @@ class AfterFrozen(keras.Model):
         """Compute the features of images. TensorFlow leaves out what they do not need."""
         steps: list[Any] = []
 
-        def apply(number: int, operation: Any, *args: Any, **kwargs: Any) -> Any:
+        def apply(_: int, operation: Any, *args: Any, **kwargs: Any) -> Any:
             steps.append(_applied(operation, args, kwargs, training=False))
             return steps[-1]
 
@@ -228,18 +229,20 @@ def _is_fixed(operation: Any) -> bool:
     if not isinstance(operation, keras.Layer):
         return is_builtin(operation)
     parts = all_layers(operation)
-    return all(is_builtin(part) and not (part.weights and part.trainable) for part in parts) and not seed_states(operation)
+    return all(is_builtin(part) and not (part.weights and part.trainable) for part in parts) and not seed_states(
+        operation
+    )
 
 
 def _features(
-    after: AfterFrozen, images: ImageArray, input_shape: tuple[int, ...], folder: str, verbose: str | int
+    after: AfterFrozen, images: ImageArray, input_shape: tuple[int, ...], folder: Path, verbose: str | int
 ) -> FloatArray:
     """Compute the features of images once: float32 `(n, *feature_shape)`."""
     shape = (len(images), *after.feature_shape)
     if 4 * math.prod(shape) <= _IN_MEMORY:
         features = np.empty(shape, np.float32)
     else:
-        features = np.memmap(Path(folder) / str(len(list(Path(folder).iterdir()))), np.float32, "w+", shape=shape)
+        features = np.memmap(folder / str(len(list(folder.iterdir()))), np.float32, "w+", shape=shape)
     signature = tf.TensorSpec((None, *input_shape), tf.float32)
     with state_of(after.whole).computing:
         compute = tf.function(after.features, autograph=False).get_concrete_function(signature)

@@ -17,7 +17,7 @@ import fashionclf as fc
 from fashionclf import pretrained
 from fashionclf.trainer._model import with_weights
 
-NAMES = ("cnn_fast", "cnn_accurate", "cnn_robust")
+NAMES = ("cnn_fast", "cnn_accurate", "cnn_robust")  # of Fashion-MNIST; test_photographs.py has the other one
 CARDS = Path(__file__).resolve().parents[2] / "docs" / "model_cards"
 
 
@@ -37,7 +37,7 @@ def trainer(name):
 
 
 def test_these_presets_have_weights():
-    assert tuple(fc.list_presets(pretrained=True)) == NAMES
+    assert tuple(fc.list_presets(pretrained=True)) == (*NAMES, "efficientnet_lite0")
     assert fc.get_preset("softmax").pretrained is None
 
 
