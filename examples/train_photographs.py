@@ -174,7 +174,7 @@ def changed(image: Any, rng: np.random.Generator) -> Any:
 
 
 def from_imagenet(class_names: Any, seed: int) -> fc.Trainer:
-    """Return the preset with the weights of ImageNet and a new last layer, as `pretrained="features"` does with ours."""
+    """Return the preset with the weights of ImageNet and a new last layer."""
     trainer = fc.Trainer.from_preset(PRESET, class_names=class_names, seed=seed)
     arrays = imagenet_weights()
     for name, variable in named_variables(trainer.model).items():
