@@ -90,7 +90,7 @@ def test_several_processes_give_the_same_accuracies_in_the_same_order(garments, 
     def build():
         return fc.Trainer(fc.cnn_model((4,), seed=0), recipe=fc.Recipe(epochs=2))
 
-    for model in ("cnn_small", build, sgd):
+    for model in ("softmax", build, sgd):
         one = fc.cross_validate(model, *garments, folds=3, seed=1)
         np.testing.assert_array_equal(fc.cross_validate(model, *garments, folds=3, seed=1, n_jobs=2), one)
     with joblib.parallel_config(backend="loky", n_jobs=2):

@@ -116,8 +116,10 @@ def flipped(garments):
     return fc.Trainer(fc.flip_averaged(model))
 
 
-@pytest.mark.parametrize("quantize", [None, "int8"])
-@pytest.mark.parametrize(("name", "suffix"), [("litert", ".tflite"), ("onnx", ".onnx")])
+@pytest.mark.parametrize(
+    ("name", "suffix", "quantize"),
+    [("litert", ".tflite", "int8"), ("onnx", ".onnx", "int8"), ("onnx", ".onnx", None)],
+)
 def test_test_time_augmentation_and_normalisation(flipped, tmp_path, garments, name, suffix, quantize):
     report = flipped.export(tmp_path / f"flips{suffix}", name, quantize=quantize, images=garments[0])
     mirrored = fc.load_exported(report.path).predict_proba(garments[0][:20, :, ::-1])
