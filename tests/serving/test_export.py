@@ -262,7 +262,7 @@ def test_a_diverged_model_is_not_exported(tmp_path, trainer):
 def test_pretrained_classifiers_on_the_real_test_images(tmp_path, name, kind, real_data):
     dataset = fc.load_data("fashion_mnist", data_dir=real_data)
     runtime, quantize = kind
-    test = dataset.test[:2000]
+    test = dataset.test[:1000]
     trainer = fc.Trainer.from_preset(name, pretrained=True)
     suffix = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}[runtime]
     report = trainer.export(tmp_path / f"a{suffix}", runtime, quantize=quantize, images=dataset.train.images[:1000])
