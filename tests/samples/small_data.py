@@ -46,6 +46,7 @@ def use(folder):
     _sources.SOURCES["fashion_mnist"] = dataclasses.replace(SOURCE, files=tuple(files))
     _load.draw_garments = draw_fewer
     _export._LEAST = 300  # synthetic images that an export compares
+    _export._CALIBRATION = 100  # images that it measures ranges of values on
 
 
 if __name__ == "__main__":
