@@ -1,19 +1,22 @@
 """Tiny seeded images, and one fitted trainer that all tests share (and none may fit further)."""
 
+import functools
 import gc
 import importlib.util
 import os
 import shutil
 
-os.environ.setdefault(
-    "TF_CPP_MIN_LOG_LEVEL", "3"
-)  # before TensorFlow is imported: its start-up messages say nothing here
+# before TensorFlow is imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up messages say nothing here
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes that share the cores: more threads than cores wait for each other
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fashionclf.datasets import _load
 from fashionclf.datasets._synthetic import draw_garments
 
 collect_ignore = ["consumer", "typing"]  # a project of its own; read by mypy, never run
@@ -36,6 +39,14 @@ def pytest_cmdline_main(config):
 
 def pytest_collection_finish(session):
     gc.freeze()  # the collector need not go through what was imported, again and again
+    _load.draw_garments = _draw_copies  # a dozen examples in docstrings load the synthetic data set
+
+
+_draw_once = functools.cache(draw_garments)
+
+
+def _draw_copies(count, *, stream=0):
+    return tuple(array.copy() for array in _draw_once(count, stream=stream))
 
 
 def pytest_collection_modifyitems(items):

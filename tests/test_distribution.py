@@ -26,7 +26,8 @@ import fashionclf as fc
 from fashionclf.testing import tiny_dataset
 
 print(fc.__file__)
-trainer = fc.Trainer.from_preset("cnn_fast", pretrained=True)
+for name in fc.list_presets(pretrained=True):
+    trainer = fc.Trainer.from_preset(name, pretrained=True)
 print(len(trainer.predict(tiny_dataset().test)), fc.__version__)
 """
 

@@ -186,16 +186,6 @@ def test_our_cross_validation_takes_it(garments):
     np.testing.assert_array_equal(ours, cross_val_score(FashionClassifier("softmax", **QUICK), images, labels, cv=2))
 
 
-@pytest.mark.slow
-def test_several_processes_give_the_same(rows):
-    one, two = (
-        GridSearchCV(FashionClassifier("softmax", **QUICK), {"epochs": [1, 2]}, cv=2, n_jobs=n).fit(*rows)
-        for n in (1, 2)
-    )
-    np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
-    np.testing.assert_array_equal(one.predict_proba(rows[0]), two.predict_proba(rows[0]))
-
-
 # -- mistakes -------------------------------------------------------------------------------------
 
 IMAGES, LABELS = np.zeros((20, 784), np.uint8), np.arange(20) % 10

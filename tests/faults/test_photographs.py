@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -113,14 +114,16 @@ def bombs(tmp_path_factory):
     (folder / "Shirt").mkdir()
     square = Image.new("RGB", (9400, 9400), (240, 240, 240))
     square.paste((40, 40, 60), (2000, 2000, 6000, 7000))
-    for number in range(2):
-        square.save(folder / "Shirt" / f"{number}.png", compress_level=1)
-        square.convert("L").save(folder / "Shirt" / f"{number}.tif", compression="tiff_deflate")
-        square.resize((13300, 13300)).save(folder / "Shirt" / f"{number}.jpg", progressive=True, subsampling=0)
-        square.resize((12000, 9000)).save(folder / "Shirt" / f"phone{number}.jpg")  # 108 megapixels
-        square.resize((8000, 6000)).save(folder / "Shirt" / f"phone48{number}.png", compress_level=1)
-        if number == 0:
-            square.save(folder / "Shirt" / "lossless.webp", lossless=True, method=0)
+    clothes = folder / "Shirt"
+    square.save(clothes / "0.png", compress_level=1)
+    square.convert("L").save(clothes / "0.tif", compression="tiff_deflate")
+    nearest = Image.Resampling.NEAREST
+    square.resize((13300, 13300), nearest).save(clothes / "0.jpg", progressive=True, subsampling=0)
+    square.resize((12000, 9000), nearest).save(clothes / "phone.jpg")  # 108 megapixels
+    square.resize((8000, 6000), nearest).save(clothes / "phone48.png", compress_level=1)
+    for file in list(clothes.iterdir()):
+        shutil.copy(file, file.with_stem(f"{file.stem}_again"))
+    square.save(clothes / "lossless.webp", lossless=True, method=0)
     return folder
 
 

@@ -64,11 +64,11 @@ def photograph(image, rng, *, margin):
 
 @pytest.fixture(scope="module")
 def photographs(real_data):
-    """400 test images as a model sees them after they were photographed, as they were, and their labels."""
+    """200 test images as a model sees them after they were photographed, as they were, and their labels."""
     import fashionclf as fc
 
     test = fc.load_data("fashion_mnist", data_dir=real_data).test
-    chosen = np.random.default_rng(0).choice(len(test.images), 400, replace=False)
+    chosen = np.random.default_rng(0).choice(len(test.images), 200, replace=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DoubtfulImageWarning)
         seen = [

@@ -109,11 +109,23 @@ WITHOUT_TENSORFLOW = {
 PRETRAINED = 'fc.Trainer.from_preset("cnn_fast", pretrained=True)'
 NEW = "fc.Trainer(fc.dense_model(units=(), seed=0))"
 TEST = "fc.testing.tiny_dataset().test"
-CORRUPTED = f'fc.corruption_robustness({NEW}, {TEST}, corruptions=["fog"], severities=[3])'
+# The first call of several names: each has to come after the same other one.
 ESTIMATOR = """
 from fashionclf.sklearn import FashionClassifier
 images, labels = fc.testing.tiny_dataset().train
-FashionClassifier("softmax", epochs=1, random_state=0).fit(images, labels){}
+classifier = FashionClassifier("softmax", epochs=1, random_state=0).fit(images, labels)
+assert classifier.predict_proba(images[:2]).argmax(axis=1).tolist() == classifier.predict(images[:2]).tolist()
+"""
+SHIFTED = f"""
+shifted = fc.shift_robustness({NEW}, {TEST}, max_shift=1)
+assert shifted.accuracies.shape == (3, 3)
+fc.plot.shift_map(shifted).figure.savefig("map.png")
+fc.plot.shift_robustness({{"a": shifted}}).figure.savefig("plot.png")
+"""
+CORRUPTED = f"""
+corrupted = fc.corruption_robustness({NEW}, {TEST}, corruptions=["fog"], severities=[3])
+assert isinstance(corrupted, fc.CorruptionRobustness) and set(corrupted.at(3)) == {{"fog"}}
+fc.plot.corruption_robustness(corrupted).figure.savefig("plot.png")
 """
 
 WITH_TENSORFLOW = {
@@ -154,21 +166,17 @@ WITH_TENSORFLOW = {
     # evaluation
     "calibrate": f"fc.calibrate({PRETRAINED}, {TEST})",
     "cross_validate": 'fc.cross_validate("softmax", *fc.load_data("synthetic").test[:200], folds=2, seed=0)',
-    "shift_robustness": f"assert fc.shift_robustness({NEW}, {TEST}, max_shift=1).accuracies.shape == (3, 3)",
-    "corruption_robustness": CORRUPTED,
+    **dict.fromkeys(("shift_robustness", "plot.shift_map", "plot.shift_robustness"), SHIFTED),
+    **dict.fromkeys(
+        ("corruption_robustness", "CorruptionRobustness", "CorruptionRobustness.at", "plot.corruption_robustness"),
+        CORRUPTED,
+    ),
     "ShiftRobustness": "import numpy as np\nassert fc.ShiftRobustness(np.full((3, 3), 0.5), max_shift=1).mean == 0.5",
-    "CorruptionRobustness": f"isinstance({CORRUPTED}, fc.CorruptionRobustness)",
-    "CorruptionRobustness.at": f'assert set({CORRUPTED}.at(3)) == {{"fog"}}',
     "evaluation.corrupt": f'fc.evaluation.corrupt({TEST}.images, "motion_blur", severity=3)',
     # the inside of a model
     "explain.kernels": f"fc.explain.kernels({PRETRAINED})",
     "explain.feature_maps": f"fc.explain.feature_maps({PRETRAINED}, [[0] * 28] * 28)",
     "explain.grad_cam": f"fc.explain.grad_cam({PRETRAINED}, [[0] * 28] * 28)",
-    "plot.shift_map": f'fc.plot.shift_map(fc.shift_robustness({NEW}, {TEST}, max_shift=1)).figure.savefig("plot.png")',
-    "plot.shift_robustness": (
-        f'fc.plot.shift_robustness({{"a": fc.shift_robustness({NEW}, {TEST}, max_shift=1)}}).figure.savefig("plot.png")'
-    ),
-    "plot.corruption_robustness": (f'fc.plot.corruption_robustness({CORRUPTED}).figure.savefig("a.png")'),
     "plot.model_diagram": """
         import shutil
         if shutil.which("dot"):
@@ -176,10 +184,13 @@ WITH_TENSORFLOW = {
     """,
     # elsewhere
     "testing.ready_trainer": f"fc.testing.ready_trainer().predict({TEST})",
-    "sklearn.FashionClassifier": ESTIMATOR.format(""),
-    "sklearn.FashionClassifier.fit": ESTIMATOR.format(""),
-    "sklearn.FashionClassifier.predict": ESTIMATOR.format(".predict(images[:2])"),
-    "sklearn.FashionClassifier.predict_proba": ESTIMATOR.format(".predict_proba(images[:2])"),
+    **dict.fromkeys(
+        (
+            *("sklearn.FashionClassifier", "sklearn.FashionClassifier.fit"),
+            *("sklearn.FashionClassifier.predict", "sklearn.FashionClassifier.predict_proba"),
+        ),
+        ESTIMATOR,
+    ),
 }
 OTHER_CALLS = ("load_exported of a SavedModel",)  # no public names
 

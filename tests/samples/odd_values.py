@@ -51,7 +51,7 @@ NUMBERS = [
     *(0, 1, -1, 3, 2**31, 2**32, 2**63, 2**64, 10**400, -(10**400), 10**5000),
     *(0.0, -0.0, 0.5, 1.5, 1e308, -1e-300, float("nan"), float("inf"), float("-inf"), 1j),
     *(True, False, np.True_, np.int8(-1), np.uint64(2**64 - 1), np.float16(0.5), np.float32("nan"), np.longdouble(1)),
-    *(np.array(3), np.array(2.5), np.array([3]), np.datetime64("2020-01-01"), np.timedelta64(3)),
+    *(np.array(3), np.array(2.5), np.array([3]), np.datetime64("2020-01-01"), np.timedelta64(3, "D")),
     *(fractions.Fraction(1, 3), decimal.Decimal("0.5"), fractions.Fraction(10**400)),
 ]
 TEXTS = [

@@ -1,7 +1,8 @@
 """Small data for the code of the documentation: Fashion-MNIST with a few drawn images in place of 70,000 photographs.
 
 `write` makes the four files. Run as a script, before a page, this module puts their shapes and sums into the table of
-published data sets, and makes `"synthetic"` as small. All else that `load_data` does stays.
+published data sets, and makes `"synthetic"` as small. All else that `load_data` does stays. Exports compare fewer
+images.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from pathlib import Path
 from fashionclf.datasets import _load, _sources
 from fashionclf.datasets._load import VARIABLE
 from fashionclf.datasets._synthetic import draw_garments
+from fashionclf.serving import _export
 
 SMALLER = {60_000: 600, 10_000: 40}
 SOURCE = _sources.SOURCES["fashion_mnist"]
@@ -43,6 +45,8 @@ def use(folder):
         files.append(dataclasses.replace(file, sha256=hashlib.sha256(content).hexdigest()))
     _sources.SOURCES["fashion_mnist"] = dataclasses.replace(SOURCE, files=tuple(files))
     _load.draw_garments = draw_fewer
+    _export._LEAST = 300  # synthetic images that an export compares
+    _export._CALIBRATION = 100  # images that it measures ranges of values on
 
 
 if __name__ == "__main__":
