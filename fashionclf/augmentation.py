@@ -109,8 +109,8 @@ class Augmentation:
             flipped = rng.random(len(images)) < 0.5
             images[flipped] = images[flipped, :, ::-1]
         if self.max_shift:
-            reach = self.max_shift
-            images = move(images, *(reach - rng.integers(0, 2 * reach + 1, size=(2, len(images)))), self.fill_mode)
+            down, right = self.max_shift - rng.integers(0, 2 * self.max_shift + 1, size=(2, len(images)))
+            images = move(images, down, right, self.fill_mode)
         if self.rotation or self.zoom or self.shear:
             images = _transformed(images, self.rotation, self.zoom, self.shear, self.fill_mode, rng)
         if self.erasing:
@@ -135,7 +135,8 @@ def move(images: ImageArray, down: IntArray, right: IntArray, fill_mode: FillMod
 
 def _padded(images: ImageArray, width: int, fill_mode: FillMode) -> ImageArray:
     edges = ((0, 0), (width, width), (width, width), (0, 0))
-    return np.pad(images, edges, mode="constant" if fill_mode == "constant" else "edge")
+    padded: ImageArray = np.pad(images, edges, mode="constant" if fill_mode == "constant" else "edge")
+    return padded
 
 
 def cut_and_mix(

@@ -56,7 +56,7 @@ def fit_in_stages(
         history = _fit_features(compilation, input_shape, training, validation, options)
         compilation.compile(plan.loss, recipe, plan.total_steps)  # the first stage had its own
         history = history or run_fit(model, plan, traced)
-    return history  # type: ignore[return-value]  # a recipe has epochs of one kind at least
+    return history
 
 
 def _fit_as_planned(compilation: Compilation, plan: FitPlan) -> keras.callbacks.History:
@@ -132,12 +132,13 @@ def _fit_features(
         return None
     own = compilation.copied_to(after)
     with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        train_on, validate_on = (
-            data
-            and dataclasses.replace(data, images=_features(after, data.images, input_shape, folder, options.verbose))
-            for data in (training, validation)
-        )
-        return _fit_as_planned(own, plan_fit(own, after.feature_shape, train_on, validate_on, options))
+
+        def kept(data: LabelledImages) -> LabelledImages:
+            features = _features(after, data.images, input_shape, Path(folder), options.verbose)
+            return dataclasses.replace(data, images=features)
+
+        validate_on = None if validation is None else kept(validation)
+        return _fit_as_planned(own, plan_fit(own, after.feature_shape, kept(training), validate_on, options))
 
 
 class AfterFrozen(keras.Model):
