@@ -377,6 +377,7 @@ def release(photographs: fc.Split, runs: Path) -> None:
 def card(figures: dict[str, Any]) -> str:
     """Return the model card, in the order of Mitchell et al., "Model Cards for Model Reporting", arXiv:1810.03993."""
     index = json.loads(INDEX.read_text(encoding="utf-8"))[PRESET]
+    megabytes = (FOLDER / index["file"]).stat().st_size / 1e6
     one, two = figures["one_view"], figures["flip_averaged"]
     groups = "\n".join(
         f"| {name} | {one['recall_of_groups'][name]:.3f} | {two['recall_of_groups'][name]:.3f} |"
@@ -422,7 +423,7 @@ as well.
 | network | EfficientNet-Lite0 (Tan and Le, arXiv:1905.11946), normalisation folded into the convolutions |
 | images | 192x192x3: the whole photograph, upright, padded to a square with the colour of its edges |
 | parameters | {fc.get_preset(PRESET).parameters:,} |
-| file | `fashionclf/pretrained/{index["file"]}`, {(FOLDER / index["file"]).stat().st_size / 1e6:.1f} MB, kernels in float16 |
+| file | `fashionclf/pretrained/{index["file"]}`, {megabytes:.1f} MB, kernels in float16 |
 | sha256 | `{index["sha256"]}` |
 | licence | MIT; the weights it was trained from are Apache-2.0, see `NOTICE` |
 

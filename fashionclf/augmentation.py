@@ -135,8 +135,8 @@ def move(images: ImageArray, down: IntArray, right: IntArray, fill_mode: FillMod
 
 def _padded(images: ImageArray, width: int, fill_mode: FillMode) -> ImageArray:
     edges = ((0, 0), (width, width), (width, width), (0, 0))
-    padded: ImageArray = np.pad(images, edges, mode="constant" if fill_mode == "constant" else "edge")
-    return padded
+    padded: Any = np.pad(images, edges, mode="edge") if fill_mode == "nearest" else np.pad(images, edges)
+    return padded  # type: ignore[no-any-return]
 
 
 def cut_and_mix(

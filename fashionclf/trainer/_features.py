@@ -137,8 +137,8 @@ def _fit_features(
             features = _features(after, data.images, input_shape, Path(folder), options.verbose)
             return dataclasses.replace(data, images=features)
 
-        validate_on = None if validation is None else kept(validation)
-        return _fit_as_planned(own, plan_fit(own, after.feature_shape, kept(training), validate_on, options))
+        train_on, validate_on = kept(training), None if validation is None else kept(validation)
+        return _fit_as_planned(own, plan_fit(own, after.feature_shape, train_on, validate_on, options))
 
 
 class AfterFrozen(keras.Model):
