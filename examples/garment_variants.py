@@ -11,7 +11,7 @@ import numpy as np
 
 from fashionclf.photographs import preprocessing_steps
 from fashionclf.photographs._masks import bounding_box
-from fashionclf.photographs._steps import _fit as fitted
+from fashionclf.photographs._steps import _centred as centred, _resized as resized
 
 SIDE = 84  # three pixels for each one that a model sees
 CANVAS = 132  # room to rotate it
@@ -48,12 +48,12 @@ def variant(garment: Garment, rng: np.random.Generator) -> Any:
     pixels, inside = _with_part_changed(*_outlined(_seen_from_elsewhere(garment, rng), rng), rng)
     pixels = _relit(pixels, inside, rng)
     if not inside.any():
-        return fitted(pixels, (28, 28, 1))
+        return fitted(pixels)
     left, top, right, bottom = np.array(bounding_box(inside))
     if rng.random() < 0.5:  # cut out a little too wide or too narrow
         top, bottom, left, right = np.array([top, bottom, left, right]) + rng.integers(-2, 3, 4)
     part = pixels[max(0, top) : max(top + 1, bottom), max(0, left) : max(left + 1, right)]
-    image = fitted(part if part.size else pixels, (28, 28, 1))
+    image = fitted(part if part.size else pixels)
     return image[:, ::-1] if rng.random() < 0.5 else image
 
 
@@ -122,3 +122,8 @@ def _relit(pixels: Any, inside: Any, rng: np.random.Generator) -> Any:
     if rng.random() < 0.2:
         light = np.where(inside, light + rng.normal(0, rng.uniform(0, 0.15), light.shape), light).clip(0, 1)
     return (255 * light).astype(np.float32)
+
+
+def fitted(garment: Any) -> Any:
+    """Resize a garment to 28x28 pixels, keeping its proportions, and centre it, as `load_image` does."""
+    return centred(np.rint(resized(garment, (28, 28))), (28, 28, 1))
