@@ -98,14 +98,19 @@ def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return checked
 
 
-def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
-    """Return class names in the data set's own spelling, from any language; None if they are not all of one."""
+def meanings_of(names: Iterable[str]) -> list[tuple[str, ...] | None]:
+    """Return class names in the spelling of each data set, from any language; None where it does not have them all."""
     given = tuple(names)
+    meanings: list[tuple[str, ...] | None] = []
     for languages in _NAMES.values():
         own = {name: languages["en"][i] for each in languages.values() for i, name in enumerate(each)}
-        if all(name in own for name in given):
-            return tuple(own[name] for name in given)
-    return None
+        meanings.append(tuple(own[name] for name in given) if all(name in own for name in given) else None)
+    return meanings
+
+
+def meaning_of(names: Iterable[str]) -> tuple[str, ...] | None:
+    """Return class names in the spelling of the first data set that has them all, from any language, or None."""
+    return next(filter(None, meanings_of(names)), None)
 
 
 def match_labels(names: Sequence[str], known: Iterable[Sequence[str]], what: str) -> IntArray | None:
@@ -116,7 +121,7 @@ def match_labels(names: Sequence[str], known: Iterable[Sequence[str]], what: str
     """
     lists = [tuple(each) for each in known]
     for each in lists:
-        for own, other in ((tuple(names), each), (meaning_of(names), meaning_of(each))):
+        for own, other in ((tuple(names), each), *zip(meanings_of(names), meanings_of(each), strict=True)):
             if own and other and set(own) <= set(other):
                 labels = np.array([other.index(name) for name in own], dtype=np.int64)
                 return None if (labels == np.arange(len(labels))).all() else labels

@@ -246,7 +246,12 @@ class Predictions(Sequence[Prediction]):
         if unknown:
             raise ValueError(f"`groups` names {listed(unknown)}; the classes are {listed(self.class_names, 400)}.")
         of_class = [groups.get(name, name) for name in self.class_names]
+        wrong = next((name for name in of_class if not isinstance(name, str)), None)
+        if wrong is not None:
+            raise TypeError(f"`groups` must name groups by strings. Received: {shown(wrong)}")
         names = list(dict.fromkeys(of_class))
+        if len(names) < 2:
+            raise ValueError(f"`groups` puts all classes into {shown(names[0])}; expected at least 2 groups.")
         sums = np.zeros((len(self), len(names)), dtype=np.float32)
         for column, name in enumerate(of_class):
             sums[:, names.index(name)] += self.probabilities[:, column]

@@ -37,9 +37,10 @@ class Recipe:
             fall to zero (Smith and Topin, arXiv:1708.07120); or `"cosine"`, the fall alone (Loshchilov and
             Hutter, arXiv:1608.03983).
         epochs: Number of passes over the training images; 0 if `freeze_epochs` is all.
-        freeze_epochs: Number of passes before these in which only the last layer is trained (fastai's word): at ten
-            times the learning rate, since it starts from nothing, and on images as they are, or flipped where the
-            augmentation flips.
+        freeze_epochs: Number of passes before these in which only the last layer with weights is trained (fastai's
+            word). The others compute as for inference. The layer is new, so it learns at ten times the
+            `learning_rate`, if that is given. Where the augmentation flips, it gets each image and its mirror image;
+            nothing else is changed at random.
         batch_size: Images per step.
         augmentation: Random changes to every batch, or None.
         label_smoothing: Share of each training label spread over all classes, from 0 up to 1 (Szegedy et

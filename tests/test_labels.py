@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
-from fashionclf.labels import LabelNames, check_class_names, match_labels, meaning_of
+from fashionclf.labels import LabelNames, check_class_names, class_names, match_labels, meaning_of
 
 
 def test_names_are_the_data_sets_own():
@@ -65,6 +65,8 @@ def test_names_mean_the_data_sets_own_spelling():
     assert meaning_of(["7"]) == ("7",)
     assert meaning_of(["Bag", "7"]) is None
     assert meaning_of(["Bag", "dog"]) is None
+    labels = match_labels(["바지", "셔츠"], [class_names("clothing")], "x")  # which Fashion-MNIST has too
+    assert [class_names("clothing")[label] for label in labels] == ["Pants", "Shirt"]
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def test_groups_sum_their_classes():
     assert predictions.grouped({}) == predictions
     with pytest.raises(ValueError, match="'Hat'"):
         predictions.grouped({"Hat": "Top"})
-    with pytest.raises(ValueError, match="2 classes"):
+    with pytest.raises(ValueError, match="2 groups"):
         predictions.grouped(dict.fromkeys(predictions.class_names, "Top"))
     with pytest.raises(TypeError, match="mapping"):
         predictions.grouped(["Top"])

@@ -79,14 +79,7 @@ class Compilation:
         self._initial_state: list[NDArray[Any]] | None = None  # of the variables of an optimizer with a schedule
         self._evaluator: tuple[Any, keras.Model] | None = None
 
-    def copied_to(self, model: keras.Model) -> "Compilation":
-        """Return the same for a model with the same outputs, with an optimizer and metrics of its own."""
-        optimizer = self.own_optimizer and type(self.own_optimizer).from_config(self.own_optimizer.get_config())
-        state_of(model).computing = state_of(self.model).computing  # they share layers
-        loss = "auto" if self._auto else self._loss
-        return Compilation(model, self._units, optimizer=optimizer, loss=loss, metrics=self._new_metrics())
-
-    def _new_metrics(self) -> list[Any]:
+    def new_metrics(self) -> list[Any]:
         """Return the metrics, with a state of their own where they have one."""
         return [
             type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
@@ -244,7 +237,7 @@ class Compilation:
             return self.model
         if self._evaluator is None or self._evaluator[0] != loss:
             evaluator = _Evaluated(self.model)
-            evaluator.compile(loss=loss, metrics=self._new_metrics() or None)
+            evaluator.compile(loss=loss, metrics=self.new_metrics() or None)
             self._evaluator = (loss, evaluator)
         return self._evaluator[1]
 

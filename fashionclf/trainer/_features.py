@@ -1,11 +1,10 @@
 """Fits of models with frozen layers: what these compute is computed once, and kept for all epochs."""
 
-import contextlib
 import dataclasses
 import itertools
 import math
+import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,164 +14,71 @@ import tensorflow as tf
 from typing_extensions import override
 
 from fashionclf._images import scale_pixels
-from fashionclf._keras_internals import all_layers, holds_layers, is_builtin, run_graph, seed_states, takes_training
+from fashionclf._keras_internals import all_layers, is_builtin, run_graph, seed_states, takes_training
 from fashionclf._types import FloatArray, ImageArray
+from fashionclf.augmentation import Augmentation
 from fashionclf.inputs import LabelledImages
 from fashionclf.models._flip import averaged_over_flips
-from fashionclf.models._trace import Trace, graph_of
-from fashionclf.trainer._compilation import Compilation, is_distributed, state_of
-from fashionclf.trainer._fit import FitOptions, FitPlan, Labelled, plan_fit, run_fit
-from fashionclf.trainer._step import TracedSteps, last_layer
+from fashionclf.models._trace import Step, Trace, graph_of
+from fashionclf.trainer._compilation import Compilation, is_distributed, make_optimizer, state_of
+from fashionclf.trainer._fit import FitPlan, Labelled, StopAtDivergence, data_of_fit, run_fit
+from fashionclf.trainer._step import TracedSteps
 
 _BATCH: Final = 64  # images whose features are computed at a time
 _IN_MEMORY: Final = 2**31  # bytes of features; more are kept in a temporary file
 _FASTER: Final = 10  # learning rate of a new last layer, as a multiple of the recipe's
 
 
-def fit_in_stages(
-    compilation: Compilation,
-    input_shape: tuple[int, ...],
-    training: Labelled,
-    validation: Labelled | None,
-    options: FitOptions,
-    plan: FitPlan,
-    traced: TracedSteps,
-) -> keras.callbacks.History:
-    """Train the last layer alone for `freeze_epochs`, then all that are not frozen for `epochs`.
-
-    Checkpoints, callbacks, early stopping and the resume file are those of the second stage, if there is one. An
-    interrupted fit goes on there.
-    """
-    recipe, model = options.recipe, compilation.model
-    history: keras.callbacks.History | None = None
-    if recipe.freeze_epochs and not (recipe.epochs and options.saved):
-        first, own = _first_stage(options), compilation.copied_to(averaged_over_flips(model) or model)
-        with _only_last_layer(own.model):
-            data = _flipped_too(training) if recipe.augmentation and recipe.augmentation.horizontal_flip else training
-            history = _fit_features(own, input_shape, data, validation, first) or _fit_as_planned(
-                own, plan_fit(own, input_shape, data, validation, first)
-            )
-    if recipe.epochs:
-        history = _fit_features(compilation, input_shape, training, validation, options)
-        compilation.compile(plan.loss, recipe, plan.total_steps)  # the first stage had its own
-        history = history or run_fit(model, plan, traced)
-    return history
-
-
-def _fit_as_planned(compilation: Compilation, plan: FitPlan) -> keras.callbacks.History:
-    compilation.compile(plan.loss, plan.options.recipe, plan.total_steps)
-    if plan.state is not None:
-        plan.state.check(compilation.model)
-    return run_fit(compilation.model, plan, TracedSteps())
-
-
-def _first_stage(options: FitOptions) -> FitOptions:
-    recipe = options.recipe
-    head = dataclasses.replace(
-        recipe,
-        epochs=recipe.freeze_epochs,
-        freeze_epochs=0,
-        learning_rate=None if recipe.learning_rate is None else _FASTER * recipe.learning_rate,
-        augmentation=None,
-        cutmix=0.0,
-        early_stopping=None if recipe.epochs else recipe.early_stopping,
-    )
-    if not recipe.epochs:
-        return dataclasses.replace(options, recipe=head)
-    return dataclasses.replace(options, recipe=head, checkpoint=None, state_file=None, saved=None, callbacks=())
-
-
-def _flipped_too(data: Labelled) -> Labelled:
-    """Return arrays with their mirror images. A stream stays as it is."""
-    if not isinstance(data, LabelledImages):
-        return data
-    twice = data.take(np.tile(np.arange(len(data)), 2))
-    return dataclasses.replace(twice, images=np.concatenate([data.images, data.images[:, :, ::-1]]))
-
-
-@contextlib.contextmanager
-def _only_last_layer(model: keras.Model) -> Iterator[None]:
-    """Freeze all layers but the last, as long as the context lasts."""
-    last = last_layer(model)
-    if last is None or not last.trainable_weights:
-        raise ValueError(
-            "`freeze_epochs` trains the last layer alone, but that of `model` is frozen, or `model` is not a graph of "
-            "layers. Set `freeze_epochs=0` in the recipe."
-        )
-    leaves = [layer for layer in all_layers(model) if layer is not last and not holds_layers(layer)]
-    before = [layer.trainable for layer in leaves]
-    try:
-        for layer in leaves:
-            layer.trainable = False
-        yield
-    finally:
-        for layer, trainable in zip(leaves, before, strict=True):
-            layer.trainable = trainable
-
-
-def _fit_features(
-    compilation: Compilation,
-    input_shape: tuple[int, ...],
-    training: Labelled,
-    validation: Labelled | None,
-    options: FitOptions,
-) -> keras.callbacks.History | None:
-    """Train what comes after the frozen layers. None if their features cannot be kept, or need not be.
-
-    They cannot if something random stands before them (augmentation, CutMix, dropout), if the images come as a stream,
-    or if callbacks of the caller see the model.
-    """
-    model, recipe = compilation.model, options.recipe
-    if recipe.augmentation or recipe.cutmix or options.callbacks or is_distributed(model) or not compilation.by_trainer:
-        return None
-    if not isinstance(training, LabelledImages) or not isinstance(validation, LabelledImages | None):
-        return None
-    after = _after_frozen(model, input_shape)
-    if after is None:
-        return None
-    own = compilation.copied_to(after)
-    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-
-        def kept(data: LabelledImages) -> LabelledImages:
-            features = _features(after, data.images, input_shape, Path(folder), options.verbose)
-            return dataclasses.replace(data, images=features)
-
-        train_on, validate_on = kept(training), None if validation is None else kept(validation)
-        return _fit_as_planned(own, plan_fit(own, after.feature_shape, train_on, validate_on, options))
-
-
-class AfterFrozen(keras.Model):
-    """The part of a model after its frozen layers. It takes features, what the last of these compute.
+class Part(keras.Model):
+    """What is trained of a model: its later steps. The ones before, in the order of computing, give the features.
 
     Args:
-        model: The whole model.
-        length: How many of its steps, in the order in which they are computed, give the features.
-        feature_shape: The shape of the features of an image.
+        whole: The model.
+        length: Number of steps that give the features. They are computed as for inference.
+        shape: Of the features of an image.
+        layer: The only layer that is trained; None is all that are not frozen.
     """
 
-    def __init__(self, model: keras.Model, length: int, feature_shape: tuple[int, ...]) -> None:
-        super().__init__(name=model.name)
-        self.whole, self.length, self.feature_shape = model, length, feature_shape
+    def __init__(
+        self, whole: keras.Model, length: int, shape: tuple[int, ...], layer: keras.Layer | None = None
+    ) -> None:
+        super().__init__(name=whole.name)
+        self.whole, self.length, self.shape, self.layer = whole, length, shape, layer
+        self.takes_features = True
+
+    @property
+    @override
+    def trainable_weights(self) -> list[Any]:
+        """The weights that are trained."""
+        return super().trainable_weights if self.layer is None else list(self.layer.trainable_weights)
+
+    @property
+    @override
+    def trainable_variables(self) -> list[Any]:
+        """The same."""
+        return self.trainable_weights
 
     @override
     def call(self, inputs: Any, training: Any = None) -> Any:
-        """Compute probabilities of features."""
+        """Compute probabilities, of features or of images."""
 
         def apply(number: int, operation: Any, *args: Any, **kwargs: Any) -> Any:
-            return inputs if number < self.length else _applied(operation, args, kwargs, training)
+            if number < self.length:
+                return inputs if self.takes_features else _applied(operation, args, kwargs, training=False)
+            return _applied(operation, args, kwargs, training)
 
         return _run(self.whole, inputs, apply)
 
     def features(self, images: Any) -> Any:
-        """Compute the features of images. TensorFlow leaves out what they do not need."""
-        steps: list[Any] = []
+        """Compute the features of images. TensorFlow leaves out the steps that they do not need."""
+        outputs: list[Any] = []
 
         def apply(_: int, operation: Any, *args: Any, **kwargs: Any) -> Any:
-            steps.append(_applied(operation, args, kwargs, training=False))
-            return steps[-1]
+            outputs.append(_applied(operation, args, kwargs, training=False))
+            return outputs[-1]
 
         _run(self.whole, images, apply)
-        return steps[self.length - 1]
+        return outputs[self.length - 1]
 
 
 def _run(model: keras.Model, inputs: Any, apply: Any) -> Any:
@@ -200,29 +106,58 @@ def _applied(operation: Any, args: Any, kwargs: Any, training: Any) -> Any:
     return operation(*args, **kwargs)
 
 
-def _after_frozen(model: keras.Model, input_shape: tuple[int, ...]) -> AfterFrozen | None:
-    """Split a model after the last step that always gives the same for an image, if that saves anything.
+# -- which steps ----------------------------------------------------------------------------------
 
-    All later steps must need nothing else of what comes before. Features that take more room than the image are not
-    worth keeping.
+
+def last_layer_of(model: keras.Model, input_shape: tuple[int, ...]) -> Part:
+    """Return the part that `freeze_epochs` trains: the last layer with weights, and dropout before it.
+
+    Of a model that `flip_averaged` made, it is that of the model inside.
     """
+    model = averaged_over_flips(model) or model
+    steps = _steps_of(model, input_shape) or []
+    number = max((i for i, step in enumerate(steps) if getattr(step.operation, "weights", [])), default=0)
+    cuts = [i for i in range(number) if _is_cut(steps, i) and not seed_states(steps[i].operation)]
+    if not cuts or not steps[number].operation.trainable_weights or is_distributed(model):
+        raise ValueError(
+            "`freeze_epochs` trains the last layer alone. It needs a model that is a graph of layers, with a last layer "
+            "that is not frozen, on one device. Set `freeze_epochs=0` in the recipe."
+        )
+    return Part(model, cuts[-1] + 1, tuple(steps[cuts[-1]].output.shape[1:]), steps[number].operation)
+
+
+def _after_frozen(model: keras.Model, input_shape: tuple[int, ...]) -> Part | None:
+    """Return the part after the last step that always gives the same for an image; None if no frozen layer does."""
+    steps = _steps_of(model, input_shape) or []
+    fixed: list[bool] = []
+    cut = None
+    for number, (step, needed) in enumerate(zip(steps, _needs(steps), strict=True)):
+        fixed.append(_is_fixed(step.operation) and all(each < 0 or fixed[each] for each in needed))
+        frozen = any(getattr(each.operation, "weights", []) for each in steps[: number + 1])
+        if fixed[-1] and frozen and _is_cut(steps, number):
+            cut = number
+    return None if cut is None else Part(model, cut + 1, tuple(steps[cut].output.shape[1:]))
+
+
+def _steps_of(model: keras.Model, input_shape: tuple[int, ...]) -> list[Step] | None:
+    """Return the steps of a model. None if it is no graph of layers, or a step gives several tensors."""
     if graph_of(model) is None:
         return None
     steps = Trace(model, np.zeros((1, *input_shape), np.float32)).steps
-    makers = {id(step.output): number for number, step in enumerate(steps)}
-    needs = [[makers.get(id(value), -1) for value in step.inputs] for step in steps]  # -1 is the image
-    fixed: list[bool] = []
-    found, with_weights = None, False
+    return None if any(step.output is None for step in steps) else steps
+
+
+def _needs(steps: list[Step]) -> list[list[int]]:
+    """Return, for each step, the numbers of those that made its inputs; -1 is the image."""
+    makers: dict[int, int] = {}
     for number, step in enumerate(steps):
-        fixed.append(_is_fixed(step.operation) and all(each < 0 or fixed[each] for each in needs[number]))
-        if not fixed[-1] or step.output is None:
-            continue
-        with_weights = with_weights or bool(getattr(step.operation, "weights", []))
-        later = {each for inputs in needs[number + 1 :] for each in inputs if each <= number}
-        shape = tuple(step.output.shape[1:])
-        if with_weights and later == {number} and math.prod(shape) <= math.prod(input_shape):
-            found = number + 1, shape
-    return None if found is None else AfterFrozen(model, *found)
+        makers.setdefault(id(step.output), number)  # layers such as `Dropout` may return what they got
+    return [[makers.get(id(value), -1) for value in step.inputs] for step in steps]
+
+
+def _is_cut(steps: list[Step], number: int) -> bool:
+    """Tell whether later steps need the output of this one, and nothing else of what comes before."""
+    return {each for needed in _needs(steps)[number + 1 :] for each in needed if each <= number} == {number}
 
 
 def _is_fixed(operation: Any) -> bool:
@@ -230,26 +165,132 @@ def _is_fixed(operation: Any) -> bool:
     if not isinstance(operation, keras.Layer):
         return is_builtin(operation)
     parts = all_layers(operation)
-    return all(is_builtin(part) and not (part.weights and part.trainable) for part in parts) and not seed_states(
-        operation
+    frozen = all(is_builtin(part) and not (part.weights and part.trainable) for part in parts)
+    return frozen and not seed_states(operation) and not isinstance(operation, keras.layers.Lambda)
+
+
+# -- the stages -----------------------------------------------------------------------------------
+
+
+def fit_in_stages(
+    head: Part | None,
+    compilation: Compilation,
+    input_shape: tuple[int, ...],
+    training: Labelled,
+    validation: Labelled | None,
+    plan: FitPlan,
+    traced: TracedSteps,
+) -> keras.callbacks.History:
+    """Train the last layer alone (`head`), where the recipe has `freeze_epochs`; then all layers that are not frozen.
+
+    Callbacks, checkpoint, early stopping and the resume file are those of the second stage, if it has epochs.
+    """
+    recipe = plan.options.recipe
+    data = compilation, input_shape, training, validation
+    if head is not None and not (recipe.epochs and plan.options.saved):
+        first = plan if not recipe.epochs else dataclasses.replace(plan, callbacks=[StopAtDivergence()], state=None)
+        options = dataclasses.replace(plan.options, recipe=_of_last_layer(plan))
+        history = _fit_part(head, *data, dataclasses.replace(first, options=options))
+        if not recipe.epochs or not np.isfinite(history.history["loss"][-1]):
+            return history
+    part = None
+    if compilation.by_trainer and not (recipe.augmentation or recipe.cutmix or is_distributed(compilation.model)):
+        part = _after_frozen(compilation.model, input_shape)
+    if part is None or not _can_keep(part, *data[1:], plan):
+        return run_fit(compilation.model, plan, traced)
+    return _fit_part(part, *data, plan)
+
+
+def _of_last_layer(plan: FitPlan) -> Any:
+    """Return the recipe of the first stage."""
+    recipe = plan.options.recipe
+    flips = recipe.augmentation is not None and recipe.augmentation.horizontal_flip
+    return dataclasses.replace(
+        recipe,
+        epochs=recipe.freeze_epochs,
+        freeze_epochs=0,
+        learning_rate=None if recipe.learning_rate is None else _FASTER * recipe.learning_rate,
+        augmentation=Augmentation(horizontal_flip=True, max_shift=0) if flips else None,
+        cutmix=0.0,
     )
 
 
+def _can_keep(
+    part: Part, input_shape: tuple[int, ...], training: Labelled, validation: Labelled | None, plan: FitPlan
+) -> bool:
+    """Tell whether features of these images can be kept, and are no more numbers than the pixels.
+
+    Callbacks of the caller see the model that is trained, which has to take images then.
+    """
+    arrays = isinstance(training, LabelledImages) and isinstance(validation, LabelledImages | None)
+    return arrays and not plan.options.callbacks and math.prod(part.shape) <= math.prod(input_shape)
+
+
+def _fit_part(
+    part: Part,
+    compilation: Compilation,
+    input_shape: tuple[int, ...],
+    training: Labelled,
+    validation: Labelled | None,
+    plan: FitPlan,
+) -> keras.callbacks.History:
+    """Train a part of the model, on features if they can be kept, else on images."""
+    recipe, verbose = plan.options.recipe, plan.options.verbose
+    part.takes_features = _can_keep(part, input_shape, training, validation, plan)
+    state_of(part).computing = state_of(compilation.model).computing  # they share layers
+    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
+        if part.takes_features:
+            flips = recipe.augmentation is not None  # both views in place of a random one
+            recipe = dataclasses.replace(recipe, augmentation=None)
+            training = _on_features(part, training, input_shape, Path(folder) / "0", verbose, flips=flips)
+            if validation is not None:
+                validation = _on_features(part, validation, input_shape, Path(folder) / "1", verbose)
+            input_shape = part.shape
+        options = dataclasses.replace(plan.options, recipe=recipe)
+        source, evaluated = data_of_fit(compilation, plan.loss, input_shape, training, validation, options)
+        plan = dataclasses.replace(plan, options=options, source=source, validation=evaluated)
+        optimizer = make_optimizer(recipe, plan.total_steps) if part.layer else compilation.model.optimizer
+        part.compile(optimizer=optimizer, loss=plan.loss, metrics=compilation.new_metrics() or None)
+        if plan.state is not None:
+            plan.state.check(part)
+        history = run_fit(part, plan, TracedSteps())
+    history.set_model(compilation.model)
+    return history
+
+
+def _on_features(
+    part: Part, data: Any, input_shape: tuple[int, ...], file: Path, verbose: str | int, *, flips: bool = False
+) -> LabelledImages:
+    """Return data with features in place of its images; with `flips`, those of the mirrored images follow."""
+    views = [data.images, data.images[:, :, ::-1]] if flips else [data.images]
+    features = _features(part, views, input_shape, file, verbose)
+    weights = None if data.weights is None else np.concatenate([data.weights] * len(views))
+    return LabelledImages(features, np.concatenate([data.labels] * len(views)), weights)
+
+
 def _features(
-    after: AfterFrozen, images: ImageArray, input_shape: tuple[int, ...], folder: Path, verbose: str | int
+    part: Part, views: list[ImageArray], input_shape: tuple[int, ...], file: Path, verbose: str | int
 ) -> FloatArray:
-    """Compute the features of images once: float32 `(n, *feature_shape)`."""
-    shape = (len(images), *after.feature_shape)
-    if 4 * math.prod(shape) <= _IN_MEMORY:
-        features = np.empty(shape, np.float32)
-    else:
-        features = np.memmap(folder / str(len(list(folder.iterdir()))), np.float32, "w+", shape=shape)
+    """Compute the features of images once, float32; many are written to a file."""
     signature = tf.TensorSpec((None, *input_shape), tf.float32)
-    with state_of(after.whole).computing:
-        compute = tf.function(after.features, autograph=False).get_concrete_function(signature)
-    progress = keras.utils.Progbar(len(images), verbose=1 if verbose == "auto" else verbose, unit_name="image")
-    for start in range(0, len(images), _BATCH):
-        batch = scale_pixels(images[start : start + _BATCH]).reshape(-1, *input_shape)
-        features[start : start + _BATCH] = compute(tf.convert_to_tensor(batch)).numpy()
-        progress.update(min(start + _BATCH, len(images)))
-    return features
+    with state_of(part).computing:
+        compute = tf.function(part.features, autograph=False).get_concrete_function(signature)
+    count = sum(map(len, views))
+    shape = (count, *part.shape)
+    in_memory = 4 * math.prod(shape) <= _IN_MEMORY
+    features = np.empty(shape if in_memory else 0, np.float32)
+    shown = verbose in ("auto", 1) and sys.stdout.isatty()
+    progress = keras.utils.Progbar(count, verbose=int(shown), unit_name="image")
+    done = 0
+    with file.open("wb") as stream:
+        for images in views:
+            for start in range(0, len(images), _BATCH):
+                pixels = scale_pixels(images[start : start + _BATCH]).reshape(-1, *input_shape)
+                batch = compute(tf.convert_to_tensor(pixels)).numpy()
+                if in_memory:
+                    features[done : done + len(batch)] = batch
+                else:
+                    stream.write(batch.tobytes())
+                done += len(batch)
+                progress.update(done)
+    return features if in_memory else np.memmap(file, np.float32, "r", shape=shape)

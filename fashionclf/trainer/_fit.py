@@ -229,16 +229,7 @@ def plan_fit(
     recipe = options.recipe
     compilation.check_callbacks(options.callbacks, recipe)
     loss = compilation.loss_for(training.labels, recipe)
-    targets = functools.partial(compilation.targets, loss=loss, recipe=recipe)
-    change = BatchChange(recipe, options.seed, input_shape, compilation.num_devices)
-    source: BatchSource | StreamSource
-    if isinstance(training, LabelledStream):
-        source = StreamSource(training, targets, change, options.steps_per_epoch)
-    else:
-        source = BatchSource(training, targets, change)
-    evaluated: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
-    if validation is not None:
-        evaluated = evaluation_data(validation, compilation, loss, input_shape)
+    source, evaluated = data_of_fit(compilation, loss, input_shape, training, validation, options)
     stopping = state = None
     if recipe.early_stopping is not None:
         stopping = keras.callbacks.EarlyStopping(patience=recipe.early_stopping, restore_best_weights=True)
@@ -254,6 +245,27 @@ def plan_fit(
         callbacks=[*options.callbacks, *own],
         state=state,
     )
+
+
+def data_of_fit(
+    compilation: Compilation,
+    loss: Any,
+    input_shape: tuple[int, ...],
+    training: Labelled,
+    validation: Labelled | None,
+    options: FitOptions,
+) -> tuple[BatchSource | StreamSource, contextlib.AbstractContextManager[Any]]:
+    """Return the training batches, and what gives the validation data as long as it is entered."""
+    targets = functools.partial(compilation.targets, loss=loss, recipe=options.recipe)
+    change = BatchChange(options.recipe, options.seed, input_shape, compilation.num_devices)
+    source: BatchSource | StreamSource
+    if isinstance(training, LabelledStream):
+        source = StreamSource(training, targets, change, options.steps_per_epoch)
+    else:
+        source = BatchSource(training, targets, change)
+    if validation is None:
+        return source, contextlib.nullcontext()
+    return source, evaluation_data(validation, compilation, loss, input_shape)
 
 
 def _identity(
@@ -276,7 +288,7 @@ def _identity(
         compiled["optimizer"] = {**compiled["optimizer"], "config": config}
     values = {
         "seed": options.seed,
-        "epochs": options.recipe.epochs,
+        "epochs": options.recipe.epochs or options.recipe.freeze_epochs,
         "recipe": options.recipe.to_dict(),
         "checkpoint": options.checkpoint is not None,
         "data": source.fingerprint,

@@ -63,7 +63,7 @@ from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.trainer._batches import EVALUATION_BATCH, evaluate_model, evaluation_data, labels_and_probabilities
 from fashionclf.trainer._compilation import Compilation, choose_optimizer, fitting_of, is_distributed, state_of
 from fashionclf.trainer._devices import check_agreement, check_processes
-from fashionclf.trainer._features import fit_in_stages
+from fashionclf.trainer._features import fit_in_stages, last_layer_of
 from fashionclf.trainer._file import (
     SUFFIX,
     check_readable,
@@ -304,13 +304,20 @@ class Trainer:
 
         Fitting again continues from the current weights, with a new learning-rate schedule.
 
+        A recipe with `freeze_epochs` trains the last layer alone first. Then the callbacks, the checkpoint, early
+        stopping, `resume` and the history are those of the epochs after it; with `epochs=0` there are none, and they
+        are those of the last layer. What frozen layers give is computed once and kept for all epochs, in memory up to 2
+        GiB, beyond that in a temporary file. It is computed in each step instead if images are changed at random before
+        them, come as a stream, or are seen by callbacks of yours; or if it is more numbers than an image has pixels.
+
         Args:
             x: Images or photographs in any form that `predict` takes. Some bring their labels, and then there is no
                 `y`: a `Split`, a tuple `(x, y)` or `(x, y, sample_weight)`, rows `{"image": ..., "label": ...}`, a data
                 set of Hugging Face or torch. Or a `tf.data.Dataset`, a `keras.utils.PyDataset` or a `DataLoader` of
                 torch with such tuples: it is read batch by batch and keeps its own order, so shuffle it yourself.
             y: Labels: integers `(n,)` from 0, class names, or one-hot (or soft) rows `(n, num_classes)`.
-            epochs: Number of passes over the training images.
+            epochs: Number of passes over the training images. 0 trains the last layer alone, by a recipe with
+                `freeze_epochs`.
             batch_size: Images per step. A stream of batches has its own.
             validation_data: `(x, y)`, `(x, y, sample_weight)`, a `Split` or a stream, evaluated after every epoch.
             validation_split: Share, from 0 up to 1, of the images to hold out for validation instead, stratified and
@@ -340,8 +347,8 @@ class Trainer:
 
         Raises:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
-                without validation data, a callback sets a learning rate that follows a schedule, or a stream cannot do
-                what is asked for: `validation_split`, `sample_weight` and `class_weight="balanced"` need arrays. Also
+                without validation data, a callback sets a learning rate that follows a schedule, `freeze_epochs` finds no
+                last layer to train, or a stream cannot do what is asked for: `validation_split`, `sample_weight` and `class_weight="balanced"` need arrays. Also
                 if several processes train together without a `seed`, with `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
@@ -396,6 +403,7 @@ class Trainer:
         plan = plan_fit(self._compilation, self._input_shape, training, validation, options)
         if distributed:
             check_agreement(self.model, plan.shared)
+        head = last_layer_of(self.model, self._input_shape) if options.recipe.freeze_epochs else None
         # One more check needs the compiled model. Only after it does the Trainer change.
         with fitting_of(self.model):
             self._compilation.compile(plan.loss, options.recipe, plan.total_steps)
@@ -405,11 +413,11 @@ class Trainer:
             self._unfamiliarity_threshold = None  # it was that of the weights before
             self._image_converter, self._converter_given = converter, True
             with self._compilation.learning_rate_kept():
-                if options.recipe.freeze_epochs or not all(layer.trainable for layer in all_layers(self.model)):
-                    return fit_in_stages(
-                        self._compilation, self._input_shape, training, validation, options, plan, self._traced
-                    )
-                return run_fit(self.model, plan, self._traced)
+                if head is None and all(layer.trainable for layer in all_layers(self.model)):
+                    return run_fit(self.model, plan, self._traced)
+                return fit_in_stages(
+                    head, self._compilation, self._input_shape, training, validation, plan, self._traced
+                )
 
     def _converter_after(self, x: Any) -> ImageConverter:
         """Return how photographs are read after fitting on `x`: the first `Split` of photographs decides."""

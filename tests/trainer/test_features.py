@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
-from fashionclf.trainer import _features
+from fashionclf.trainer import _features, _resume
 
 
 def frozen_cnn(**options):
@@ -20,8 +20,8 @@ def computed(monkeypatch):
     """The shapes of the features that were computed."""
     shapes, compute = [], _features._features
 
-    def recorded(after, images, *rest):
-        features = compute(after, images, *rest)
+    def recorded(*arguments):
+        features = compute(*arguments)
         shapes.append(features.shape)
         return features
 
@@ -82,27 +82,72 @@ def test_freeze_epochs_train_the_last_layer_first(garments, computed, wrap):
     assert (inner.layers[0].get_weights()[0] != before[0][0]).any()
 
 
-def test_both_stages_can_be_interrupted(garments, tmp_path):
+@pytest.mark.parametrize("epochs", [0, 2], ids=["last layer", "all after the frozen ones"])
+def test_either_stage_can_be_interrupted(garments, tmp_path, monkeypatch, computed, epochs):
     images, labels = garments[0][:60], garments[1][:60]
 
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                raise KeyboardInterrupt
-
     def trained(**options):
-        recipe = fc.Recipe(freeze_epochs=2, epochs=2, learning_rate=1e-3, schedule="one_cycle", precision="float32")
-        trainer = fc.Trainer(fc.dense_model((8,), seed=0), recipe=recipe)
-        trainer.fit(images, labels, seed=1, verbose=0, **options)
+        recipe = fc.Recipe(freeze_epochs=2, learning_rate=1e-3, schedule="one_cycle", precision="float32")
+        trainer = fc.Trainer(frozen_cnn(), recipe=recipe)
+        trainer.fit(images, labels, epochs=epochs, validation_split=0.2, seed=1, verbose=0, **options)
         return trainer
 
     whole, file = trained(), tmp_path / "state.npz"
-    with pytest.raises(KeyboardInterrupt):
-        trained(resume=file, callbacks=[Stop()])
+    write = _resume.TrainingState.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        write(self, epoch, logs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_resume.TrainingState, "on_epoch_end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trained(resume=file)
     assert file.exists()
     again = trained(resume=file)
     for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_checkpoint_of_the_last_layer_freezes_nothing(garments, tmp_path):
+    trainer = fc.Trainer(fc.dense_model((8,), seed=0), recipe=fc.Recipe(freeze_epochs=1))
+    options = {"validation_split": 0.2, "checkpoint": tmp_path / "a.keras"}
+    trainer.fit(garments[0][:60], garments[1][:60], epochs=0, seed=0, verbose=0, **options)
+    loaded = fc.Trainer.load(tmp_path / "a.keras")
+    assert all(layer.trainable for layer in loaded.model.layers)
+
+
+def test_the_optimizer_goes_on(garments, computed):
+    images, labels = garments[0][:40], garments[1][:40]
+    trainer = fc.Trainer(frozen_cnn(), optimizer=keras.optimizers.Adam(1e-3))
+    for _ in range(2):
+        trainer.fit(images, labels, epochs=1, seed=0, verbose=0)
+    assert len(computed) == 2
+    assert int(trainer.model.optimizer.iterations) == 4
+
+
+def test_layers_that_return_what_they_get(garments, computed):
+    image = keras.Input((28, 28, 1))
+    x = keras.layers.Conv2D(4, 3, strides=4, trainable=False)(image)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Identity()(x))
+    x = keras.layers.Dropout(0.5, seed=0)(keras.layers.Activation("linear")(x))
+    outputs = keras.layers.Softmax()(keras.layers.Dense(10)(x))
+    trainer = fc.Trainer(keras.Model(image, outputs), recipe=fc.Recipe(freeze_epochs=1, epochs=1))
+    trainer.fit(garments[0][:40], garments[1][:40], seed=0, verbose=0)
+    assert computed == [(40, 4), (40, 4)]
+
+
+def test_steps_with_several_outputs_are_trained(garments, computed):
+    image = keras.Input((28, 28, 1))
+    first = keras.layers.Conv2D(4, 3, strides=4)
+    x = keras.ops.split(first(image), 2, axis=-1)[0]
+    x = keras.layers.Conv2D(4, 3, trainable=False)(x)
+    outputs = keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(x))
+    trainer = fc.Trainer(keras.Model(image, outputs))
+    before = first.get_weights()[0]
+    trainer.fit(garments[0][:40], garments[1][:40], epochs=1, seed=0, verbose=0)
+    assert not computed
+    assert (first.get_weights()[0] != before).any()
 
 
 def test_a_stream_and_a_model_of_ones_own(garments):
