@@ -120,8 +120,8 @@ def last_layer_of(model: keras.Model, input_shape: tuple[int, ...]) -> Part:
     cuts = [i for i in range(number) if _is_cut(steps, i) and not seed_states(steps[i].operation)]
     if not cuts or not steps[number].operation.trainable_weights or is_distributed(model):
         raise ValueError(
-            "`freeze_epochs` trains the last layer alone. It needs a model that is a graph of layers, with a last layer "
-            "that is not frozen, on one device. Set `freeze_epochs=0` in the recipe."
+            "`freeze_epochs` trains the last layer alone. It needs a model that is a graph of layers, with a last "
+            "layer that is not frozen, on one device. Set `freeze_epochs=0` in the recipe."
         )
     return Part(model, cuts[-1] + 1, tuple(steps[cuts[-1]].output.shape[1:]), steps[number].operation)
 

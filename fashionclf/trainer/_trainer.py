@@ -347,9 +347,10 @@ class Trainer:
 
         Raises:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
-                without validation data, a callback sets a learning rate that follows a schedule, `freeze_epochs` finds no
-                last layer to train, or a stream cannot do what is asked for: `validation_split`, `sample_weight` and `class_weight="balanced"` need arrays. Also
-                if several processes train together without a `seed`, with `resume`, or with different arguments.
+                without validation data, a callback sets a learning rate that follows a schedule, `freeze_epochs` finds
+                no last layer to train, or a stream cannot do what is asked for: `validation_split`, `sample_weight` and
+                `class_weight="balanced"` need arrays. Also if several processes train together without a `seed`, with
+                `resume`, or with different arguments.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
