@@ -131,6 +131,7 @@ TABLE = {
         ("weight decay", lambda w: fc.Recipe(weight_decay=-0.1), VALUE, r"\[0, 1\)"),
         ("schedule", lambda w: fc.Recipe(schedule="onecycle"), VALUE, "Did you mean 'one_cycle'"),
         ("epochs", lambda w: fc.Recipe(epochs=0), VALUE, "at least 1"),
+        ("freeze epochs", lambda w: fc.Recipe(freeze_epochs=-1), VALUE, "at least 0"),
         ("batch size", lambda w: fc.Recipe(batch_size=2.5), TYPE, "integer"),
         ("augmentation", lambda w: fc.Recipe(augmentation=True), TYPE, "Augmentation"),
         ("smoothing", lambda w: fc.Recipe(label_smoothing=1), VALUE, r"\[0, 1\)"),

@@ -60,6 +60,7 @@ WITHOUT_TENSORFLOW = {
     # predictions and reports
     "Predictions": f"assert {PREDICTIONS}.labels.tolist() == [0, 1]",
     "Predictions.top": f'assert {PREDICTIONS}.top(1)[1][0][0] == "Bag"',
+    "Predictions.grouped": f'assert {PREDICTIONS}.grouped({{"Bag": "Other"}}).class_names == ("Shirt", "Other")',
     "Predictions.to_records": f"{PREDICTIONS}.to_records()",
     "Prediction": f"found = {PREDICTIONS}[0]\nassert isinstance(found, fc.Prediction) and 'Shirt 90.0%' in str(found)",
     "Prediction.top": f'assert {PREDICTIONS}[1].top(1)[0][0] == "Bag"',

@@ -88,10 +88,11 @@ class Figures:
 DRAW = Figures()
 PRESET = fc.get_preset("softmax")
 RECIPE_OPTIONS = {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.1, "schedule": "cosine",
-                  "epochs": 1, "batch_size": 2, "augmentation": None, "label_smoothing": 0.0, "cutmix": 0.0,
+                  "epochs": 1, "freeze_epochs": 1, "batch_size": 2, "augmentation": None, "label_smoothing": 0.0, "cutmix": 0.0,
                   "precision": "float32", "early_stopping": None, "validation_split": 0.0}  # fmt: skip
 CHANGES = {"horizontal_flip": True, "max_shift": 1, "erasing": 0.1, "noise": 0.1, "rotation": 1, "zoom": 0.1,
-           "shear": 0.1, "contrast": 0.1, "brightness": 0.1, "blur": 0.1}  # fmt: skip
+           "shear": 0.1, "contrast": 0.1, "brightness": 0.1, "saturation": 0.1, "blur": 0.1,
+           "fill_mode": "nearest"}  # fmt: skip
 FIT = {"epochs": 1, "batch_size": 2, "validation_data": None, "validation_split": None, "early_stopping": None,
        "checkpoint": None, "callbacks": (), "augment": None, "class_weight": None,
        "sample_weight": None, "steps_per_epoch": None, "seed": 0, "resume": None, "verbose": 0}  # fmt: skip
@@ -150,6 +151,7 @@ CALLS = {
         {"probabilities": ROWS, "class_names": ["a", "b"], "sources": list("abcd"), "doubts": [()] * 4},
     ),
     "Predictions.__getitem__": lambda w: (w.predictions.__getitem__, {"index": 0}),
+    "Predictions.grouped": lambda w: (w.predictions.grouped, {"groups": {"Bag": "Other"}}),
     "Predictions.top": lambda w: (w.predictions.top, {"k": 1}),
     "Prediction.top": lambda w: (w.predictions[0].top, {"k": 1}),
     "evaluate_predictions": lambda w: (
