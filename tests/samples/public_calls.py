@@ -88,7 +88,8 @@ class Figures:
 DRAW = Figures()
 PRESET = fc.get_preset("softmax")
 RECIPE_OPTIONS = {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.1, "schedule": "cosine",
-                  "epochs": 1, "freeze_epochs": 1, "batch_size": 2, "augmentation": None, "label_smoothing": 0.0, "cutmix": 0.0,
+                  "epochs": 1, "freeze_epochs": 1, "batch_size": 2, "augmentation": None,
+                  "label_smoothing": 0.0, "cutmix": 0.0,
                   "precision": "float32", "early_stopping": None, "validation_split": 0.0}  # fmt: skip
 CHANGES = {"horizontal_flip": True, "max_shift": 1, "erasing": 0.1, "noise": 0.1, "rotation": 1, "zoom": 0.1,
            "shear": 0.1, "contrast": 0.1, "brightness": 0.1, "saturation": 0.1, "blur": 0.1,
@@ -256,7 +257,8 @@ CALLS = {
     "plot.shift_map": lambda w: (plot.shift_map, {"result": shifts(1), "ax": DRAW.ax}),
     "plot.shift_robustness": lambda w: (plot.shift_robustness, {"result": shifts(1), "ax": DRAW.ax}),
     "testing.fake_trainer": lambda w: (
-        testing.fake_trainer, {"answers": "Bag", "class_names": fc.CLASS_NAMES, "image_shape": (28, 28, 1)}
+        testing.fake_trainer,
+        {"answers": "Bag", "class_names": fc.CLASS_NAMES, "image_shape": (28, 28, 1), "image_converter": None},
     ),
     "testing.assert_predictions_equal": lambda w: (
         testing.assert_predictions_equal, {"actual": w.predictions, "expected": w.predictions, "atol": 0.1}
