@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("steps", nargs="*", choices=[*STEPS, []])
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of training runs (default ./runs)")
+    parser.add_argument("--grid", type=Path, help="plot photographs that were not trained on, right and wrong")
     parser.add_argument("--release", action="store_true", help="write the figures and the weights")
     parser.add_argument(
         "--minutes", action="store_true", help="measure the way of one's own classes, from the folder on"

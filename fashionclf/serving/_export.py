@@ -49,7 +49,7 @@ TOLERANCES: Final[Mapping[str | None, Tolerance]] = {
     "int8": Tolerance(0.97, 0.02, on_average=True),
 }
 # Synthetic images may be unlike those on which ranges were measured. Useless ranges give half of them another class.
-SYNTHETIC_IN_INT8: Final = Tolerance(0.9, 0.05, on_average=True)
+SYNTHETIC_IN_INT8: Final = Tolerance(0.9, 0.1, on_average=True)  # to a model of photographs they are unlike any
 
 
 class Request(NamedTuple):

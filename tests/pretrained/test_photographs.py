@@ -52,7 +52,7 @@ def test_it_names_photographs_in_both_languages(trainer, photographs):
 
 
 def test_what_is_no_garment_is_doubted(trainer):
-    noise = np.random.default_rng(0).integers(0, 256, (192, 192, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     with pytest.warns(fc.DoubtfulImageWarning, match="unlike all classes"):
         assert trainer.predict(noise)[0].unfamiliarity > trainer.unfamiliarity_threshold
 
