@@ -471,7 +471,7 @@ learnt from all of them; the figures are those of five others, each measured on 
 of epochs, the
 learning rate and the strength of the changes were chosen on the first fold, whose figures may therefore flatter.
 
-About five of twelve mistakes that were looked at were mistakes of the label.
+Of the twelve mistakes shown in `docs/images/photographs_in_colour.jpg`, about four are labels that one can argue about.
 
 ## How often it is right
 
