@@ -88,20 +88,16 @@ def test_pickles(exported, garments):
 
 @pytest.mark.parametrize("kind", FILES, indirect=True)
 def test_a_fresh_process_needs_no_tensorflow(exports, kind):
-    printed = run(
+    run(
         """
-        import sys, time
-        started, work = time.perf_counter(), time.process_time()
+        import sys
         import fashionclf as fc
         predictor = fc.load_exported(sys.argv[1], num_threads=1)
         predictor.predict([[0] * 28] * 27 + [[255] * 28])
-        print(time.perf_counter() - started, time.process_time() - work)
         assert not {"tensorflow", "keras", "onnx", "urllib.request"} & set(sys.modules)
         """,
         exports[kind].path,
     )
-    _, work = map(float, printed.split())
-    assert work < 0.5, f"{work:.2f} seconds of computing until the first prediction"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
