@@ -9,6 +9,7 @@ from fashionclf._images import check_image_shape
 from fashionclf._types import ImageShape
 from fashionclf.models._blocks import CHANNELS_LAST, check_name, dropout_layers, layer_seeds, output_layer
 
+_OPTIONS: Final = {"padding": "same", "data_format": CHANNELS_LAST}
 # Kernel size, stride, expansion, channels and number of blocks of each stage (Tan and Le, arXiv:1905.11946, table 1).
 _STAGES: Final = (
     (3, 1, 1, 16, 1),
@@ -68,27 +69,14 @@ def _convolution(
     *,
     relu: bool = True,
 ) -> Any:
-    convolution = keras.layers.Conv2D(
-        filters,
-        kernel_size,
-        strides=stride,
-        padding="same",
-        data_format=CHANNELS_LAST,
-        kernel_initializer=keras.initializers.HeNormal(next(seeds)),
-        name=name,
-    )
+    first = keras.initializers.HeNormal(next(seeds))
+    convolution = keras.layers.Conv2D(filters, kernel_size, stride, kernel_initializer=first, name=name, **_OPTIONS)
     return _relu6(convolution(x), name) if relu else convolution(x)
 
 
 def _depthwise(x: Any, kernel_size: int, stride: int, seeds: Iterator[int], name: str) -> Any:
-    convolution = keras.layers.DepthwiseConv2D(
-        kernel_size,
-        strides=stride,
-        padding="same",
-        data_format=CHANNELS_LAST,
-        depthwise_initializer=keras.initializers.HeNormal(next(seeds)),
-        name=name,
-    )
+    first = keras.initializers.HeNormal(next(seeds))
+    convolution = keras.layers.DepthwiseConv2D(kernel_size, stride, depthwise_initializer=first, name=name, **_OPTIONS)
     return _relu6(convolution(x), name)
 
 

@@ -20,6 +20,7 @@ from fashionclf.augmentation import Augmentation
 from fashionclf.inputs import LabelledImages
 from fashionclf.models._flip import averaged_over_flips
 from fashionclf.models._trace import Step, Trace, graph_of
+from fashionclf.recipe import Recipe
 from fashionclf.trainer._compilation import Compilation, is_distributed, make_optimizer, state_of
 from fashionclf.trainer._fit import FitPlan, Labelled, StopAtDivergence, data_of_fit, run_fit
 from fashionclf.trainer._step import TracedSteps
@@ -55,7 +56,7 @@ class Part(keras.Model):
     @property
     @override
     def trainable_variables(self) -> list[Any]:
-        """The same."""
+        """The same: Keras asks for either."""
         return self.trainable_weights
 
     @override
@@ -117,7 +118,8 @@ def last_layer_of(model: keras.Model, input_shape: tuple[int, ...]) -> Part:
     model = averaged_over_flips(model) or model
     steps = _steps_of(model, input_shape) or []
     number = max((i for i, step in enumerate(steps) if getattr(step.operation, "weights", [])), default=0)
-    cuts = [i for i in range(number) if _is_cut(steps, i) and not seed_states(steps[i].operation)]
+    needs = _needs(steps)
+    cuts = [i for i in range(number) if _is_cut(needs, i) and not seed_states(steps[i].operation)]
     if not cuts or not steps[number].operation.trainable_weights or is_distributed(model):
         raise ValueError(
             "`freeze_epochs` trains the last layer alone. It needs a model that is a graph of layers, with a last "
@@ -129,12 +131,13 @@ def last_layer_of(model: keras.Model, input_shape: tuple[int, ...]) -> Part:
 def _after_frozen(model: keras.Model, input_shape: tuple[int, ...]) -> Part | None:
     """Return the part after the last step that always gives the same for an image; None if no frozen layer does."""
     steps = _steps_of(model, input_shape) or []
+    needs = _needs(steps)
     fixed: list[bool] = []
-    cut = None
-    for number, (step, needed) in enumerate(zip(steps, _needs(steps), strict=True)):
+    cut, with_weights = None, False
+    for number, (step, needed) in enumerate(zip(steps, needs, strict=True)):
         fixed.append(_is_fixed(step.operation) and all(each < 0 or fixed[each] for each in needed))
-        frozen = any(getattr(each.operation, "weights", []) for each in steps[: number + 1])
-        if fixed[-1] and frozen and _is_cut(steps, number):
+        with_weights = with_weights or bool(getattr(step.operation, "weights", []))
+        if fixed[-1] and with_weights and _is_cut(needs, number):
             cut = number
     return None if cut is None else Part(model, cut + 1, tuple(steps[cut].output.shape[1:]))
 
@@ -155,9 +158,9 @@ def _needs(steps: list[Step]) -> list[list[int]]:
     return [[makers.get(id(value), -1) for value in step.inputs] for step in steps]
 
 
-def _is_cut(steps: list[Step], number: int) -> bool:
+def _is_cut(needs: list[list[int]], number: int) -> bool:
     """Tell whether later steps need the output of this one, and nothing else of what comes before."""
-    return {each for needed in _needs(steps)[number + 1 :] for each in needed if each <= number} == {number}
+    return {each for needed in needs[number + 1 :] for each in needed if each <= number} == {number}
 
 
 def _is_fixed(operation: Any) -> bool:
@@ -201,7 +204,7 @@ def fit_in_stages(
     return _fit_part(part, *data, plan)
 
 
-def _of_last_layer(plan: FitPlan) -> Any:
+def _of_last_layer(plan: FitPlan) -> Recipe:
     """Return the recipe of the first stage."""
     recipe = plan.options.recipe
     flips = recipe.augmentation is not None and recipe.augmentation.horizontal_flip
