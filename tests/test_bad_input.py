@@ -242,8 +242,6 @@ TABLE = {
         ("function", lambda w: fc.cross_validate(lambda: 3, IMAGES, LABELS, folds=2), TYPE, "must build a Trainer"),
         ("model", lambda w: fc.cross_validate(3, IMAGES, LABELS), TYPE, "scikit-learn classifier"),
         ("folds", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=1), VALUE, "at least 2"),
-        ("jobs", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, n_jobs=0), VALUE, "`n_jobs` must be"),
-        ("jobs type", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, n_jobs=1.5), TYPE, "`n_jobs`"),
         ("rare class", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=5), VALUE, "rarest class has 2"),
     ],
     **ROWS_OF_TRAINER,

@@ -120,12 +120,9 @@ def test_floats_out_of_range_are_told_their_likely_cause(low, high, fix):
 
 def test_advice_on_streams_names_only_what_the_function_takes(small_trainer):
     trainer, endless = small_trainer(), tf.data.Dataset.from_tensor_slices((MASKS * 255, LABELS)).batch(5).repeat()
-    for call in (trainer.evaluate, trainer.report, lambda x: fc.cross_validate("softmax", x)):
-        with pytest.raises(ValueError, match=r"\.take\(n\)") as caught:
+    for call in (trainer.fit, trainer.evaluate, trainer.report, lambda x: fc.cross_validate("softmax", x)):
+        with pytest.raises(ValueError, match=r"`x\.take\(n\)`\.$"):
             call(endless)
-        assert "steps_per_epoch" not in str(caught.value)
-    with pytest.raises(ValueError, match=r"\.take\(n\).*steps_per_epoch"):
-        trainer.fit(endless, **QUIET)
     with pytest.raises(ValueError, match=r"validation_data\.take\(n\)`\.$"):
         trainer.fit(MASKS * 255, LABELS, validation_data=endless, **QUIET)
     images = tf.data.Dataset.from_tensors(MASKS * 255).repeat()

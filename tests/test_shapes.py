@@ -194,7 +194,6 @@ NO_IMAGES = {
     *("plot.class_distribution", "plot.comparison", "plot.confusion_matrix", "plot.corruption_robustness"),
     *("plot.history", "plot.reliability_diagram", "plot.shift_map", "plot.shift_robustness"),
     *("testing.FakeTrainer.class_names", "testing.FakeTrainer.unfamiliarity_threshold"),
-    "testing.assert_predictions_equal",
 }
 
 

@@ -1,4 +1,4 @@
-"""`fashionclf.testing`: what the fake answers, where it must be as the real Trainer, and what the assertion says."""
+"""`fashionclf.testing`: what the fake answers, and where it must be as the real Trainer."""
 
 import copy
 import inspect
@@ -12,7 +12,7 @@ from PIL import Image
 from samples.bad_input import BAD_LABELS, BAD_PHOTOGRAPHS, IMAGES, LABELS, NAMES, OUT_OF_RANGE
 
 import fashionclf as fc
-from fashionclf.testing import FakeTrainer, assert_predictions_equal, fake_trainer, ready_trainer, tiny_dataset
+from fashionclf.testing import FakeTrainer, fake_trainer, ready_trainer, tiny_dataset
 
 OFFERED = [name for name in vars(FakeTrainer) if not name.startswith("_")]
 METHODS = [name for name in OFFERED if callable(getattr(FakeTrainer, name))]
@@ -79,13 +79,13 @@ class TestReadyTrainer:
     def test_each_is_new_and_answers_the_same(self, real, dataset):
         other = ready_trainer()
         other.fit(dataset.train, epochs=1, seed=0, verbose=0)
-        assert_predictions_equal(ready_trainer().predict(dataset.test), real.predict(dataset.test), atol=0)
+        assert ready_trainer().predict(dataset.test) == real.predict(dataset.test)
         assert other.predict(dataset.test) != real.predict(dataset.test)
 
     def test_it_can_be_saved(self, real, dataset, tmp_path):
         real.save(tmp_path / "ready.keras")
         loaded = fc.Trainer.load(tmp_path / "ready.keras")
-        assert_predictions_equal(loaded.predict(dataset.test), real.predict(dataset.test))
+        assert loaded.predict(dataset.test) == real.predict(dataset.test)
 
 
 class TestAnswers:
@@ -261,44 +261,6 @@ class TestAsTheRealOne:
             assert again.predict(dataset.test) == twin.predict(dataset.test)
 
 
-class TestAssertion:
-    EXPECTED = fc.Predictions(np.full((9, 3), 1 / 3), ["a", "b", "c"])
-
-    def test_equal_within_the_tolerance(self):
-        near = fc.Predictions(self.EXPECTED.probabilities + np.float32(5e-6), ["a", "b", "c"])
-        assert near != self.EXPECTED
-        assert_predictions_equal(near, self.EXPECTED)
-        assert_predictions_equal(near[0], self.EXPECTED[0])
-        with pytest.raises(AssertionError, match="9 of 9 predictions differ by more than 1e-06"):
-            assert_predictions_equal(near, self.EXPECTED, atol=1e-6)
-        assert_predictions_equal(self.EXPECTED[:0], self.EXPECTED[:0])
-
-    def test_the_message_shows_the_first_differences(self):
-        rows = self.EXPECTED.probabilities.copy()
-        rows[[2, 8]] = [0.7, 0.2, 0.1]
-        actual = fc.Predictions(rows, ["a", "b", "c"], sources=[f"{i}.jpg" for i in range(9)])
-        with pytest.raises(AssertionError) as caught:
-            assert_predictions_equal(actual, self.EXPECTED)
-        assert str(caught.value).splitlines()[:4] == [
-            "2 of 9 predictions differ by more than 1e-05:",
-            "  image 2 (2.jpg): a 70.0% · b 20.0% · c 10.0%",
-            "    expected a 33.3% · b 33.3% · c 33.3%",
-            "    largest difference: 'a' 0.7 instead of 0.333333",
-        ]
-        with pytest.raises(AssertionError, match=r"image 0 \(2\.jpg\)"):
-            assert_predictions_equal(actual[2], self.EXPECTED[2])
-        with pytest.raises(AssertionError, match=r"and 4 more$"):
-            assert_predictions_equal(fc.Predictions(np.eye(3)[[0] * 9], ["a", "b", "c"]), self.EXPECTED)
-
-    def test_names_and_numbers(self):
-        with pytest.raises(AssertionError, match="2 of 3 class names differ: label 0 is 'b' instead of 'a', label 1"):
-            assert_predictions_equal(fc.Predictions(self.EXPECTED.probabilities, ["b", "a", "c"]), self.EXPECTED)
-        with pytest.raises(AssertionError, match="There are 2 classes, expected 3"):
-            assert_predictions_equal(fc.Predictions([[0.5, 0.5]], ["a", "b"]), self.EXPECTED)
-        with pytest.raises(AssertionError, match="There are 8 predictions, expected 9"):
-            assert_predictions_equal(self.EXPECTED[1:], self.EXPECTED)
-
-
 def test_it_reads_photographs_as_its_converter_says():
     converter = fc.photographs.ImageConverter((32, 32, 3), crop_to_aspect_ratio=True)
     trainer = fake_trainer(lambda image: "Bag" if image.shape == (32, 32, 3) else "Coat", image_converter=converter)
@@ -330,11 +292,6 @@ MISTAKES = {
     ),
     "a function with a wrong name": (lambda: fake_trainer(lambda image: "a").predict(IMAGES), ValueError, r"image 0\)"),
     "new names": (lambda: setattr(fake_trainer("Bag"), "class_names", ["a"]), ValueError, "1 names but there are 10"),
-    "an array": (lambda: assert_predictions_equal(np.eye(2), TWO), TypeError, "`actual` must be Predictions"),
-    "a list": (lambda: assert_predictions_equal(TWO, ["a"]), TypeError, "`expected` must be Predictions"),
-    "one and many": (lambda: assert_predictions_equal(TWO, TWO[0]), TypeError, r"`predictions\[0\]`"),
-    "a tolerance below 0": (lambda: assert_predictions_equal(TWO, TWO, atol=-1), ValueError, "`atol`"),
-    "a tolerance as text": (lambda: assert_predictions_equal(TWO, TWO, atol="0"), TypeError, "`atol`"),
 } | {
     f"names: {name}": (lambda bad=bad: fake_trainer("Dress", class_names=bad), error, text)
     for name, (bad, error, text) in NAMES.items()

@@ -14,8 +14,8 @@ earlier figures can still be saved with `figure.savefig`. Servers and threads sh
 own axes: `ax=Figure(layout="constrained").add_subplot()`.
 
 The colours (Okabe and Ito, 2008) can be told apart by colour-blind readers, and are never the only sign: right is ✓,
-wrong is ✗. Class names may be in any script for which a font is installed. Matplotlib's settings (`rcParams`) are not
-changed.
+wrong is ✗. Class names may be in Korean, or in any script that your `font.family` has. Matplotlib's settings
+(`rcParams`) are not changed.
 
 Every function raises a `TypeError` for an argument of the wrong type, and an `ImportError` without matplotlib.
 """

@@ -13,7 +13,7 @@ from fashionclf._validation import check_count, check_labels, check_number, inte
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, show_image, wrapped
-from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._fonts import text_style
 from fashionclf.plot._inputs import check_image_to_show, check_mapping, names_for, refuse_dataset
 from fashionclf.predictions import Prediction, Predictions, rank_labels
 from fashionclf.report import EvaluationReport
@@ -58,7 +58,7 @@ def class_distribution(
     ax = place_for_one(ax, 7, 1.2 + _height(names))
     bars = ax.barh(range(len(names)), counts, color=BLUE)
     ax.bar_label(bars, [f"{count:,}" for count in counts], padding=3)
-    _name_rows(ax, names_to_show(names))
+    _name_rows(ax, names)
     ax.margins(x=0.16)  # room for the counts
     ax.set(xlabel="images", title=f"{len(numbers):,} images, {len(names)} classes")
     return ax
@@ -101,11 +101,10 @@ def prediction(
     shown_image = None if image is None else check_image_to_show(image)
     rows = max(_FEWEST_ROWS, len(labels))
     ax = place_for_one(ax, 6.5, 0.9 + max(0.4 * rows, _height(names[label] for label in labels)))
-    labelled = names_to_show(names)
     shares = predicted.probabilities[labels].astype(float)
     bars = ax.barh(range(len(labels)), shares, color=[BLUE] + [SKY] * (len(labels) - 1))
     ax.bar_label(bars, [percent(share) for share in shares], padding=3)
-    _name_rows(ax, [labelled[label] for label in labels])
+    _name_rows(ax, [names[label] for label in labels])
     ax.set(xlim=(0, 1.14), xticks=np.linspace(0, 1, 6), ylim=(rows - 0.4, -0.6), xlabel="probability")
     if shown_image is not None:
         # every bar but the first is at most half as long as the axis, and so leaves the corner free
@@ -186,7 +185,7 @@ def _check_accuracies(value: Any, name: str) -> NDArray[np.float64]:
     )
 
 
-def _name_rows(ax: "Axes", names: list[str]) -> None:
+def _name_rows(ax: "Axes", names: Sequence[str]) -> None:
     """Name the rows of a chart, the first one on top."""
     ax.set_yticks(range(len(names)), [wrapped(name, _NAME_COLUMNS) for name in names], **text_style(*names))
     ax.set_ylim(len(names) - 0.4, -0.6)

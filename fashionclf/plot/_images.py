@@ -1,6 +1,7 @@
 """Images in a grid, with their classes and what was predicted for them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ from fashionclf._validation import check_count, check_flag, check_labels, intege
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import SKY, percent, place_for_many, shortened, show_image, verdict_colour, whole, wrapped
-from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._fonts import text_style
 from fashionclf.plot._inputs import names_for, refuse_dataset
 from fashionclf.predictions import Prediction, Predictions, as_predictions, rank_labels
 
@@ -71,7 +72,7 @@ def images(
     height = size * min(2.0, gallery.images.shape[1] / gallery.images.shape[2])  # of a higher one, narrower
     font_size = max(6.0, min(9.0, 5.2 * size))
     place = place_for_many(figure, 1, 1, "compressed")
-    names = names_to_show(gallery.names)
+    names = gallery.names
     columns_of_text = int(72 * size / (0.6 * font_size))
     captions = [_caption(gallery, i, names, columns_of_text) for i in range(shown)]
     lines = max(len(text.splitlines()) for text, _ in captions)
@@ -132,7 +133,7 @@ def _check_gallery(x: Any, labels: Any, predictions: Any, class_names: ClassName
     return _Gallery(images, labels, predictions, names or ())
 
 
-def _caption(gallery: _Gallery, i: int, names: list[str], width: int) -> tuple[str, bool | None]:
+def _caption(gallery: _Gallery, i: int, names: Sequence[str], width: int) -> tuple[str, bool | None]:
     """Return the text above an image, and whether the prediction is right (None if unknown)."""
     true = None if gallery.labels is None else int(gallery.labels[i])
     if gallery.predictions is None:
@@ -146,7 +147,7 @@ def _caption(gallery: _Gallery, i: int, names: list[str], width: int) -> tuple[s
     return "\n".join([wrapped(f"✗ {said}", width), wrapped(f"true: {names[true]}", width)]), False
 
 
-def _draw_bars(ax: "Axes", predicted: Prediction, names: list[str], font_size: float) -> None:
+def _draw_bars(ax: "Axes", predicted: Prediction, names: Sequence[str], font_size: float) -> None:
     """Plot the three most probable classes, their names on the bars."""
     labels = rank_labels(predicted.probabilities)[:3]
     shares = predicted.probabilities[labels]

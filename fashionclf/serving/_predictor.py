@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fashionclf.serving._saved_model import SavedModel
 
 SUFFIXES: Final[dict[ExportFormat, str]] = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
-_MOST_THREADS: Final = 1024
+_MOST_THREADS: Final = 1024  # runtimes fail in odd ways on huge numbers
 RuntimeModel: TypeAlias = "LiteRTModel | ONNXModel | SavedModel"
 """A model on one of the runtimes, called with images of its `dtype`. Threads may share it."""
 
@@ -169,7 +169,7 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
         <Predictions for 2 images, 10 classes>
     """
     file = check_path(path, "path")
-    threads = check_threads(num_threads)
+    threads = None if num_threads is None else check_count(num_threads, "num_threads", maximum=_MOST_THREADS)
     if not file.is_dir():
         check_regular_file(file, "an exported classifier")
     model, metadata = read_model(file, threads)
@@ -206,11 +206,6 @@ def same_model(name: ExportFormat, arguments: tuple[Any, ...]) -> RuntimeModel:
     from fashionclf.serving._saved_model import SavedModel
 
     return SavedModel(*arguments)
-
-
-def check_threads(num_threads: Any) -> int | None:
-    """Return a number of threads for one image, or None for the default. Runtimes fail in odd ways on huge numbers."""
-    return None if num_threads is None else check_count(num_threads, "num_threads", maximum=_MOST_THREADS)
 
 
 def default_threads() -> int:

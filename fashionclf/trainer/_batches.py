@@ -24,8 +24,8 @@ from fashionclf._types import FloatArray, ImageArray, IntArray
 from fashionclf.augmentation import cut_and_mix
 from fashionclf.inputs import LabelledImages, LabelledStream
 from fashionclf.recipe import Recipe
-from fashionclf.trainer._compilation import Compilation, is_distributed, num_devices
-from fashionclf.trainer._devices import evaluation_batch_size, results_joined, shared_evenly
+from fashionclf.trainer._compilation import Compilation, num_devices
+from fashionclf.trainer._devices import evaluation_batch_size, shared_evenly
 
 Arrays = tuple[NDArray[Any], ...]
 Targets = Callable[[IntArray | FloatArray], NDArray[Any]]  # turns labels into what the loss takes
@@ -108,19 +108,13 @@ class BatchSource:
 class StreamSource:
     """The training batches of a stream, changed as those of arrays are, in the order of the stream.
 
-    With `steps_per_epoch`, each epoch continues in the stream where the last one ended; None is one pass. A callback
-    sets `epoch`, which is None before.
+    An epoch has as many as the first pass. A callback sets `epoch`, which is None before.
     """
 
-    def __init__(
-        self, data: LabelledStream, targets: Targets, change: BatchChange, steps_per_epoch: int | None
-    ) -> None:
+    def __init__(self, data: LabelledStream, targets: Targets, change: BatchChange) -> None:
         self.epoch: int | None = None
-        self.steps_per_epoch = steps_per_epoch or data.number_of_batches(", or train with `steps_per_epoch=n`")
+        self.steps_per_epoch = data.stream.count()
         self._data, self._targets, self._change = data, targets, change
-        self._goes_on = steps_per_epoch is not None
-        self._elements: Generator[Any] | None = None
-        self._num_read = 0  # elements of a stream that goes on from epoch to epoch
         self._signature = _signature_of(self._changed(data.first, 0, 0))
 
     @property
@@ -136,32 +130,17 @@ class StreamSource:
         if self.epoch is None:  # Keras looks at a batch before training, to build what is not built yet
             yield self._changed(self._data.first, 0, 0)
             return
-        epoch, stream = self.epoch, self._data.stream
-        elements = self._elements_from(epoch)
+        epoch, stream, elements = self.epoch, self._data.stream, self._endless()
         stream.begin_epoch()
         for step in range(self.steps_per_epoch):
-            batch = self._data.checked(next(elements), epoch * self.steps_per_epoch * self._goes_on + step)
-            self._num_read += 1
+            batch = self._data.checked(next(elements), step)
             if step + 1 == self.steps_per_epoch:  # Keras may not ask for what comes after the last batch
-                if not self._goes_on:
-                    elements.close()
+                elements.close()
                 stream.end_epoch()
             yield self._changed(batch, epoch, step)
 
-    def _elements_from(self, epoch: int) -> Generator[Any]:
-        """Return an endless iterator over elements, from the first one of an epoch."""
-        if not self._goes_on:
-            return self._endless()
-        first = epoch * self.steps_per_epoch
-        if self._elements is None or self._num_read > first:
-            self._elements, self._num_read = self._endless(), 0
-        for _ in range(self._num_read, first):  # a fit that was interrupted
-            next(self._elements)
-        self._num_read = first
-        return self._elements
-
     def _endless(self) -> Generator[Any]:
-        """Read the stream again and again."""
+        """Read the stream, and again if there are fewer batches than in the first pass."""
         for number in itertools.count(1):
             empty = True
             for element in self._data.stream.elements():
@@ -197,7 +176,7 @@ def evaluation_data(
     def batches() -> Iterator[Arrays]:
         return shared_evenly((arrays_of(batch) for batch in data.batches()), compilation.num_devices)
 
-    return _stream_dataset(batches, _signature_of(arrays_of(data.first)), data.number_of_batches())
+    return _stream_dataset(batches, _signature_of(arrays_of(data.first)), data.stream.count())
 
 
 def evaluate_model(model: keras.Model, data: Any, batch_size: int) -> dict[str, float]:
@@ -211,17 +190,13 @@ def evaluate_model(model: keras.Model, data: Any, batch_size: int) -> dict[str, 
     return {name: float(value) for name, value in results.items()}
 
 
-@contextlib.contextmanager
-def shared_among_devices(model: keras.Model) -> Iterator[None]:
-    """Let a model train and be evaluated on batches that its devices or processes cannot share evenly."""
-    strategy = model.distribute_strategy
+def shared_among_devices(model: keras.Model) -> contextlib.AbstractContextManager[None]:
+    """Let a model train and be evaluated on batches that its devices cannot share evenly."""
 
     def part_of(batch: Any) -> Any:
-        return tuple(strategy.experimental_local_results(each)[0] for each in batch)
+        return tuple(model.distribute_strategy.experimental_local_results(each)[0] for each in batch)
 
-    joined = results_joined(model) if is_distributed(model) else contextlib.nullcontext()
-    with built_from_one_part(model, part_of), joined:
-        yield
+    return built_from_one_part(model, part_of)
 
 
 def labels_and_probabilities(

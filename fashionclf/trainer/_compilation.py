@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -333,11 +332,6 @@ def compiled_by_caller(model: keras.Model) -> bool:
 def num_devices(model: keras.Model) -> int:
     """Return the number of devices that share each batch."""
     return int(model.distribute_strategy.num_replicas_in_sync)
-
-
-def is_distributed(model: keras.Model) -> bool:
-    """Tell whether several devices or processes share each batch, by a strategy of `tf.distribute`."""
-    return num_devices(model) > 1 or isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 # -- optimizers -----------------------------------------------------------------------------------

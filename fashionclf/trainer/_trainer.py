@@ -58,11 +58,9 @@ from fashionclf.serving import ExportReport, FrozenPredictor
 from fashionclf.serving._convert import Source
 from fashionclf.serving._export import check_request, export_classifier, freeze
 from fashionclf.serving._metadata import Metadata
-from fashionclf.serving._predictor import check_threads
 from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.trainer._batches import EVALUATION_BATCH, evaluate_model, evaluation_data, labels_and_probabilities
-from fashionclf.trainer._compilation import Compilation, choose_optimizer, fitting_of, is_distributed, state_of
-from fashionclf.trainer._devices import check_agreement, check_processes
+from fashionclf.trainer._compilation import Compilation, choose_optimizer, fitting_of, state_of
 from fashionclf.trainer._features import fit_in_stages, last_layer_of
 from fashionclf.trainer._file import (
     SUFFIX,
@@ -295,7 +293,6 @@ class Trainer:
         augment: Augmentation | bool | None = None,
         class_weight: Any = None,
         sample_weight: Any = None,
-        steps_per_epoch: int | None = None,
         seed: int | None = None,
         resume: PathLike | None = None,
         verbose: int | str = "auto",
@@ -314,7 +311,8 @@ class Trainer:
             x: Images or photographs in any form that `predict` takes. Some bring their labels, and then there is no
                 `y`: a `Split`, a tuple `(x, y)` or `(x, y, sample_weight)`, rows `{"image": ..., "label": ...}`, a data
                 set of Hugging Face or torch. Or a `tf.data.Dataset`, a `keras.utils.PyDataset` or a `DataLoader` of
-                torch with such tuples: it is read batch by batch and keeps its own order, so shuffle it yourself.
+                torch with such tuples: it is read batch by batch and keeps its own order, so shuffle it yourself. A
+                `tf.data.Dataset` that does not know its length is first read once to count its batches.
             y: Labels: integers `(n,)` from 0, class names, or one-hot (or soft) rows `(n, num_classes)`.
             epochs: Number of passes over the training images. 0 trains the last layer alone, by a recipe with
                 `freeze_epochs`.
@@ -330,9 +328,6 @@ class Trainer:
             augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
             class_weight: Weight by label or class name, 1 for those left out, or `"balanced"`.
             sample_weight: `(n,)`, one weight of at least 0 per training image.
-            steps_per_epoch: Batches per epoch of a stream, which each epoch continues where the last one ended. None
-                is a pass over all of it. A `tf.data.Dataset` that does not know its length is first read once to count
-                its batches.
             seed: Of the validation split, shuffling, augmentation and dropout, from 0 to 2**32 - 1. The same seed
                 gives the same weights bit for bit on one machine with the same versions. None draws fresh entropy.
             resume: File (`.npz`) for the state of the fit, written after every epoch and removed at the end. If it
@@ -349,8 +344,7 @@ class Trainer:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
                 without validation data, a callback sets a learning rate that follows a schedule, `freeze_epochs` finds
                 no last layer to train, or a stream cannot do what is asked for: `validation_split`, `sample_weight` and
-                `class_weight="balanced"` need arrays. Also if several processes train together without a `seed`, with
-                `resume`, or with different arguments.
+                `class_weight="balanced"` need arrays.
             TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
@@ -373,9 +367,6 @@ class Trainer:
         """
         check_process()
         self._check_compilation()
-        distributed = is_distributed(self.model)
-        if distributed:
-            check_processes(self.model, seed=seed, resume=resume)
         if checkpoint is not None:
             self._check_readable()
         if validation_data is not None and validation_split:
@@ -393,7 +384,6 @@ class Trainer:
             seed=seed,
             resume=resume,
             verbose=verbose,
-            steps_per_epoch=steps_per_epoch,
         )
         names = self._label_names.after_fit(class_names_in(x), self.num_classes)
         converter = self._converter_after(x)
@@ -402,8 +392,6 @@ class Trainer:
         training, validation = training_and_validation(data, validation_data, options, read)
         training = training.with_class_weight(class_weight, names.shown, self.num_classes)
         plan = plan_fit(self._compilation, self._input_shape, training, validation, options)
-        if distributed:
-            check_agreement(self.model, plan.shared)
         head = last_layer_of(self.model, self._input_shape) if options.recipe.freeze_epochs else None
         # One more check needs the compiled model. Only after it does the Trainer change.
         with fitting_of(self.model):
@@ -666,24 +654,18 @@ class Trainer:
             check_choice(precision, "precision", PRECISIONS)
         return functools.partial(self._predictor, batch_size=batch_size, precision=precision)
 
-    def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
+    def compile_predictor(self) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
         For a single image it is several times faster than `predict`. For many images at once `predict` is faster.
         Needs LiteRT: `pip install 'fashionclf[litert]'`. `export` writes such a predictor to a file, also in 8 bits.
-
-        Args:
-            num_threads: Threads for one image. None uses two, if the processor has two: more are not faster on images
-                this small.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
 
         Raises:
             ImportError: If LiteRT is missing.
-            ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, or LiteRT lacks an
-                operation of the model.
-            TypeError: If an argument has the wrong type.
+            ValueError: If the class names are unknown, or LiteRT lacks an operation of the model.
             OSError: If the converter's temporary files cannot be written.
 
         Example:
@@ -693,9 +675,8 @@ class Trainer:
             >>> len(predictor.predict(images[0]))
             1
         """
-        threads = check_threads(num_threads)
         with self._locks.computing:
-            return freeze(self._source(), threads)
+            return freeze(self._source())
 
     def export(
         self,

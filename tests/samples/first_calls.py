@@ -104,7 +104,6 @@ WITHOUT_TENSORFLOW = {
     "testing.FakeTrainer.predict_proba": 'fc.testing.fake_trainer("Dress").predict_proba(["boot.jpg", "shirt.jpg"])',
     "testing.FakeTrainer.evaluate": 'fc.testing.fake_trainer("Dress").evaluate(fc.testing.tiny_dataset().test)',
     "testing.FakeTrainer.report": 'fc.testing.fake_trainer("Dress").report(fc.testing.tiny_dataset().test)',
-    "testing.assert_predictions_equal": f"fc.testing.assert_predictions_equal({PREDICTIONS}, {PREDICTIONS})",
 }
 
 PRETRAINED = 'fc.Trainer.from_preset("cnn_fast", pretrained=True)'
