@@ -10,7 +10,7 @@ from fashionclf._converter import ImageConverter
 from fashionclf._images import BLANK, IMAGE_SHAPE, LIGHT, Doubts, is_one_image, warn_of_doubts
 from fashionclf._types import FloatArray, ImageShape, PhotographLike, UInt8Array
 from fashionclf.photographs._foreground import FAINT, Segmentation, background_level, border_of, segment
-from fashionclf.photographs._masks import Box, bounding_box
+from fashionclf.photographs._garment import Box, bounding_box
 from fashionclf.photographs._reading import name_of, read_photograph
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | 
 
 
 def kernels(
-    kernels: Mapping[str, Any] | Any,
+    kernels: Mapping[str, Any],
     *,
     limit: int = 16,
     input_limit: int = 4,
@@ -71,7 +71,7 @@ def kernels(
     row one of the channels that it reads.
 
     Args:
-        kernels: Floats `(height, width, in, filters)`, or such arrays by name of the layer.
+        kernels: By name of the layer: floats `(height, width, in, filters)`.
         limit: The maximum number of filters to plot of each layer: the first ones.
         input_limit: The maximum number of input channels to plot of each layer: the first ones.
         figure: Where to plot; None opens a new figure.
@@ -90,19 +90,14 @@ def kernels(
         'conv2d_1: 3x3, 16 of 64 filters (columns) on 4 of 32 channels (rows)'
     """
     limit, input_limit = check_count(limit, "limit"), check_count(input_limit, "input_limit")
-    axes = ("height", "width", "in", "filters")
-    if isinstance(kernels, Mapping):
-        named = check_mapping(kernels, "kernels", "arrays (height, width, in, filters)")
-        layers = {
-            f"{shortened(name, 30)}: ": check_array(value, f"kernels[{shown(name)}]", axes)
-            for name, value in named.items()
-        }
-    else:
-        layers = {"": check_array(kernels, "kernels", axes)}
+    layers = {
+        name: check_array(value, f"kernels[{shown(name)}]", ("height", "width", "in", "filters"))
+        for name, value in check_mapping(kernels, "kernels", "arrays (height, width, in, filters)").items()
+    }
     panels = []
     for name, weights in layers.items():
         height, width, inputs, filters = weights.shape
-        title = f"{name}{height}x{width}, {_part(filters, limit, 'filter')}"
+        title = f"{shortened(name, 30)}: {height}x{width}, {_part(filters, limit, 'filter')}"
         if inputs > 1:
             title += f" (columns) on {_part(inputs, input_limit, 'channel')} (rows)"
         part = weights[:, :, :input_limit, :limit]

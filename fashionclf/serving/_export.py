@@ -21,9 +21,9 @@ from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
 from fashionclf.datasets._synthetic import draw_garments
 from fashionclf.inputs import read_images
-from fashionclf.serving._checksum import SUMS, sums_of
 from fashionclf.serving._convert import Source, convert_to_litert, convert_to_onnx, write_saved_model
 from fashionclf.serving._litert import LiteRTModel, litert, with_files
+from fashionclf.serving._metadata import SUMS, sums_of
 from fashionclf.serving._predictor import SUFFIXES, FrozenPredictor, default_threads, load_exported
 from fashionclf.serving._report import ExportFormat, ExportReport, Quantization
 from fashionclf.serving._saved_model import FOLDER

@@ -30,12 +30,13 @@ from fashionclf.trainer._batches import (
     EVALUATION_BATCH,
     BatchChange,
     BatchSource,
+    SharedAverages,
     StreamSource,
+    evaluation_batch_size,
     evaluation_data,
     shared_among_devices,
 )
 from fashionclf.trainer._compilation import Compilation, num_devices
-from fashionclf.trainer._devices import SharedAverages, evaluation_batch_size
 from fashionclf.trainer._file import SUFFIX
 from fashionclf.trainer._resume import BestCheckpoint, SavedState, TrainingState, read_state
 from fashionclf.trainer._step import TracedSteps, structure_of, training_step

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import fashionclf as fc
-from fashionclf.serving._checksum import PLACE, with_checksum
+from fashionclf.serving._metadata import PLACE, with_checksum
 
 pytestmark = pytest.mark.slow
 

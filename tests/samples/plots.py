@@ -73,7 +73,7 @@ SEVERAL_AXES = {
     ),
     "kernels": lambda names=NAMES, **place: plot.kernels(dict.fromkeys(names, np.ones((3, 3, 2, 4))), **place),
     "preprocessing_steps": lambda names=NAMES, **place: plot.preprocessing_steps(
-        dict.fromkeys(names, IMAGES[0]), **place
+        fc.preprocessing_steps(255 - IMAGES[0]), **place
     ),
 }
 
