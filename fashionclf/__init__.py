@@ -7,6 +7,8 @@
     trainer.fit(dataset.train, seed=0)
     print(trainer.predict(dataset.test.images[:1])[0])
 
+An argument of the wrong type is a `TypeError`. Messages say what was received, what was expected and how to fix it.
+
 Importing the package costs next to nothing: numpy and TensorFlow are loaded when a name that needs them is
 first used.
 

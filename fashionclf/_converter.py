@@ -25,7 +25,6 @@ class ImageConverter:
 
     Raises:
         ValueError: If the shape is none of an image, or the garment is to be found and cropped.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> ImageConverter((64, 64, 3))

@@ -50,7 +50,6 @@ class Augmentation:
 
     Raises:
         ValueError: If a value is out of range.
-        TypeError: If a value has the wrong type.
 
     Example:
         >>> import numpy as np
@@ -93,7 +92,6 @@ class Augmentation:
 
         Raises:
             ValueError: As `prepare_images`, or if `max_shift` is as large as an edge of the images.
-            TypeError: As `prepare_images`.
         """
         return self.apply(check_images(images).copy(), np.random.default_rng(check_seed(seed)))
 

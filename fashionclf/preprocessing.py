@@ -75,7 +75,6 @@ def scale(images: ImagesLike) -> FloatArray:
 
     Raises:
         ValueError: If the array is empty, holds NaN or infinity, integers outside 0..255 or floats outside [0, 1].
-        TypeError: As `prepare_images`.
 
     Example:
         >>> import numpy as np
@@ -187,7 +186,6 @@ def train_validation_split(
     Raises:
         ValueError: If lengths differ, a part would be empty, or, with `stratify`, a class has a single
             image or there are fewer validation (or training) images than classes, or `groups` has too few groups.
-        TypeError: If an argument has the wrong type.
         ImportError: If `groups` are given and scikit-learn is missing.
 
     Example:

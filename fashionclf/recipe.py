@@ -58,7 +58,6 @@ class Recipe:
 
     Raises:
         ValueError: If a value is out of range or a name unknown.
-        TypeError: If a value has the wrong type.
 
     Example:
         >>> Recipe(optimizer="sgd", learning_rate=0.1, schedule="one_cycle", epochs=5).batch_size
@@ -113,7 +112,6 @@ class Recipe:
 
         Raises:
             ValueError: If a key is not a field of a recipe, or a value is out of range.
-            TypeError: If a value has the wrong type.
         """
         augmentation = _known_fields(values, cls, "recipe").get("augmentation")
         if augmentation is not None:

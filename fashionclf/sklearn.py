@@ -116,7 +116,6 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             ValueError: If values are out of range, lengths differ, or there is only one class.
-            TypeError: If an argument has the wrong type.
         """
         self.image_shape_ = self._shape_of(X)
         rows, y = validate_data(self, self._as_rows(X), y, dtype="numeric")

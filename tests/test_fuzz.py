@@ -93,7 +93,7 @@ def try_odd_values(callables, name, examples):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", fc.DoubtfulImageWarning)
             warnings.simplefilter("ignore", fc.UnreadableImageWarning)
-            warnings.filterwarnings("ignore", "No installed font", UserWarning)
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
             if name.startswith(IN_THEIR_OWN_WORDS):
                 warnings.simplefilter("ignore", RuntimeWarning)
             outcome(name, call, {**given_arguments, argument: value})

@@ -126,7 +126,7 @@ def test_advice_on_streams_names_only_what_the_function_takes(small_trainer):
     with pytest.raises(ValueError, match=r"validation_data\.take\(n\)`\.$"):
         trainer.fit(MASKS * 255, LABELS, validation_data=endless, **QUIET)
     images = tf.data.Dataset.from_tensors(MASKS * 255).repeat()
-    with pytest.raises(ValueError, match=r"\.take\(n\).*predict_batches"):
+    with pytest.raises(ValueError, match=r"\.take\(n\)"):
         trainer.predict(images)
     for option in ({"batch_size": 3}, {"validation_split": 0.5}):
         with pytest.raises(ValueError, match="`x`") as caught:

@@ -235,15 +235,6 @@ class TestAsTheRealOne:
         assert found[0] == found[1]
         assert len(found[0][2]) == 2
 
-    def test_unfamiliar_photographs(self, folder):
-        trainer = fake_trainer({"Coat": 0.1})  # all classes alike
-        assert trainer.predict(folder / "coat.png").doubts == ((),)
-        trainer.unfamiliarity_threshold = 0.9
-        with pytest.warns(fc.DoubtfulImageWarning, match="unlike all classes"):
-            trainer.predict(folder / "coat.png")
-        with pytest.raises(ValueError, match="unfamiliarity_threshold"):
-            trainer.unfamiliarity_threshold = 2
-
     def test_what_is_missing_says_so(self):
         trainer = fake_trainer("Dress")
         missing = {name for name in dir(fc.Trainer) if not name.startswith("_")} - set(OFFERED)

@@ -166,7 +166,6 @@ class Split:
 
         Raises:
             ValueError: As `fashionclf.train_validation_split`.
-            TypeError: As `fashionclf.train_validation_split`.
             ImportError: If there are groups and scikit-learn is missing.
 
         Example:

@@ -68,7 +68,6 @@ def feature_maps(
     Raises:
         ValueError: If the image is not right or not one, a layer is unknown or gives no maps, or the model has no
             convolution or is no graph of layers.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> import fashionclf as fc, numpy as np
@@ -100,7 +99,6 @@ def kernels(trainer: Trainer, *, layers: str | Iterable[str] | None = None) -> d
 
     Raises:
         ValueError: If a layer is unknown, or the model has no convolution or is no graph of layers.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> import fashionclf as fc
@@ -163,7 +161,6 @@ def grad_cam(
     Raises:
         ValueError: If the image is not right or not one, the class or layer is unknown, the class names are not
             known, the model has no convolution, is no graph of layers, or computes NaN.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> import fashionclf as fc, numpy as np

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
-from fashionclf._images import has_shape, is_one_image, shape_of
+from fashionclf._images import forms_of, has_shape, shape_of
 from fashionclf._text import listed
 from fashionclf._types import ImageShape
 from fashionclf._validation import is_tensor_of_torch
@@ -89,11 +89,11 @@ class Stream:
             return _with_text(element)
         raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
 
-    def check_end(self, otherwise: str = "") -> None:
-        """Refuse a stream that is known to be infinite; `otherwise` is what else the caller can do."""
+    def check_end(self) -> None:
+        """Refuse a stream that is known to be infinite."""
         if self.length == math.inf:
             end = f"pass `{self.name}.take(n)`" if self.kind == "tf.data.Dataset" else "give it a `num_batches`"
-            raise ValueError(f"`{self.name}` is an infinite {self.kind}; expected one that ends: {end}{otherwise}.")
+            raise ValueError(f"`{self.name}` is an infinite {self.kind}; expected one that ends: {end}.")
 
     def count(self) -> int:
         """Return the number of elements, by reading once if need be."""
@@ -137,7 +137,7 @@ def parts_of(element: Any, stream: Stream, shape: ImageShape) -> tuple[Any, ...]
     Keras and torch give tuples or lists of them, Hugging Face and tfds give rows. Outside TensorFlow, a tuple or list
     of single images is a batch of them.
     """
-    if is_row(element):
+    if isinstance(element, Mapping):
         return columns_of(element, stream.name)
     is_short = isinstance(element, tuple | list) and 1 <= len(element) <= 3  # an image has more rows
     of_tensorflow = stream.kind == "tf.data.Dataset" and isinstance(element, tuple)
@@ -170,15 +170,10 @@ def is_single_image(x: Any, shape: ImageShape) -> bool:
     """Tell whether `x` is one image or photograph, and not a batch."""
     own = shape_of(x)
     is_first = is_tensor_of_torch(x) and own == (shape[2], *shape[:2])  # channels first
-    return is_first or is_one_image(own, shape) or is_pil_image(x) or is_photograph(x, shape)
+    return is_first or own in forms_of(shape) or is_pil_image(x) or is_photograph(x, shape)
 
 
 # -- rows ----------------------------------------------------------------------------------------
-
-
-def is_row(x: Any) -> bool:
-    """Tell whether `x` is a dictionary, with one image or with a column of them."""
-    return isinstance(x, Mapping)
 
 
 def is_rows(x: Any) -> bool:

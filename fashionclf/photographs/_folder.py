@@ -76,7 +76,6 @@ def load_folder(
         ValueError: If it has no images, a class has no folder or no images, the sub-folders are `train` and `test` and
             not classes, or files cannot be read.
         OSError: If the system cannot read a file or a folder: a `PermissionError` if it may not.
-        TypeError: If an argument has the wrong type.
         ImportError: As `load_image`.
 
     Warns:

@@ -33,7 +33,6 @@ def model_diagram(model: Any, *, ax: "Axes | None" = None) -> "Axes":
 
     Raises:
         ValueError: If the model is not built.
-        TypeError: If an argument has the wrong type.
         ImportError: If matplotlib, pydot or Graphviz is missing.
 
     Example:

@@ -74,18 +74,13 @@ class FrozenPredictor:
 
         Args:
             x: Images or photographs, as `Trainer.predict`. Many are computed a few at a time.
-            on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
-                them out, with one warning: `Predictions.sources` names those that were read.
+            on_error: As `Trainer.predict`.
 
         Returns:
             `Predictions`, a sequence of one `Prediction` per image.
 
         Raises:
-            ValueError: If the images are not right, or a file is not an image or damaged.
-            TypeError: If an argument has the wrong type.
-            FileNotFoundError: If there is no such file.
-            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
-            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
+            ValueError: As `Trainer.predict`, with its other errors.
             RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
                 from one that used TensorFlow.
         """
@@ -156,7 +151,6 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
         FileNotFoundError: If there is no such file or folder.
         ValueError: If it was not written by `Trainer.export`, is damaged, or of a newer format; if it is a pipe or a
             device; or `num_threads` is below 1 or above 1024, or given for a SavedModel.
-        TypeError: If an argument has the wrong type.
         ImportError: If the runtime is missing.
 
     Example:

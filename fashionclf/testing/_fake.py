@@ -66,13 +66,12 @@ class FakeTrainer(_Interface):
         ['Dress', 'Coat']
     """
 
-    __slots__ = ("_converter", "_first_names", "_names", "_rows", "_threshold")
+    __slots__ = ("_converter", "_first_names", "_names", "_rows")
 
     def __init__(self, rows: Rows, class_names: tuple[str, ...], image_converter: ImageConverter) -> None:
         self._rows = rows
         self._converter = image_converter
         self._names = self._first_names = class_names
-        self._threshold: float | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -97,16 +96,6 @@ class FakeTrainer(_Interface):
     def num_classes(self) -> int:
         """Number of classes, at least 2."""
         return len(self._names)
-
-    @property
-    def unfamiliarity_threshold(self) -> float | None:
-        """The `unfamiliarity` above which a photograph is doubtful, from 0 to 1; None warns of none."""
-        return self._threshold
-
-    @unfamiliarity_threshold.setter
-    def unfamiliarity_threshold(self, threshold: float | None) -> None:
-        checked = None if threshold is None else check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
-        self._threshold = checked
 
     def predict(
         self,
@@ -181,7 +170,7 @@ class FakeTrainer(_Interface):
                 "images, or use `fashionclf.testing.ready_trainer()`, which is a real Trainer."
             )
         given: Any = list(x) if isinstance(x, Iterator) else x  # answers by position are for all images of a call
-        return classify(given, self._compute, self._converter, threshold=self._threshold, on_error=on_error)
+        return classify(given, self._compute, self._converter, threshold=None, on_error=on_error)
 
     def _compute(self, images: ImageArray) -> FloatArray:
         return self._rows(scale_pixels(images))
@@ -236,7 +225,6 @@ def fake_trainer(
 
     Raises:
         ValueError: If an answer is not one of the classes, or probabilities do not sum to 1.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> images = tiny_dataset().test.images

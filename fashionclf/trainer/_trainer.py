@@ -5,7 +5,7 @@ import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import keras
 import tensorflow as tf
@@ -76,8 +76,6 @@ from fashionclf.trainer._model import check_model, image_shape_of, preset_model
 from fashionclf.trainer._predictor import CompiledPredictor
 from fashionclf.trainer._step import TracedSteps
 
-_BY_BATCHES: Final = ", or read it with `predict_batches`"
-
 
 class _Unusable:
     """Stands for a Trainer that was unpickled in a forked process. Using it raises the error that says why."""
@@ -127,7 +125,6 @@ class Trainer:
     Raises:
         ValueError: If the model does not fit, a name is unknown or a count wrong, or a compiled model is given
             with an optimizer, loss, metric or recipe of its own.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> import fashionclf as fc
@@ -202,7 +199,6 @@ class Trainer:
             ValueError: If there is no such preset, it has no trained weights, its weights are damaged, the names do not
                 fit, or they are missing for new classes.
             FileNotFoundError: If the file of weights is missing from the installation.
-            TypeError: If an argument has the wrong type.
 
         Example:
             >>> import fashionclf as fc
@@ -345,7 +341,6 @@ class Trainer:
                 without validation data, a callback sets a learning rate that follows a schedule, `freeze_epochs` finds
                 no last layer to train, or a stream cannot do what is asked for: `validation_split`, `sample_weight` and
                 `class_weight="balanced"` need arrays.
-            TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder of a file to write does not exist.
             OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
                 Trainer keeps its current weights.
@@ -438,7 +433,6 @@ class Trainer:
 
         Raises:
             ValueError: If values are out of range or lengths differ.
-            TypeError: If an argument has the wrong type.
 
         Warns:
             DoubtfulImageWarning: As `fit`.
@@ -483,11 +477,7 @@ class Trainer:
             An `EvaluationReport`; print it.
 
         Raises:
-            ValueError: If values are out of range, lengths differ, or the class names are unknown.
-            TypeError: If an argument has the wrong type.
-
-        Warns:
-            DoubtfulImageWarning: As `fit`.
+            ValueError: As `evaluate`, or if the class names are unknown.
 
         Example:
             >>> import fashionclf as fc
@@ -533,7 +523,6 @@ class Trainer:
         Raises:
             ValueError: If the images are not right, a file is not an image or damaged, the class names are
                 unknown, or the weights diverged in training and give NaN.
-            TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
             OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
@@ -560,7 +549,6 @@ class Trainer:
             threshold=self._unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
-            otherwise=_BY_BATCHES,
         )
         return Predictions._of_model(found.probabilities, names, found.names, found.doubts)
 
@@ -584,10 +572,7 @@ class Trainer:
             An iterator of `Predictions`, each for the next images of `x`, which is read as the iterator advances.
 
         Raises:
-            ValueError: As `predict`; for images that are not right, when their batch is reached.
-            TypeError: As `predict`.
-            FileNotFoundError: As `predict`.
-            ImportError: As `predict`.
+            ValueError: As `predict`, with its other errors; of images and files, when their batch is reached.
 
         Warns:
             DoubtfulImageWarning: Of the first batch with images that may be misread. `Predictions.doubts` has all.
@@ -628,23 +613,10 @@ class Trainer:
             A float32 array `(n, num_classes)` in [0, 1], each row summing to 1.
 
         Raises:
-            ValueError: If the images are not right, a file is not an image or damaged, or the weights diverged in
-                training and give NaN.
-            TypeError: If an argument has the wrong type.
-            FileNotFoundError: If there is no such file.
-            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
-            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
+            ValueError: As `predict`, which documents the other errors too; but the class names need not be known.
         """
-        compute = self._computing(batch_size, precision)
-        found = classify(
-            x,
-            compute,
-            self._image_converter,
-            threshold=self._unfamiliarity_threshold,
-            batch_size=batch_size,
-            otherwise=_BY_BATCHES,
-        )
-        return found.probabilities
+        compute, threshold = self._computing(batch_size, precision), self._unfamiliarity_threshold
+        return classify(x, compute, self._image_converter, threshold=threshold, batch_size=batch_size).probabilities
 
     def _computing(self, batch_size: Any, precision: Any) -> Callable[[ImageArray], FloatArray]:
         """Return what computes the probabilities of checked images."""
@@ -725,7 +697,6 @@ class Trainer:
         Raises:
             ValueError: If the path does not fit the format, an argument is unknown, `"int8"` has no images, the format
                 lacks an operation of the model, the class names are unknown, or the exported model does not agree.
-            TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder to write to does not exist.
             FileExistsError: If a SavedModel's folder exists already.
             OSError: If it cannot be written, with the path and, on a full disk, the free space. An older file stays.
@@ -840,7 +811,6 @@ class Trainer:
             FileNotFoundError: If there is no such file.
             ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names; or needs
                 `custom_objects`, which the message names. For files of Keras 2 (`.h5`) it has the way to open them.
-            TypeError: If an argument has the wrong type.
             RuntimeError: If this process was forked from one that used TensorFlow.
         """
         check_process()
