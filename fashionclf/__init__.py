@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     )
     from fashionclf.predictions import Prediction as Prediction, Predictions as Predictions
     from fashionclf.preprocessing import (
-        add_channel_axis as add_channel_axis,
         flatten as flatten,
         one_hot as one_hot,
         prepare_images as prepare_images,
@@ -79,7 +78,7 @@ _DEFINED_IN: Final = {
     "photographs": "DoubtfulImageWarning PreprocessingSteps UnreadableImageWarning load_folder load_image "
     "preprocessing_steps",
     "predictions": "Prediction Predictions",
-    "preprocessing": "add_channel_axis flatten one_hot prepare_images scale train_validation_split",
+    "preprocessing": "flatten one_hot prepare_images scale train_validation_split",
     "presets": "Preset get_preset list_presets",
     "pretrained": "PretrainedWeights",
     "recipe": "Recipe",

@@ -101,22 +101,6 @@ def flatten(images: ImagesLike, *, image_shape: ImageShape | None = None) -> Ima
     return checked.reshape(len(checked), -1)
 
 
-def add_channel_axis(images: ImagesLike, *, image_shape: ImageShape | None = None) -> ImageArray:
-    """Return images as `(n, height, width, channels)`, which convolutions need, without scaling them.
-
-    Arguments and errors are those of `prepare_images`.
-
-    Returns:
-        An array `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
-
-    Example:
-        >>> import numpy as np
-        >>> add_channel_axis(np.zeros((3, 28, 28), dtype="uint8")).shape
-        (3, 28, 28, 1)
-    """
-    return _checked(images, image_shape)
-
-
 def _pixels(images: ImagesLike) -> ImageArray:
     """Return pixels as uint8 or float32, of any shape."""
     array = as_numeric_array(images, "images")

@@ -43,7 +43,6 @@ TABLE = {
     "prepare_images": with_images(lambda w, x: fc.prepare_images(x), BAD_ARRAYS),
     "scale": with_images(lambda w, x: fc.scale(x), SOME_BAD_PIXELS),
     "flatten": with_images(lambda w, x: fc.flatten(x), SOME_BAD_ARRAYS),
-    "add_channel_axis": with_images(lambda w, x: fc.add_channel_axis(x), SOME_BAD_ARRAYS),
     "Augmentation()": [
         *with_images(lambda w, x: fc.Augmentation()(x), SOME_BAD_ARRAYS),
         ("seed", lambda w: fc.Augmentation()(IMAGES, seed=-1), VALUE, "`seed` must be an integer of at least 0"),

@@ -47,7 +47,6 @@ ENTRANCES = {
     "cross_validate a Trainer": lambda trainer: fc.cross_validate(one_epoch, MASKS, LABELS, folds=2),
     "shift_robustness": lambda trainer: fc.shift_robustness(trainer, MASKS, LABELS, max_shift=1),
     "FashionClassifier": lambda trainer: FashionClassifier("softmax", epochs=1, validation_split=0).fit(MASKS, LABELS),
-    "fake Trainer": lambda trainer: fc.testing.fake_trainer("Bag").evaluate(MASKS, LABELS),
 }
 
 
@@ -145,7 +144,7 @@ MASKED_LABELS = np.ma.masked_equal(LABELS, 1)
         lambda: fc.prepare_images([MASKED[0], MASKED[1]]),
         lambda: fc.one_hot(MASKED_LABELS),
         lambda: fc.Split(MASKS * 255, LABELS, groups=MASKED_LABELS),
-        lambda: fc.testing.fake_trainer("Bag").evaluate(MASKS * 255, LABELS, sample_weight=MASKED_LABELS),
+        lambda: fc.testing.ready_trainer().evaluate(MASKS * 255, LABELS, sample_weight=MASKED_LABELS),
         lambda: fc.Predictions(np.ma.masked_less(np.full((4, 2), 0.5), 1), ["a", "b"]),
         lambda: fc.plot.history({"loss": np.ma.masked_equal([0.5, 0.4], 0.5)}),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image
-from samples.bad_input import BAD_LABELS, BAD_PHOTOGRAPHS, IMAGES, LABELS, NAMES, OUT_OF_RANGE
+from samples.bad_input import BAD_PHOTOGRAPHS, IMAGES, LABELS, NAMES
 
 import fashionclf as fc
 from fashionclf.testing import FakeTrainer, fake_trainer, ready_trainer, tiny_dataset
@@ -132,7 +132,6 @@ class TestAnswers:
         trainer = fake_trainer(lambda image: "Dress")
         trainer.class_names = fc.class_names("fashion_mnist", "ko")
         assert names(trainer.predict(dataset.test.images[:1])) == ["드레스"]
-        assert trainer.evaluate(dataset.test)["accuracy"] == 0.1
 
 
 class TestAsTheRealOne:
@@ -147,32 +146,16 @@ class TestAsTheRealOne:
         assert (fake.fset is None) == (trainer.fset is None)
 
     def test_that_is_all(self):
-        assert METHODS == ["predict", "predict_proba", "evaluate", "report"]
+        assert METHODS == ["predict", "predict_proba"]
 
     def test_it_computes_the_same(self, twin, real, dataset):
-        images, labels = dataset.test
-        weights = np.arange(20)
+        images = dataset.test.images
         assert twin.predict(images) == real.predict(images)
         np.testing.assert_array_equal(twin.predict_proba(images), real.predict_proba(images))
-        assert str(twin.report(dataset.test)) == str(real.report(dataset.test))
-        for batch_size in (256, 7):
-            for y in (labels, fc.one_hot(labels), (labels + 1) % 10):
-                for sample_weight in (None, weights):
-                    options = {"batch_size": batch_size, "sample_weight": sample_weight}
-                    expected = real.evaluate(images, y, **options)
-                    assert twin.evaluate(images, y, **options) == pytest.approx(expected, abs=1e-5)
 
     def test_every_form_of_images(self, every_form):
         for form, images in every_form.items():
             assert names(fake_trainer(["Dress"] * 8).predict(images)) == ["Dress"] * 8, form
-
-    def test_labels_are_matched_by_name(self, twin, real, dataset):
-        turned = fc.Split(dataset.test.images, 9 - dataset.test.labels, class_names=fc.CLASS_NAMES[::-1])
-        assert twin.report(turned).accuracy == real.report(turned).accuracy == 1
-        other = fc.Split(dataset.test.images, dataset.test.labels, class_names=list("abcdefghij"))
-        for trainer in (twin, real):
-            with pytest.raises(ValueError, match="has the classes 'a'"):
-                trainer.evaluate(other)
 
     @pytest.mark.parametrize("case", BAD_PHOTOGRAPHS)
     def test_wrong_images_give_the_same_error(self, real, case):
@@ -180,8 +163,6 @@ class TestAsTheRealOne:
         calls = [
             lambda trainer: trainer.predict(images),
             lambda trainer: trainer.predict_proba(images),
-            lambda trainer: trainer.report(images, [3]),
-            lambda trainer: trainer.evaluate(images, [3]),
         ]
         for call in calls:
             messages = set()
@@ -191,31 +172,18 @@ class TestAsTheRealOne:
                 messages.add((caught.type, str(caught.value)))
             assert len(messages) == 1, messages
 
-    @pytest.mark.parametrize("case", BAD_LABELS | OUT_OF_RANGE)
-    def test_wrong_labels_give_the_same_error(self, real, case):
-        labels, error, _ = (BAD_LABELS | OUT_OF_RANGE)[case]
-        for method in ("evaluate", "report"):
-            messages = set()
-            for trainer in (real, fake_trainer("Dress")):
-                with pytest.raises(error) as caught:
-                    getattr(trainer, method)(IMAGES, labels)
-                messages.add(str(caught.value))
-            assert len(messages) == 1, messages
-
     @pytest.mark.parametrize(
         ("method", "options"),
         [
             *((method, {"batch_size": 0}) for method in METHODS),
             ("predict", {"on_error": "ignore"}),
-            ("evaluate", {"sample_weight": [-1] * 20}),
         ],
     )
     def test_wrong_options_give_the_same_error(self, real, method, options):
-        labels = () if method.startswith("predict") else (LABELS,)
         messages = set()
         for trainer in (real, fake_trainer("Dress")):
             with pytest.raises(ValueError, match=r"`|Unknown") as caught:
-                getattr(trainer, method)(IMAGES, *labels, **options)
+                getattr(trainer, method)(IMAGES, **options)
             messages.add(str(caught.value))
         assert len(messages) == 1, messages
 
@@ -240,7 +208,7 @@ class TestAsTheRealOne:
         missing = {name for name in dir(fc.Trainer) if not name.startswith("_")} - set(OFFERED)
         assert {"fit", "save", "load", "model", "recipe"} <= missing
         for name in missing:
-            with pytest.raises(AttributeError, match=rf"no {name!r}; it has class_names, evaluate.*ready_trainer"):
+            with pytest.raises(AttributeError, match=rf"no {name!r}; it has class_names, image.*ready_trainer"):
                 getattr(trainer, name)
         with pytest.raises(AttributeError, match="recipe"):
             trainer.recipe = fc.Recipe()

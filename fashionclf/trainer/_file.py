@@ -13,7 +13,6 @@ import io
 import json
 import random
 import re
-import shutil
 import tempfile
 import types
 import zipfile
@@ -102,18 +101,17 @@ def _save(model: keras.Model, path: Path) -> None:
 def read_classifier(path: Path, custom_objects: Mapping[str, Any] | None) -> tuple[keras.Model, dict[str, Any] | None]:
     """Read a model and its metadata, None where the file has none. Both come from one reading of the file."""
     _check_kind(path)
-    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        copy = Path(folder) / f"model{SUFFIX}"  # Keras reads only from a path, and the file there may change meanwhile
-        shutil.copyfile(path, copy)
-        return _read(copy, repr(str(path)), custom_objects)
+    return read_content(path.read_bytes(), custom_objects, repr(str(path)))
 
 
-def read_content(content: Buffer, custom_objects: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any] | None]:
-    """Read what `classifier_content` gave."""
+def read_content(
+    content: Buffer, custom_objects: Mapping[str, Any] | None, name: str = "the pickled Trainer"
+) -> tuple[keras.Model, dict[str, Any] | None]:
+    """Read what `classifier_content` gave; `name` is for messages."""
     with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        copy = Path(folder) / f"model{SUFFIX}"
-        copy.write_bytes(content)
-        return _read(copy, "the pickled Trainer", custom_objects)
+        file = Path(folder) / f"model{SUFFIX}"  # Keras reads only from a path
+        file.write_bytes(content)
+        return _read(file, name, custom_objects)
 
 
 def _check_kind(path: Path) -> None:

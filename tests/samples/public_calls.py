@@ -105,7 +105,6 @@ CALLS = {
     "prepare_images": lambda w: (fc.prepare_images, {"images": IMAGES, "image_shape": (28, 28, 1)}),
     "scale": lambda w: (fc.scale, {"images": IMAGES}),
     "flatten": lambda w: (fc.flatten, {"images": IMAGES, "image_shape": (28, 28, 1)}),
-    "add_channel_axis": lambda w: (fc.add_channel_axis, {"images": IMAGES, "image_shape": (28, 28, 1)}),
     "one_hot": lambda w: (fc.one_hot, {"labels": LABELS, "num_classes": 10}),
     "train_validation_split": lambda w: (
         fc.train_validation_split,
@@ -261,17 +260,12 @@ CALLS = {
         {"answers": "Bag", "class_names": fc.CLASS_NAMES, "image_shape": (28, 28, 1), "image_converter": None},
     ),
     "testing.FakeTrainer.class_names": lambda w: (setter(w.fake, "class_names"), {"value": fc.CLASS_NAMES}),
-    "testing.FakeTrainer.unfamiliarity_threshold": lambda w: (
-        setter(w.fake, "unfamiliarity_threshold"), {"value": 0.5}
-    ),
     "testing.FakeTrainer.predict": lambda w: (
         w.fake.predict, {"x": IMAGES, "batch_size": 2, "precision": "float32", "on_error": "raise"}
     ),
     "testing.FakeTrainer.predict_proba": lambda w: (
         w.fake.predict_proba, {"x": IMAGES, "batch_size": 2, "precision": "float32"}
     ),
-    "testing.FakeTrainer.evaluate": lambda w: (w.fake.evaluate, {**XY, "batch_size": 2, "sample_weight": None}),
-    "testing.FakeTrainer.report": lambda w: (w.fake.report, {**XY, "batch_size": 2}),
     "sklearn.FashionClassifier.fit": lambda w: (
         w.classifier.fit, {"X": IMAGES, "y": LABELS, "sample_weight": None}
     ),
