@@ -1,6 +1,5 @@
 """`Split` and `Dataset`: images with labels and class names."""
 
-import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -126,16 +125,10 @@ class Split:
         return len(self.images)
 
     def __getitem__(self, part: Any) -> "Split":
-        if hasattr(part, "__index__") and not getattr(part, "ndim", 0):
-            position = shown(operator.index(part))
+        if isinstance(part, tuple) or (hasattr(part, "__index__") and not getattr(part, "ndim", 0)):
             raise TypeError(
-                f"A Split is taken apart by slices, masks or arrays of positions. Received: {shown(part)}. For one "
-                f"image use `split.images[{position}]` and `split.labels[{position}]`; unpack with `images, labels = "
-                "split`."
-            )
-        if isinstance(part, tuple):
-            raise TypeError(
-                f"A Split has one axis. Received: {shown(part)}. Index `split.images` for rows and columns."
+                f"A Split is taken apart by slices, masks or arrays of positions. Received: {shown(part)}. Index "
+                "`split.images` and `split.labels` for one image, and unpack with `images, labels = split`."
             )
         rows = check_rows(part, "part", len(self))
         images, labels = self.images[rows], self.labels[rows]

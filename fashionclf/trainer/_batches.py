@@ -174,7 +174,7 @@ def evaluation_data(
         return contextlib.nullcontext(arrays_of(data))
 
     def batches() -> Iterator[Arrays]:
-        return shared_evenly((arrays_of(batch) for batch in data.batches()), compilation.num_devices)
+        return shared_evenly((arrays_of(batch) for batch in data.batches()), num_devices(compilation.model))
 
     return _stream_dataset(batches, _signature_of(arrays_of(data.first)), data.stream.count())
 

@@ -92,11 +92,6 @@ class Compilation:
         return not compiled_by_caller(self.model)
 
     @property
-    def num_devices(self) -> int:
-        """Number of devices that share each batch of the model."""
-        return num_devices(self.model)
-
-    @property
     def is_current(self) -> bool:
         """Whether the model is compiled by this, and by nobody else since."""
         state = state_of(self.model)
@@ -208,7 +203,7 @@ class Compilation:
         elif optimizer.built:  # for other variables: of another model, or before layers were frozen
             optimizer = type(optimizer).from_config(optimizer.get_config())
         self._optimizer, self._optimizer_made_for, self._initial_state = optimizer, made_for, None
-        if recipe.schedule != "constant" and self.num_devices == 1:
+        if recipe.schedule != "constant" and num_devices(self.model) == 1:
             optimizer.build(variables)
             self._initial_state = [variable.numpy() for variable in optimizer.variables]
         return optimizer

@@ -197,7 +197,7 @@ def fit_in_stages(
         if not recipe.epochs or not np.isfinite(history.history["loss"][-1]):
             return history
     part = None
-    if compilation.by_trainer and not (recipe.augmentation or recipe.cutmix or compilation.num_devices > 1):
+    if compilation.by_trainer and not (recipe.augmentation or recipe.cutmix or num_devices(compilation.model) > 1):
         part = _after_frozen(compilation.model, input_shape)
     if part is None or not _can_keep(part, *data[1:], plan):
         return run_fit(compilation.model, plan, traced)

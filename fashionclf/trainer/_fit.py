@@ -244,7 +244,7 @@ def data_of_fit(
 ) -> tuple[BatchSource | StreamSource, contextlib.AbstractContextManager[Any]]:
     """Return the training batches, and what gives the validation data as long as it is entered."""
     targets = functools.partial(compilation.targets, loss=loss, recipe=options.recipe)
-    change = BatchChange(options.recipe, options.seed, input_shape, compilation.num_devices)
+    change = BatchChange(options.recipe, options.seed, input_shape, num_devices(compilation.model))
     source: BatchSource | StreamSource
     if isinstance(training, LabelledStream):
         source = StreamSource(training, targets, change)

@@ -114,14 +114,6 @@ class Trainer:
             `Split` it is fitted on, else the one for the model's image shape. It also tells the image shape where the
             model does not: if it takes rows of pixels, or has not been built.
 
-    Attributes:
-        model: The `keras.Model`, always in float32. It cannot be exchanged: build another Trainer.
-        image_shape: `(height, width, channels)` of the images that the model takes.
-        image_converter: How photographs are read.
-        num_classes: Number of classes, at least 2.
-        recipe: The recipe in use; it can be set.
-        class_names: One name per class, or None as long as they are unknown; they can be set.
-
     Raises:
         ValueError: If the model does not fit, a name is unknown or a count wrong, or a compiled model is given
             with an optimizer, loss, metric or recipe of its own.
@@ -217,7 +209,7 @@ class Trainer:
 
     @property
     def model(self) -> keras.Model:
-        """The model, always in float32."""
+        """The model, always in float32. It cannot be exchanged: build another Trainer."""
         return self._model
 
     @property
