@@ -29,7 +29,7 @@ _OVERHEAD: Final = 1 << 17  # bytes that another compression may take
 class _NoRedirects(HTTPRedirectHandler):
     """The published mirrors do not redirect. Others may, to anything and without end."""
 
-    def redirect_request(self, *_: Any) -> None: ...
+    def redirect_request(self, *_: Any, **__: Any) -> None: ...
 
 
 _OPENER: Final = build_opener(_NoRedirects)

@@ -147,7 +147,7 @@ def _caption(gallery: _Gallery, i: int, names: Sequence[str], width: int) -> tup
     return "\n".join([wrapped(f"✗ {said}", width), wrapped(f"true: {names[true]}", width)]), False
 
 
-def _draw_bars(ax: "Axes", predicted: Prediction, names: Sequence[str], font_size: float) -> None:
+def _draw_bars(ax: "Axes", predicted: Prediction, names: list[str], font_size: float) -> None:
     """Plot the three most probable classes, their names on the bars."""
     labels = rank_labels(predicted.probabilities)[:3]
     shares = predicted.probabilities[labels]

@@ -15,6 +15,7 @@ from fashionclf._files import read_member, zip_archive
 from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.serving._metadata import LIMIT, MEMBER, PLACE, Metadata, check_checksum, with_checksum
+from fashionclf.serving._report import ExportFormat
 
 _BATCH: Final = 8  # images computed at once, if there are many: more need more memory and are not faster
 
@@ -22,6 +23,7 @@ _BATCH: Final = 8  # images computed at once, if there are many: more need more 
 class LiteRTModel:
     """A model on LiteRT. Threads may share it; each gets its own interpreters."""
 
+    format: ClassVar[ExportFormat] = "litert"
     title: ClassVar = "LiteRT"
 
     def __init__(self, content: bytes, num_threads: int) -> None:

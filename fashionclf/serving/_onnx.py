@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fashionclf._text import advice
 from fashionclf._types import FloatArray
 from fashionclf.serving._metadata import MEMBER, Metadata, check_checksum
+from fashionclf.serving._report import ExportFormat
 
 _BATCH: Final = 64  # images computed at once, if there are many: bounds the memory used
 
@@ -18,6 +19,7 @@ _BATCH: Final = 64  # images computed at once, if there are many: bounds the mem
 class ONNXModel:
     """A model on ONNX Runtime. Threads may share it."""
 
+    format: ClassVar[ExportFormat] = "onnx"
     title: ClassVar = "ONNX Runtime"
     dtype: ClassVar = np.uint8
 

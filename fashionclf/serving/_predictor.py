@@ -4,7 +4,6 @@ No runtime is imported before it is needed, and TensorFlow only for a SavedModel
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
@@ -114,12 +113,12 @@ class FrozenPredictor:
     def __reduce__(self) -> Any:
         """Pickle what makes the model: another process makes its own from it."""
         model = self._model
-        state = (type(model), model.arguments, self.class_names, self.image_converter, self.unfamiliarity_threshold)
+        state = (model.format, model.arguments, self.class_names, self.image_converter, self.unfamiliarity_threshold)
         return FrozenPredictor._restored, state
 
     @classmethod
-    def _restored(cls, kind: Callable[..., RuntimeModel], arguments: tuple[Any, ...], *state: Any) -> Self:
-        return cls(kind(*arguments), *state)
+    def _restored(cls, name: ExportFormat, arguments: tuple[Any, ...], *state: Any) -> Self:
+        return cls(same_model(name, arguments), *state)
 
     def __repr__(self) -> str:
         size, classes = self._model.num_bytes, len(self.class_names)
@@ -190,6 +189,17 @@ def read_model(path: Path, num_threads: int | None) -> tuple[RuntimeModel, Metad
     raise ValueError(
         f"`path` must be a file ending in '.tflite' or '.onnx', or the folder of a SavedModel. Received: {str(path)!r}"
     )
+
+
+def same_model(name: ExportFormat, arguments: tuple[Any, ...]) -> RuntimeModel:
+    """Return a model of this format made from the `arguments` of another."""
+    if name == "litert":
+        return LiteRTModel(*arguments)
+    if name == "onnx":
+        return ONNXModel(*arguments)
+    from fashionclf.serving._saved_model import SavedModel
+
+    return SavedModel(*arguments)
 
 
 def default_threads() -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fashionclf._types import FloatArray
 from fashionclf._validation import check_process, is_forked
 from fashionclf.serving._metadata import LIMIT, MEMBER, SUMS, Metadata, check_sums
+from fashionclf.serving._report import ExportFormat
 
 FOLDER: Final = "assets.extra"  # TensorFlow's own name for files that are not part of the computation
 _BATCH: Final = 200  # images computed at once, if there are many: bounds the memory used
@@ -18,6 +19,7 @@ _BATCH: Final = 200  # images computed at once, if there are many: bounds the me
 class SavedModel:
     """A model on TensorFlow. Threads may share it; a pickle names its folder, from which it is read again."""
 
+    format: ClassVar[ExportFormat] = "saved_model"
     title: ClassVar = "TensorFlow"
     dtype: ClassVar = np.uint8
 
