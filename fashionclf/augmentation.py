@@ -54,8 +54,8 @@ class Augmentation:
     Example:
         >>> import numpy as np
         >>> augment = Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25)
-        >>> augment(np.zeros((5, 28, 28), dtype="uint8"), seed=0).shape
-        (5, 28, 28, 1)
+        >>> augment(np.zeros((5, 64, 48, 3), dtype="uint8"), seed=0).shape
+        (5, 64, 48, 3)
     """
 
     horizontal_flip: bool = True

@@ -53,9 +53,9 @@ def prepare_images(images: ImagesLike, *, image_shape: ImageShape | None = None)
 
     Example:
         >>> import numpy as np
-        >>> batch = prepare_images(np.full((2, 28, 28), 255, dtype="uint8"))
+        >>> batch = prepare_images(np.full((2, 64, 48), 255, dtype="uint8"))
         >>> batch.shape, str(batch.dtype), float(batch.max())
-        ((2, 28, 28, 1), 'float32', 1.0)
+        ((2, 64, 48, 1), 'float32', 1.0)
         >>> prepare_images(np.zeros((5, 64), dtype="uint8"), image_shape=(8, 8, 1)).shape
         (5, 8, 8, 1)
     """
@@ -78,7 +78,7 @@ def scale(images: ImagesLike) -> FloatArray:
 
     Example:
         >>> import numpy as np
-        >>> scale(np.full((28, 28), 51, dtype="uint8"))[0, 0]
+        >>> scale(np.full((64, 48), 51, dtype="uint8"))[0, 0]
         np.float32(0.2)
     """
     return scale_pixels(_pixels(images))
@@ -94,8 +94,8 @@ def flatten(images: ImagesLike, *, image_shape: ImageShape | None = None) -> Ima
 
     Example:
         >>> import numpy as np
-        >>> flatten(np.zeros((3, 28, 28), dtype="uint8")).shape
-        (3, 784)
+        >>> flatten(np.zeros((3, 64, 48), dtype="uint8")).shape
+        (3, 3072)
     """
     checked = _checked(images, image_shape)
     return checked.reshape(len(checked), -1)
@@ -174,10 +174,10 @@ def train_validation_split(
 
     Example:
         >>> import numpy as np
-        >>> images, labels = np.zeros((10, 28, 28), dtype="uint8"), np.arange(10) % 2
+        >>> images, labels = np.zeros((10, 64, 48), dtype="uint8"), np.arange(10) % 2
         >>> x_fit, x_val, y_fit, y_val = train_validation_split(images, labels, seed=42)
         >>> x_fit.shape, x_val.shape, sorted(y_val.tolist())
-        ((8, 28, 28), (2, 28, 28), [0, 1])
+        ((8, 64, 48), (2, 64, 48), [0, 1])
     """
     pixels = _pixels(images)
     if pixels.ndim == 1 or pixels.shape == IMAGE_SHAPE[:2]:

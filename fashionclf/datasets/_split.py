@@ -59,13 +59,13 @@ class Split:
     Example:
         >>> import numpy as np
         >>> from fashionclf.datasets import Split
-        >>> images = np.zeros((4, 28, 28), "uint8")
+        >>> images = np.zeros((4, 64, 48), "uint8")
         >>> split = Split(images, [0, 1, 1, 0], class_names=["cat", "dog"])
         >>> split
-        Split(4 images uint8 (4, 28, 28), 2 classes)
+        Split(4 images uint8 (4, 64, 48), 2 classes)
         >>> images, labels = split[split.labels == 1]
         >>> images.shape, labels
-        ((2, 28, 28), array([1, 1], dtype=uint8))
+        ((2, 64, 48), array([1, 1], dtype=uint8))
     """
 
     images: ImageArray
@@ -195,7 +195,7 @@ class Dataset:
         >>> import numpy as np
         >>> from fashionclf import CLASS_NAMES
         >>> from fashionclf.datasets import Dataset, Split
-        >>> tiny = Split(np.zeros((2, 28, 28), "uint8"), [0, 9], class_names=CLASS_NAMES)
+        >>> tiny = Split(np.zeros((2, 64, 48), "uint8"), [0, 9], class_names=CLASS_NAMES)
         >>> dataset = Dataset("tiny", train=tiny, test=tiny[1:])
         >>> (x_train, y_train), (x_test, y_test) = dataset
         >>> y_test

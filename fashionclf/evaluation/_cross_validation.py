@@ -67,7 +67,7 @@ def cross_validate(
     Example:
         >>> import fashionclf as fc, numpy as np
         >>> from sklearn.dummy import DummyClassifier
-        >>> images, labels = np.zeros((20, 28, 28), dtype="uint8"), np.arange(20) % 2
+        >>> images, labels = np.zeros((20, 8, 8), dtype="uint8"), np.arange(20) % 2
         >>> fc.cross_validate(DummyClassifier(), images, labels, folds=2)
         array([0.5, 0.5])
     """

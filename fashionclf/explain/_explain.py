@@ -71,10 +71,10 @@ def feature_maps(
 
     Example:
         >>> import fashionclf as fc, numpy as np
-        >>> trainer = fc.Trainer(fc.cnn_model((8, 16), seed=0))
-        >>> maps = feature_maps(trainer, np.zeros((28, 28), dtype="uint8"))
+        >>> trainer = fc.Trainer(fc.cnn_model((8, 16), image_shape=(64, 48, 3), seed=0))
+        >>> maps = feature_maps(trainer, np.zeros((64, 48, 3), dtype="uint8"))
         >>> {name: array.shape for name, array in maps.items()}
-        {'conv_1': (28, 28, 8), 'conv_2': (14, 14, 16)}
+        {'conv_1': (64, 48, 8), 'conv_2': (32, 24, 16)}
     """
     check_trainer(trainer)
     known = named_layers(trainer.model)
@@ -164,10 +164,10 @@ def grad_cam(
 
     Example:
         >>> import fashionclf as fc, numpy as np
-        >>> trainer = fc.Trainer(fc.cnn_model((8, 16), seed=0))
-        >>> heat = grad_cam(trainer, np.eye(28), "Sandal")
+        >>> trainer = fc.Trainer(fc.cnn_model((8, 16), image_shape=(64, 64, 1), seed=0))
+        >>> heat = grad_cam(trainer, np.eye(64), "Sandal")
         >>> heat.shape, float(heat.max())
-        ((28, 28), 1.0)
+        ((64, 64), 1.0)
     """
     check_trainer(trainer)
     label = None

@@ -15,9 +15,8 @@ from fashionclf._types import ClassNames, ImageShape, PathLike
 from fashionclf._validation import check_choice, check_path
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
-from fashionclf.photographs._decoding import SUFFIXES, unreadable
 from fashionclf.photographs._many import OnError, check_on_error, read_many
-from fashionclf.photographs._reading import is_folder
+from fashionclf.photographs._reading import SUFFIXES, is_folder, unreadable
 
 # Files and folders that systems put beside photographs. Names with a leading dot are ignored anyway.
 _SYSTEM: Final = frozenset(

@@ -57,7 +57,7 @@ def images(
     Example:
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
-        >>> drawn = images(np.zeros((2, 28, 28), "uint8"), [3, 9], figure=Figure())
+        >>> drawn = images(np.zeros((2, 64, 48), "uint8"), [3, 9], figure=Figure())
         >>> [ax.get_title() for ax in drawn.axes]
         ['Dress', 'Ankle boot']
     """

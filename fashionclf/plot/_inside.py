@@ -41,9 +41,9 @@ def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | 
     Example:
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
-        >>> drawn = feature_maps({"conv2d": np.zeros((28, 28, 32))}, figure=Figure())
+        >>> drawn = feature_maps({"conv2d": np.zeros((64, 48, 32))}, figure=Figure())
         >>> drawn.axes[0].get_title(loc="left")
-        'conv2d: 28x28, 16 of 32 channels'
+        'conv2d: 64x48, 16 of 32 channels'
     """
     limit = check_count(limit, "limit")
     layers = {
@@ -123,7 +123,7 @@ def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "A
     Example:
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
-        >>> ax = grad_cam(np.zeros((28, 28), "uint8"), np.eye(28), ax=Figure().add_subplot())
+        >>> ax = grad_cam(np.zeros((64, 64), "uint8"), np.eye(64), ax=Figure().add_subplot())
         >>> len(ax.images)
         2
     """

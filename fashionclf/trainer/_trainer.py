@@ -345,10 +345,10 @@ class Trainer:
             RuntimeWarning: If the loss becomes NaN or infinite; training stops then.
 
         Example:
-            >>> import fashionclf as fc, numpy as np
-            >>> images, labels = np.zeros((20, 28, 28), dtype="uint8"), np.arange(20) % 10
+            >>> import fashionclf as fc
+            >>> test = fc.load_data("synthetic").test
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
-            >>> history = trainer.fit(images, labels, epochs=2, seed=0, verbose=0)
+            >>> history = trainer.fit(test[:100], epochs=2, seed=0, verbose=0)
             >>> sorted(history.history)
             ['accuracy', 'loss']
         """
@@ -430,9 +430,9 @@ class Trainer:
             DoubtfulImageWarning: As `fit`.
 
         Example:
-            >>> import fashionclf as fc, numpy as np
+            >>> import fashionclf as fc
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
-            >>> sorted(trainer.evaluate(np.zeros((2, 28, 28), dtype="uint8"), [3, 9]))
+            >>> sorted(trainer.evaluate(fc.load_data("synthetic").test[:100]))
             ['accuracy', 'loss']
         """
         check_process()
