@@ -39,7 +39,7 @@ class MirrorError(ConnectionError):
     """No mirror delivered every file; `attempts` holds one line for each request."""
 
     def __init__(self, title: str, attempts: list[str]) -> None:
-        super().__init__(f"No mirror delivered {title}: {'; '.join(attempts)}")
+        super().__init__("\n".join([f"No mirror delivered {title}:", *(f"  - {attempt}" for attempt in attempts)]))
         self.attempts = attempts
 
 
