@@ -114,5 +114,7 @@ class Recipe:
             ValueError: If a value is out of range.
             TypeError: If a key is not a field of a recipe, or a value has the wrong type.
         """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"A recipe is read from a dictionary. Received: {shown(values)}")
         augmentation = values.get("augmentation")
         return cls(**{**values, "augmentation": augmentation and Augmentation(**augmentation)})

@@ -189,9 +189,6 @@ CALLS = {
     "Trainer.predict_proba": lambda w: (
         w.trainer.predict_proba, {"x": IMAGES, "batch_size": 2, "precision": "float32"}
     ),
-    "Trainer.compile_predictor": lambda w: (
-        w.trainer.compile_predictor, {}
-    ),
     "Trainer.export": lambda w: (
         w.trainer.export,
         {"path": w.folder / "a.tflite", "format": "litert", "quantize": "float16", "images": IMAGES},
@@ -240,17 +237,15 @@ CALLS = {
          "limit": 1, "bars": False, "figure": DRAW.figure},
     ),
     "plot.kernels": lambda w: (
-        plot.kernels, {"kernels": np.zeros((3, 3, 1, 1)), "limit": 1, "input_limit": 1, "figure": DRAW.figure}
+        plot.kernels, {"kernels": {"a": np.zeros((3, 3, 1, 1))}, "limit": 1, "input_limit": 1, "figure": DRAW.figure}
     ),
-    "plot.model_diagram": lambda w: (
-        plot.model_diagram, {"model": w.trainer, "path": w.folder / "no" / "a.png", "ax": DRAW.ax}
-    ),
+    "plot.model_diagram": lambda w: (plot.model_diagram, {"model": w.fake, "ax": DRAW.ax}),
     "plot.prediction": lambda w: (
         plot.prediction,
         {"prediction": w.predictions[0], "image": IMAGES[0], "k": 1, "class_names": ["a", "b"], "ax": DRAW.ax},
     ),
     "plot.preprocessing_steps": lambda w: (
-        plot.preprocessing_steps, {"steps": {"a": IMAGES[0]}, "figure": DRAW.figure}
+        plot.preprocessing_steps, {"steps": None, "figure": DRAW.figure}
     ),
     "plot.reliability_diagram": lambda w: (plot.reliability_diagram, {"report": w.report, "ax": DRAW.ax}),
     "plot.shift_map": lambda w: (plot.shift_map, {"result": shifts(1), "ax": DRAW.ax}),
