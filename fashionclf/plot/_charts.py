@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from fashionclf._images import shape_of
 from fashionclf._text import shown
-from fashionclf._types import ClassNames, ImagesLike, LabelsLike
+from fashionclf._types import ClassNames, ImagesLike, LabelsLike, Language
 from fashionclf._validation import check_count, check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, show_image, wrapped
-from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._fonts import names_to_show, text_style, translated
 from fashionclf.plot._inputs import check_image_to_show, check_mapping, names_for, refuse_dataset
 from fashionclf.predictions import Prediction, Predictions, rank_labels
 from fashionclf.report import EvaluationReport
@@ -26,13 +26,18 @@ _FEWEST_ROWS: Final = 3  # of the bars of a prediction, so that its image has a 
 
 
 def class_distribution(
-    labels: LabelsLike | Split, class_names: ClassNames | None = None, *, ax: "Axes | None" = None
+    labels: LabelsLike | Split,
+    class_names: ClassNames | None = None,
+    *,
+    language: Language = "en",
+    ax: "Axes | None" = None,
 ) -> "Axes":
     """Plot the number of images of each class as bars.
 
     Args:
         labels: Integers `(n,)` from 0, one-hot rows `(n, num_classes)`, or a `Split`.
         class_names: Names to show. None takes those of the split, else Fashion-MNIST's.
+        language: Of the words beside the class names: `"en"` or `"ko"`.
         ax: Where to plot; None opens a new figure.
 
     Returns:
@@ -61,7 +66,7 @@ def class_distribution(
     _name_rows(ax, names_to_show(names))
     ax.margins(x=0.16)  # room for the counts
     ax.set(xlabel="images", title=f"{len(numbers):,} images, {len(names)} classes")
-    return ax
+    return translated(ax, language)
 
 
 def prediction(
@@ -70,6 +75,7 @@ def prediction(
     *,
     k: int = 5,
     class_names: ClassNames | None = None,
+    language: Language = "en",
     ax: "Axes | None" = None,
 ) -> "Axes":
     """Plot the most probable classes of one image as bars, with the image in the free corner.
@@ -79,6 +85,7 @@ def prediction(
         image: The image, in any form that `prepare_images` takes.
         k: The maximum number of classes to plot.
         class_names: Names to show instead of the prediction's own.
+        language: Of the words beside the class names: `"en"` or `"ko"`.
         ax: Where to plot; None opens a new figure.
 
     Returns:
@@ -111,7 +118,7 @@ def prediction(
         # every bar but the first is at most half as long as the axis, and so leaves the corner free
         inset = ax.inset_axes((0.63, 0.04, 0.35, 0.92 - 1 / rows), anchor="SE")
         show_image(inset, shown_image)
-    return ax
+    return translated(ax, language)
 
 
 def comparison(
