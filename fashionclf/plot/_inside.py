@@ -118,8 +118,9 @@ def grad_cam(
     image: ImagesLike,
     class_name: str | None = None,
     *,
+    layer: str | None = None,
+    average_gradients: bool = True,
     ax: "Axes | None" = None,
-    **options: Any,
 ) -> "Axes":
     """Plot the Grad-CAM heat map of `fashionclf.explain.grad_cam` over the image: brighter regions contributed more.
 
@@ -127,8 +128,9 @@ def grad_cam(
         trainer: The classifier.
         image: One image in any form that `prepare_images` takes.
         class_name: The class to explain. None takes the one that is predicted.
+        layer: As `fashionclf.explain.grad_cam`.
+        average_gradients: As `fashionclf.explain.grad_cam`.
         ax: Where to plot; None opens a new figure.
-        options: `layer` and `average_gradients`, as `fashionclf.explain.grad_cam`.
 
     Returns:
         The axes, with the image, the heat map over it, and the class with its probability as title. A heat map of
@@ -147,7 +149,7 @@ def grad_cam(
     """
     from fashionclf import explain  # loads TensorFlow
 
-    heat = explain.grad_cam(trainer, image, class_name, **options)
+    heat = explain.grad_cam(trainer, image, class_name, layer=layer, average_gradients=average_gradients)
     pixels = without_channel(check_one_image(image, "image", image_shape=trainer.image_shape))[0]
     answer = trainer.predict(pixels)[0]
     label = answer.label if class_name is None else answer.class_names.index(class_name)
