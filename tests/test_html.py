@@ -65,13 +65,14 @@ def test_a_picture_shows_the_pixels(shape, dtype):
 def test_predictions_keep_the_first_images():
     images = np.random.default_rng(0).integers(0, 200, (30, 28, 28), dtype=np.uint8)
     predictions = fc.testing.fake_trainer("Bag").predict(images)
+    again = images[:4].copy()
     images[:] = 0  # the caller's array is not kept
     html = predictions._repr_html_()
     assert html.count("<img") == html.count("<tr>") - 1 == 10
     assert "30 images, 10 classes, the first 10" in html
     assert predictions[[3, 1]]._repr_html_().count("<img") == 2
     assert predictions[5:15]._repr_html_().count("<img") == 0  # the images of some are not known
-    assert fc.testing.fake_trainer("Bag").predict(iter(images[:4]))._repr_html_().count("<img") == 4
+    assert fc.testing.fake_trainer("Bag").predict(iter(again))._repr_html_().count("<img") == 4
 
 
 def test_a_trainer(fitted):

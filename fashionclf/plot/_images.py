@@ -180,9 +180,8 @@ def _check_gallery(x: Any, labels: Any, predictions: Any, class_names: ClassName
     if isinstance(x, Split):
         if labels is not None:
             raise ValueError("`x` is a Split, which has its own labels: leave out `labels`, or pass `x.images`.")
-        images, labels, split_names = x.images, x.labels, x.class_names
-    else:
-        images = photographs or without_channel(check_images(x, "x"))
+        labels, split_names = x.labels, x.class_names
+    images = x.images if isinstance(x, Split) else photographs or without_channel(check_images(x, "x"))
     if predictions is not None:
         predictions = as_predictions(predictions, names)
         names = predictions.class_names
