@@ -82,9 +82,8 @@ def images(
     rows = math.ceil(shown / columns)
     size = min(1.75, _PAGE / columns) if shown > 1 else 2.6  # inches of an image's width
     pixels = [_pixels(image) for image in gallery.images[:shown]]
-    height = size * min(
-        2.0, float(np.median([len(image) / image.shape[1] for image in pixels]))
-    )  # of a higher one, narrower
+    ratio = float(np.median([len(image) / image.shape[1] for image in pixels]))
+    height = size * min(2.0, ratio)  # of a higher one, narrower
     font_size = max(6.0, min(9.0, 5.2 * size))
     place = place_for_many(figure, 1, 1, "compressed")
     names = names_to_show(gallery.names)
@@ -144,7 +143,7 @@ def mistakes(
         >>> report = fc.evaluate_predictions([1, 1], [[0.2, 0.8], [0.7, 0.3]], class_names=["Shirt", "Bag"])
         >>> ax = mistakes(report, np.zeros((2, 28, 28), "uint8"), figure=Figure()).axes[0]
         >>> ax.get_title(), ax.get_xlabel()
-        ('✗ Shirt 70.0%\ntrue: Bag', '1')
+        ('✗ Shirt 70.0%\ntrue: Bag', 'image 1')
     """
     if not isinstance(report, EvaluationReport):
         raise TypeError(f"`report` must be an EvaluationReport. Received: {type(report).__name__}")

@@ -155,8 +155,9 @@ def grad_cam(
     label = answer.label if class_name is None else answer.class_names.index(class_name)
     ax = place_for_one(ax, 3.4, 3.6)
     show_image(ax, pixels)
-    title = f"{names_to_show(answer.class_names)[label]} {100 * answer.probabilities[label]:.1f}%"
-    ax.set_title(shortened(title, 30), fontsize="medium", **text_style(title))
+    name = shortened(names_to_show(answer.class_names)[label], 24)
+    title = f"{name} {100 * answer.probabilities[label]:.1f}%"
+    ax.set_title(title, fontsize="medium", **text_style(title))
     ax.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)  # cold regions leave the image as it is
     if not heat.any():
         ax.set_xlabel("no evidence\nfor the class")  # or it would look like an image alone

@@ -207,16 +207,9 @@ class EvaluationReport:
         wrong = np.flatnonzero(~self._correct)
         worst = wrong[np.argsort(-self._probabilities.max(axis=1)[wrong], kind="stable")[: check_count(k, "k")]]
         found = zip(worst.tolist(), self.labels[worst], self.predictions[worst], strict=True)
-        names = self.class_names
+        rows = ((i, p.source, self.class_names[label], p.class_name, p.probability) for i, label, p in found)
         return [
-            {
-                "index": i,
-                "source": p.source,
-                "class_name": names[label],
-                "predicted": p.class_name,
-                "probability": p.probability,
-            }
-            for i, label, p in found
+            dict(zip(("index", "source", "class_name", "predicted", "probability"), row, strict=True)) for row in rows
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -259,20 +252,16 @@ class EvaluationReport:
         for name, p, r, f, n in zip(self.class_names, self.precision, self.recall, self.f1, self.support, strict=True):
             lines.append(f"{padded(name, width)}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {n:8,}")
         confused = [say(f"{c.class_name} misclassified as {c.predicted}: {c.count:,}") for c in self.most_confused()]
-        return "\n".join(
-            [*lines, *(["", say("most confused"), *(f"  {each}" for each in confused)] if confused else [])]
-        )
+        if confused:
+            lines += ["", say("most confused"), *(f"  {each}" for each in confused)]
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         return self.describe()
 
     def _repr_html_(self) -> str:
-        shares = zip(self.precision, self.recall, self.f1, strict=True)
-        bars = [[bar(share, f"{share:.3f}") for share in each] for each in shares]
-        rows = [
-            [name, *each, count]
-            for name, each, count in zip(self.class_names, bars, self.support.tolist(), strict=True)
-        ]
+        figures = zip(self.class_names, self.precision, self.recall, self.f1, self.support.tolist(), strict=True)
+        rows = [[name, *(bar(share, f"{share:.3f}") for share in each), count] for name, *each, count in figures]
         above, _, *below = self.describe().split("\n\n")
         return table(above, ["", *_COLUMNS], rows) + "".join(table(text, [], []) for text in below)
 
