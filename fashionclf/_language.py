@@ -17,6 +17,7 @@ _KOREAN: Final = {
     "accuracy {} on {} images, in % of each predicted class": "이미지 {1}개에서 정확도 {0}, 예측 클래스별 %",
     "the first {} of {} images": "이미지 {1}개 중 처음 {0}개",
     "{}\ntrue: {}": "{}\n정답: {}",
+    "image {}": "이미지 {}",
     "{} images, {} classes": "이미지 {}개, 클래스 {}개",
     "{} misclassified as {}: {}": "{} → {}: {}",
 }  # fmt: skip

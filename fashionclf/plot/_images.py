@@ -159,7 +159,7 @@ def mistakes(
     for ax, i, source in zip(drawn.axes[-len(rows) :], rows, predictions.sources or [None] * len(rows), strict=True):
         name = shortened(f"image {i}" if source is None else source, 25)
         ax.set_xlabel(name, fontsize=7, **text_style(name))
-    return drawn
+    return translated(drawn, language)
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,6 +85,7 @@ def test_photographs_are_shown_whole_and_upright(tmp_path):
 
 def test_mistakes_are_named_by_file_or_position():
     assert [ax.get_xlabel() for ax in plot.mistakes(REPORT, IMAGES).axes] == ["image 2"]
+    assert plot.mistakes(REPORT, IMAGES, language="ko").axes[0].get_xlabel() == "이미지 2"
     named = fc.Predictions(np.eye(3)[[1, 1, 2, 0, 1, 0]], NAMES, sources=[f"{i}.jpg" for i in range(6)])
     figure = plot.mistakes(fc.evaluate_predictions(LABELS, named), list(IMAGES), limit=1, language="ko")
     assert [(ax.get_title(), ax.get_xlabel()) for ax in figure.axes] == [("✗ Bag 100.0%\n정답: Shirt", "0.jpg")]
