@@ -9,7 +9,8 @@ from fashionclf._keras_internals import is_graph
 from fashionclf._types import FloatArray
 
 _DIRECTION: Final = "direction"
-_AT_MIDDLE: Final = 1 / (1 + np.exp(-2.0))  # familiarity of a usual image
+_STEEPNESS: Final = 1.75  # less tells unknown garments apart worse, more calibrates worse
+_AT_MIDDLE: Final = 1 / (1 + np.exp(-_STEEPNESS))  # familiarity of a usual image
 
 
 def with_familiarity(model: keras.Model) -> keras.Model:
@@ -61,7 +62,7 @@ def set_familiarity(model: keras.Model, means: FloatArray, low: float, middle: f
         low: The similarity at which half of the features are left.
         middle: A usual similarity: there the probabilities stay as they are.
     """
-    steepness = 2 / max(middle - low, 1e-3)
+    steepness = _STEEPNESS / max(middle - low, 1e-3)
     model.get_layer("similarities").set_weights([means.T, -(means**2).sum(axis=1) / 2])
     model.get_layer("familiarity").set_weights([np.full((1, 1), steepness), np.full(1, -low * steepness)])
     kernel, *bias = model.layers[-1].get_weights()

@@ -44,9 +44,9 @@ def test_its_probabilities(fitted, aware, garments):
     distances = ((directions[:, None] - means) ** 2).sum(axis=2).min(axis=1)
     np.testing.assert_allclose(similarities_to(means, directions), (1 - distances) / 2, atol=1e-6)
     low, middle = np.quantile(-distances, [0.05, 0.5])
-    familiarity = 1 / (1 + np.exp(-2 * (-distances - low) / (middle - low)))
+    familiarity = 1 / (1 + np.exp(-1.75 * (-distances - low) / (middle - low)))
     kernel, bias = fitted.model.layers[-1].get_weights()
-    logits = (features * familiarity[:, None]) @ kernel * (1 + np.exp(-2)) + bias
+    logits = (features * familiarity[:, None]) @ kernel * (1 + np.exp(-1.75)) + bias
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(aware.predict_proba(images), expected, atol=1e-4)
 
