@@ -26,9 +26,8 @@ MOST_BYTES = 20 * 2**20  # of a request; a photograph of a phone has 2 to 12 MB
 PAGE = Path(__file__).with_name("index.html")
 MODEL = os.environ.get("FASHIONCLF_MODEL", "clothes.tflite")
 
-predictor = fc.load_exported(MODEL, num_threads=1)  # requests share the cores, not the parts of one image
-# As many images at once as there are cores. FastAPI's own 40 threads would need memory for 40, and be no faster.
-pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+predictor = fc.load_exported(MODEL)
+pool = ThreadPoolExecutor(os.cpu_count())  # FastAPI's own 40 threads would each keep a copy of the runtime in memory
 warnings.simplefilter("ignore", fc.DoubtfulImageWarning)  # doubts are in the answer
 app = FastAPI(title="Names of clothes", description="Names the garment on a photograph.")
 
