@@ -15,7 +15,7 @@ import fashionclf as fc
 # The service ignores it, but pytest has filters of its own for each test.
 pytestmark = pytest.mark.filterwarnings("ignore::fashionclf.DoubtfulImageWarning")
 
-testclient = pytest.importorskip("fastapi.testclient", reason="needs FastAPI, httpx and python-multipart")
+testclient = pytest.importorskip("fastapi.testclient", reason="needs FastAPI, httpx2 and python-multipart")
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "tests" / "golden" / "golden.tflite"
