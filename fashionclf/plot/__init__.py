@@ -19,8 +19,8 @@ wrong is ✗. Class names may be in Korean, or in any script that your `font.fam
 Every function raises a `TypeError` for an argument of the wrong type, and an `ImportError` without matplotlib.
 """
 
-from fashionclf.plot._charts import class_distribution, comparison, prediction
-from fashionclf.plot._images import images
+from fashionclf.plot._charts import class_distribution, comparison
+from fashionclf.plot._images import images, mistakes
 from fashionclf.plot._inside import feature_maps, grad_cam, kernels
 from fashionclf.plot._model import model_diagram
 from fashionclf.plot._reports import confusion_matrix, reliability_diagram
@@ -38,8 +38,8 @@ __all__ = [
     "history",
     "images",
     "kernels",
+    "mistakes",
     "model_diagram",
-    "prediction",
     "preprocessing_steps",
     "reliability_diagram",
     "shift_map",
