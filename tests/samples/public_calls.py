@@ -253,10 +253,6 @@ CALLS = {
         plot.kernels, {"kernels": {"a": np.zeros((3, 3, 1, 1))}, "limit": 1, "input_limit": 1, "figure": DRAW.figure}
     ),
     "plot.model_diagram": lambda w: (plot.model_diagram, {"model": w.fake, "ax": DRAW.ax}),
-    "plot.prediction": lambda w: (
-        plot.prediction,
-        {"prediction": w.predictions[0], "image": IMAGES[0], "k": 1, "class_names": ["a", "b"], "ax": DRAW.ax},
-    ),
     "plot.preprocessing_steps": lambda w: (
         plot.preprocessing_steps, {"steps": None, "figure": DRAW.figure}
     ),
