@@ -49,6 +49,7 @@ def test_channels_first_as_the_global_setting():
     """)
 
 
+@pytest.mark.slow
 def test_nothing_configures_logging_or_warnings():
     printed = run("""
         import logging, os, warnings
@@ -96,6 +97,7 @@ def test_downstream_tests_may_turn_warnings_into_errors():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_is_told_what_to_do():
     printed = run("""

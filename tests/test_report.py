@@ -222,7 +222,8 @@ def test_names_of_plain_probabilities():
 def test_a_trainer_reports(fitted, garments):
     images, labels = garments[0][:50], garments[1][:50]
     report = fitted.report(images, labels)
-    assert report.accuracy == pytest.approx(fitted.evaluate(images, labels)["accuracy"])
-    assert report.log_loss == pytest.approx(fitted.evaluate(images, labels)["loss"], rel=1e-3)
+    figures = fitted.evaluate(images, labels)
+    assert report.accuracy == pytest.approx(figures["accuracy"])
+    assert report.log_loss == pytest.approx(figures["loss"], rel=1e-3)
     assert report.predictions == fitted.predict(images)
     assert fitted.report(fc.Split(images, labels), batch_size=7).accuracy == report.accuracy

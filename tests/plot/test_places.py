@@ -25,6 +25,13 @@ from samples.plots import (
 from fashionclf import plot
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_shown(monkeypatch):
+    """Let every test here fail that opens a window."""
+    monkeypatch.setattr(plt, "show", lambda *_: pytest.fail("show was called"))
+    monkeypatch.setattr(Figure, "show", lambda *_: pytest.fail("show was called"))
+
+
 def test_every_drawing_is_tested_here():
     assert {*DRAWINGS, "model_diagram"} == set(plot.__all__)
     assert plot.__all__ == sorted(plot.__all__)
@@ -68,13 +75,6 @@ def test_nothing_is_cut_off(name, names):
     assert box.x1 < width + 0.01
     assert box.y1 < height + 0.01
     assert width <= 9
-
-
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_nothing_is_shown(name, monkeypatch):
-    monkeypatch.setattr(plt, "show", lambda *_: pytest.fail("show was called"))
-    monkeypatch.setattr(Figure, "show", lambda *_: pytest.fail("show was called"))
-    DRAWINGS[name]()
 
 
 @pytest.mark.parametrize("name", DRAWINGS)

@@ -89,7 +89,7 @@ def test_either_stage_can_be_interrupted(garments, tmp_path, monkeypatch, comput
     def trained(**options):
         recipe = fc.Recipe(freeze_epochs=2, learning_rate=1e-3, schedule="one_cycle", precision="float32")
         trainer = fc.Trainer(frozen_cnn(), recipe=recipe)
-        trainer.fit(images, labels, epochs=epochs, validation_split=0.2, seed=1, verbose=0, **options)
+        trainer.fit(images, labels, epochs=epochs, seed=1, verbose=0, **options)
         return trainer
 
     whole, file = trained(), tmp_path / "state.npz"
