@@ -120,9 +120,6 @@ def test_a_dollar_is_a_dollar():
     ax.figure.canvas.draw()
     assert y_names(ax) == names
     assert not any(label.get_parse_math() for label in ax.get_yticklabels())
-    for draw in DRAWINGS.values():
-        drawn = draw(["$\\no_such_command$", "$", "a_b"])
-        (drawn if isinstance(drawn, Figure) else drawn.figure).canvas.draw()
 
 
 @pytest.mark.parametrize(

@@ -115,13 +115,13 @@ def test_early_stopping_and_a_checkpoint_give_the_best_weights(garments, small_t
 def test_weights_of_examples_and_classes(garments, trained):
     images, labels = garments
     boots = labels == 9
-    trainer, found = trained.trainer, []
-    for options in (
+    trainer = trained.trainer
+    choices = (
         {"class_weight": dict.fromkeys(range(9), 0.0)},
         {"sample_weight": boots.astype(float)},
         {"class_weight": dict.fromkeys(fc.CLASS_NAMES[:9], 0)},
-    ):
-        found.append(trained(images, labels, **options))
+    )
+    found = [trained(images, labels, **options) for options in choices]
     np.testing.assert_array_equal(found[1:], found[:1] * 2)
     only_boots = trainer.evaluate(images[boots], labels[boots])
     assert only_boots["accuracy"] == 1

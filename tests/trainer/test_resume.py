@@ -73,15 +73,18 @@ class TestResume:
             model = fc.dense_model((8,), batch_norm=True, dropout=0.4, seed=0)
             return fc.Trainer(model, recipe=fc.Recipe(schedule="one_cycle", learning_rate=0.01))
 
-        whole = trainer()
-        expected = whole.fit(*garments, seed=5, **options).history
+        first = trainer()
+        untrained = first.model.get_weights()
+        expected = first.fit(*garments, seed=5, **options).history
+        whole = first.model.get_weights()
         state = tmp_path / "run.npz"
+        first.model.set_weights(untrained)
         with pytest.raises(KeyboardInterrupt):
-            trainer().fit(*garments, seed=5, resume=state, callbacks=[Interrupt(3)], **options)
+            first.fit(*garments, seed=5, resume=state, callbacks=[Interrupt(3)], **options)
         assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
         resumed = trainer()
         history = resumed.fit(*garments, resume=state, **options)  # the seed is in the file
-        for a, b in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
+        for a, b in zip(whole, resumed.model.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
         assert history.history == expected
         assert history.epoch == list(range(len(expected["loss"])))
