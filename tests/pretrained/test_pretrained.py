@@ -79,6 +79,8 @@ def test_plain_keras_computes_the_same(trainer, name, garments, tmp_path):
     assert loaded.recipe == fc.get_preset(name).recipe
 
 
+# tests/models/test_fold.py folds the network of cnn_robust, the rest is the same
+@pytest.mark.parametrize("name", ["cnn_fast", pytest.param("cnn_robust", marks=pytest.mark.slow)], indirect=True)
 def test_the_frozen_predictor_computes_the_same(trainer, garments):
     images = garments[0][:5]
     np.testing.assert_allclose(
