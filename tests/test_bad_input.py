@@ -188,7 +188,8 @@ TABLE = {
     "EvaluationReport": [
         ("top k", lambda w: w.report.top_k_accuracy(0), VALUE, "`k`"),
         ("most confused", lambda w: w.report.most_confused(1.5), TYPE, "`k`"),
-        ("mistakes", lambda w: w.report.confident_mistakes(0), VALUE, "`k`"),
+        ("mistakes", lambda w: w.report.mistakes(0), VALUE, "`k`"),
+        ("language", lambda w: w.report.describe("Korean"), VALUE, "Unknown language 'Korean'"),
     ],
     "shift_robustness": [
         *with_images(lambda w, x: fc.shift_robustness(w.trainer, x, LABELS)),
@@ -210,6 +211,12 @@ TABLE = {
         ("no dense layer", lambda w: fc.calibrate(fc.Trainer(keras.Sequential([keras.Input((784,)), keras.layers.Dense(
             10), keras.layers.Softmax()])), IMAGES, LABELS), VALUE, "must end in one Dense layer"),
     ],
+    "distance_aware": [
+        *with_images(lambda w, x: fc.distance_aware(w.trainer, x, LABELS)),
+        *with_labels(lambda w, y: fc.distance_aware(w.trainer, IMAGES, y), SOME_BAD_LABELS | OUT_OF_RANGE),
+        ("trainer", lambda w: fc.distance_aware(w.trainer.model, IMAGES, LABELS), TYPE, "must be a Trainer"),
+        ("a class", lambda w: fc.distance_aware(w.trainer, IMAGES[:9], LABELS[:9]), VALUE, "There are no images of"),
+    ],
     "load_exported": [
         ("missing", lambda w: fc.load_exported(w.folder / "a.tflite"), FileNotFoundError, r"a\.tflite"),
         ("ending", lambda w: fc.load_exported(__file__), VALUE, r"ending in '\.tflite' or '\.onnx'"),
@@ -230,6 +237,7 @@ TABLE = {
         ("text", lambda w: fc.Predictions([["x", "y"]], ["a", "b"]), (VALUE, TYPE), "probabilities"),
     ],
     "Prediction": [
+        ("many", lambda w: w.report.predictions.class_name, AttributeError, "each.class_name for each in"),
         ("top", lambda w: fc.Predictions([[0.5, 0.5]], ["a", "b"])[0].top(1.5), TYPE, "`k`"),
     ],
     "cross_validate": [

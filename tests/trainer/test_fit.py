@@ -1,6 +1,7 @@
 """`Trainer.fit`: data, options, what it learns."""
 
 import dataclasses
+import sys
 
 import keras
 import numpy as np
@@ -255,3 +256,15 @@ def test_user_callbacks_see_every_batch_and_epoch(garments, trained):
 
     trained(*garments, epochs=2, batch_size=100, callbacks=[Count()])
     assert calls == {"batch": 12, "epoch": 2}
+
+
+def test_output_that_is_no_terminal_gets_two_lines_per_epoch(garments, trained, capsys, monkeypatch):
+    """Its number, and its figures. On a terminal Keras redraws a progress bar."""
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # another test may have imported it
+    trained(*garments, epochs=3, batch_size=8, verbose="auto")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.startswith("Epoch") for line in lines] == [True, False] * 3
+    assert "accuracy: " in lines[1]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    trained(*garments, batch_size=8, verbose="auto")
+    assert "━" in capsys.readouterr().out
