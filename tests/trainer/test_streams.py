@@ -174,8 +174,8 @@ def test_epochs_of_a_pydataset_begin_and_end(few, trained):
     assert data.epochs == held_out.epochs == ["begin", "end"] * 2
 
 
-def test_tuples_and_streams_where_a_split_is_taken(garments, batches):
-    images, labels = garments
+def test_tuples_and_streams_where_a_split_is_taken(few, batches):
+    images, labels = few
     quick = SGDClassifier(max_iter=5, tol=None, random_state=0)
     trainer = fc.Trainer(fc.dense_model((), seed=0))
     expected = fc.shift_robustness(trainer, images, labels, max_shift=1).accuracies
