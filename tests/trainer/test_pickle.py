@@ -4,11 +4,13 @@ import copy
 import io
 import multiprocessing
 import pickle
+import subprocess
+import sys
+import textwrap
 
 import keras
 import numpy as np
 import pytest
-from samples.processes import run
 
 import fashionclf as fc
 
@@ -202,7 +204,8 @@ def test_a_class_of_a_script_reaches_joblib_workers():
         results = joblib.Parallel(n_jobs=2)(joblib.delayed(trainer.predict_proba)(image) for _ in range(2))
         assert (np.stack(results) == trainer.predict_proba(image)).all()
     """
-    run(script)
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 def test_errors_in_properties_are_not_hidden():

@@ -249,7 +249,7 @@ def test_other_mistakes(few, batches, fitted, trained):
         fitted.evaluate((images, labels, np.ones(224)), sample_weight=np.ones(224))
     with pytest.raises(ValueError, match="Split and ndarray; expected"):
         fitted.evaluate((fc.Split(images, labels), labels))
-    passes = iter([[tuple(few)]] * 2)  # the first batch, and one to count
+    passes = iter([[few]] * 2)  # the first batch, and one to count
     data = tf.data.Dataset.from_generator(
         lambda: next(passes, []),
         output_signature=(tf.TensorSpec((None, 28, 28), tf.uint8), tf.TensorSpec((None,), tf.int64)),
@@ -293,7 +293,7 @@ def test_negatives_are_warned_of_once(few, trained):
     assert caught[0].filename == __file__
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
     form=st.sampled_from(["uint8", "float32", "rows", "channel"]),
