@@ -29,9 +29,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for notebook in sorted(EXAMPLES.glob("*.ipynb")):
         page, images = converted(notebook)
         for name, content in {f"{notebook.stem}.md": page, **images}.items():
-            files.append(
-                File.generated(config, f"{FOLDER}/{name}", content=content)
-            )
+            files.append(File.generated(config, f"{FOLDER}/{name}", content=content))
     return files
 
 
@@ -49,21 +47,29 @@ def on_page_content(html: str, page: Page, files: Files, **_: Any) -> str:
         else:
             with Image.open(io.BytesIO(file.content_bytes)) as image:
                 size = f' width="{image.width}" height="{image.height}"'
-        return f'<img loading="lazy"{size}{tag[0][4:]}' if number > 1 else f"<img{size}{tag[0][4:]}"
+        return (
+            f'<img loading="lazy"{size}{tag[0][4:]}'
+            if number > 1
+            else f"<img{size}{tag[0][4:]}"
+        )
 
     return re.sub(r"<img [^>]*>", late, html)
 
 
 def beside(page: Page, link: str) -> str:
     """Return where a link of a page leads, as a path below the documentation."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), link))
+    return posixpath.normpath(
+        posixpath.join(posixpath.dirname(page.file.src_uri), link)
+    )
 
 
 def with_few_colours(content: bytes) -> bytes:
     """Return an image with 256 colours: its file is smaller by half."""
     smaller = io.BytesIO()
     with Image.open(io.BytesIO(content)) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(smaller, "PNG", optimize=True)
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+            smaller, "PNG", optimize=True
+        )
     return smaller.getvalue()
 
 

@@ -245,7 +245,7 @@ def test_without_scikit_learn_one_sentence_says_what_to_install():
         except ImportError as error:
             print(error)
     """)
-    assert "pip install 'fashionclf[sklearn]'" in printed
+    assert 'pip install "fashionclf[sklearn]"' in printed
     assert len(printed.splitlines()) == 1
 
 

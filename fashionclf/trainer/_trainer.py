@@ -670,7 +670,7 @@ class Trainer:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
         For a single image it is several times faster than `predict`. For many images at once `predict` is faster.
-        Needs LiteRT: `pip install 'fashionclf[litert]'`. `export` writes such a predictor to a file, also in 8 bits.
+        Needs LiteRT: `pip install "fashionclf[litert]"`. `export` writes such a predictor to a file, also in 8 bits.
 
         Args:
             num_threads: Threads for one image. None uses two, if the processor has two: more are not faster on images

@@ -40,6 +40,7 @@ def main():
         "start": start,
         "refit": refit,
         "serving": serving.measure,
+        "presets": serving.presets,
         "photographs": photographs.measure,
     }
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(sections))
@@ -343,6 +344,7 @@ def page(results):
         "start": start_lines,
         "refit": refit_lines,
         "serving": serving.lines,
+        "presets": serving.preset_lines,
         "photographs": photographs.lines,
     }
     for name, write in writers.items():

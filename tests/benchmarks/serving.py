@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 import fashionclf as fc
 
 PRESET = "cnn_accurate"
@@ -43,6 +45,19 @@ def measure(rounds=5, calls=200):
         first = {name: statistics.median(first_prediction(path) for _ in range(rounds)) for name, path in paths.items()}
         sizes = {name: path.stat().st_size for name, path in paths.items()}
     return {"one_image_ms": one, "first_prediction_s": first, "bytes": sizes, "bulk_s": bulk(trainer, test.images)}
+
+
+def presets(calls=60, before=lambda: None):
+    """Return the median milliseconds for one image, by preset with weights: `compile_predictor` with one thread."""
+    ways = {}
+    for name in fc.list_presets(pretrained=True):
+        trainer = fc.Trainer.from_preset(name, pretrained=True)
+        ways[name] = trainer.compile_predictor(num_threads=1), np.zeros(trainer.image_shape, "uint8")
+    before()
+    return {
+        name: statistics.median(single({name: predictor}, image, 1, calls)[name])
+        for name, (predictor, image) in ways.items()
+    }
 
 
 def single(ways, image, rounds, calls):
@@ -92,4 +107,15 @@ def lines(results):
         f"- 10,000 images: {bulk['float32']:.1f} s in float32, {bulk['bfloat16']:.1f} s in bfloat16: "
         f"**{bulk['float32'] / bulk['bfloat16']:.1f} times** as fast.",
         "- The exported formats do not import TensorFlow. Their first prediction includes importing fashionclf.",
+    ]
+
+
+def preset_lines(results):
+    rows = [f"| `{name}` | {ms:.2f} |" for name, ms in results.items()]
+    return [
+        "## One image, every pretrained classifier",
+        "",
+        "| preset | `compile_predictor` with one thread, p50, ms |",
+        "|---|---:|",
+        *rows,
     ]
