@@ -4,7 +4,8 @@
     FASHIONCLF_DATA_DIR=... python docs/make_images.py docs/gallery.md    # some of them
     FASHIONCLF_DATA_DIR=... python docs/make_images.py --check            # change nothing, fail on a difference
 
-The Python blocks of a page run from top to bottom in one namespace, in an empty folder. Between one block and the next:
+The Python blocks of a page run from top to bottom in one namespace, in a folder with one photograph, `photo.jpg`, and
+the folder of photographs `clothes/`, both of `examples/clothes`. Between one block and the next:
 
 - a block marked `text` receives what the block above it prints;
 - an image in `images/` receives the figure that the block above it drew last.
@@ -20,6 +21,7 @@ import io
 import linecache
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -37,6 +39,8 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 DOCS = Path(__file__).resolve().parent
+CLOTHES = DOCS.parent / "examples" / "clothes"
+PHOTOGRAPH = CLOTHES / "Dress" / "176e457c-bda2-4cc2-8044-af1a528bb9b1.jpg"
 FENCE = re.compile(r"^```(\w*)")
 IMAGE = re.compile(r"^!\[[^\]]*\]\((\S*images/\S+\.png)\)")
 NOT_RUN = re.compile(r"^<!-- (not run|run in tests only): \S.* -->$")
@@ -97,6 +101,8 @@ def run_page(page: Path, *, check: bool) -> list[str]:
         contextlib.chdir(folder),
         same_environment(),
     ):
+        shutil.copy(PHOTOGRAPH, "photo.jpg")
+        shutil.copytree(CLOTHES, "clothes")
         for block in blocks:
             if not block.run:
                 continue

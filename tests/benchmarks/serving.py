@@ -47,17 +47,16 @@ def measure(rounds=5, calls=200):
     return {"one_image_ms": one, "first_prediction_s": first, "bytes": sizes, "bulk_s": bulk(trainer, test.images)}
 
 
-def presets(calls=60, before=lambda: None):
+def presets(calls=60):
     """Return the median milliseconds for one image, by preset with weights: `compile_predictor` with one thread."""
-    ways = {}
+    rng = np.random.default_rng(0)
+    medians = {}
     for name in fc.list_presets(pretrained=True):
         trainer = fc.Trainer.from_preset(name, pretrained=True)
-        ways[name] = trainer.compile_predictor(num_threads=1), np.zeros(trainer.image_shape, "uint8")
-    before()
-    return {
-        name: statistics.median(single({name: predictor}, image, 1, calls)[name])
-        for name, (predictor, image) in ways.items()
-    }
+        image = rng.integers(0, 256, trainer.image_shape, dtype="uint8")
+        times = single({name: trainer.compile_predictor(num_threads=1)}, image, 1, calls)
+        medians[name] = statistics.median(times[name])
+    return medians
 
 
 def single(ways, image, rounds, calls):
