@@ -51,7 +51,7 @@ def written() -> str:
         test, photographs = accuracies(preset)
         rows.append(
             f"| `{preset}` | {purpose} | {percent(test)} | {percent(photographs)} | {size / 1e6:.1f} MB "
-            f"| {benchmarks['presets_ms'][preset]:.1f} ms | {training.format(fast=runs[len(runs) // 2])} |"
+            f"| {benchmarks['presets'][preset]:.1f} ms | {training.format(fast=runs[len(runs) // 2])} |"
         )
     return "\n".join(rows) + "\n"
 

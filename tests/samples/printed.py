@@ -4,9 +4,10 @@
 """
 
 import sys
+from pathlib import Path
 
 FILE = "standard_output.txt"
 BLOCK = "\x1e"
 
 if __name__ == "__main__":
-    sys.stdout = open(FILE, "w", encoding="utf-8")  # noqa: SIM115 (until the process ends)
+    sys.stdout = Path(FILE).open("w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
