@@ -85,9 +85,28 @@ class Prediction:
         order = rank_labels(self.probabilities)[: check_count(k, "k")]
         return [(self.class_names[i], float(self.probabilities[i])) for i in order]
 
-    def to_dict(self) -> dict[str, float]:
-        """Return every class name with its probability, most probable first."""
-        return dict(self.top(len(self.class_names)))
+    def to_dict(self) -> dict[str, Any]:
+        """Return the prediction in JSON's types, as the answer of a web service or a row of a table.
+
+        Returns:
+            A dictionary with `"class_name"`, `"label"`, `"probability"`, `"unfamiliarity"`, `"probabilities"` (every
+            class name with its probability, most probable first) and `"doubts"` (a list). `"source"` comes first where
+            the image was read from a file.
+
+        Example:
+            >>> prediction = Predictions([[0.25, 0.75]], class_names=["Shirt", "Bag"])[0]
+            >>> prediction.to_dict()["probabilities"]
+            {'Bag': 0.75, 'Shirt': 0.25}
+        """
+        return {
+            **({} if self.source is None else {"source": self.source}),
+            "class_name": self.class_name,
+            "label": self.label,
+            "probability": self.probability,
+            "unfamiliarity": self.unfamiliarity,
+            "probabilities": dict(self.top(len(self.class_names))),
+            "doubts": list(self.doubts),
+        }
 
     def __str__(self) -> str:
         return " · ".join(f"{name} {100 * probability:.1f}%" for name, probability in self.top(3))
@@ -258,25 +277,8 @@ class Predictions(Sequence[Prediction]):
         return Predictions(sums.clip(0, 1), names, sources=self.sources, doubts=self.doubts)
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return one JSON-ready dictionary per image, for a table or a web service.
-
-        Returns:
-            Dictionaries with `"class_name"`, `"label"`, `"probability"`, `"unfamiliarity"` and `"probabilities"`
-            (class name → probability, most probable first), after `"source"` where images were read from files, and
-            before `"doubts"` (a list) where there are any.
-        """
-        return [
-            {
-                **({} if prediction.source is None else {"source": prediction.source}),
-                "class_name": prediction.class_name,
-                "label": prediction.label,
-                "probability": prediction.probability,
-                "unfamiliarity": prediction.unfamiliarity,
-                "probabilities": prediction.to_dict(),
-                **({"doubts": list(prediction.doubts)} if prediction.doubts else {}),
-            }
-            for prediction in self
-        ]
+        """Return `Prediction.to_dict` of each image, for a table or a web service."""
+        return [prediction.to_dict() for prediction in self]
 
     def __str__(self) -> str:
         shown = [f"{p.source}: {p}" if p.source is not None else str(p) for p in self[:10]]

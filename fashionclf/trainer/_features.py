@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import math
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -262,7 +261,7 @@ def _fit_part(
 
 
 def _on_features(
-    part: Part, data: Any, input_shape: tuple[int, ...], file: Path, verbose: str | int, *, flips: bool = False
+    part: Part, data: Any, input_shape: tuple[int, ...], file: Path, verbose: int, *, flips: bool = False
 ) -> LabelledImages:
     """Return data with features in place of its images; with `flips`, those of the mirrored images follow."""
     views = [data.images, data.images[:, :, ::-1]] if flips else [data.images]
@@ -272,7 +271,7 @@ def _on_features(
 
 
 def _features(
-    part: Part, views: list[ImageArray], input_shape: tuple[int, ...], file: Path, verbose: str | int
+    part: Part, views: list[ImageArray], input_shape: tuple[int, ...], file: Path, verbose: int
 ) -> FloatArray:
     """Compute the features of images once, float32; many are written to a file."""
     signature = tf.TensorSpec((None, *input_shape), tf.float32)
@@ -282,8 +281,7 @@ def _features(
     shape = (count, *part.shape)
     in_memory = 4 * math.prod(shape) <= _IN_MEMORY
     features = np.empty(shape if in_memory else 0, np.float32)
-    shown = verbose in ("auto", 1) and sys.stdout.isatty()
-    progress = keras.utils.Progbar(count, verbose=int(shown), unit_name="image")
+    progress = keras.utils.Progbar(count, verbose=int(verbose == 1), unit_name="image")
     done = 0
     with file.open("wb") as stream:
         for images in views:

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -58,7 +59,7 @@ class FitOptions:
     state_file: Path | None
     saved: SavedState | None  # of an interrupted fit
     callbacks: tuple[keras.callbacks.Callback, ...]
-    verbose: str | int
+    verbose: int
     steps_per_epoch: int | None
     batch_size_given: bool  # so that it is not the recipe's
 
@@ -121,11 +122,13 @@ def _changed_recipe(recipe: Recipe, *, early_stopping: Any, augment: Any, **fiel
     return dataclasses.replace(recipe, **changes)
 
 
-def _check_verbose(verbose: Any) -> str | int:
+def _check_verbose(verbose: Any) -> int:
     """Return Keras's verbosity. Keras shows a progress bar for any other value."""
     if isinstance(verbose, bool) or not isinstance(verbose, str | int | np.integer) or verbose not in _VERBOSITIES:
         raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2. Received: {shown(verbose)}")
-    return verbose if isinstance(verbose, str) else int(verbose)
+    if verbose == "auto":  # Keras would write a bar for every batch into a file or a pipe
+        return 1 if sys.stdout.isatty() or "ipykernel" in sys.modules else 2
+    return int(verbose)
 
 
 def _check_callbacks(callbacks: Any) -> tuple[keras.callbacks.Callback, ...]:

@@ -340,7 +340,8 @@ class Trainer:
                 Pass the same arguments and a model of the same structure; its weights are replaced. The state of your
                 own `callbacks` is not kept. The pixels of a stream are not compared; the result is the same if it gives
                 the same batches in every pass.
-            verbose: Keras's `"auto"`, 0 (silent), 1 (progress bar) or 2 (a line per epoch).
+            verbose: 0 (silent), 1 (progress bar), 2 (a line per epoch), or `"auto"`: a progress bar on a terminal or in
+                a notebook, else a line per epoch.
 
         Returns:
             Keras's `History`: `.history` has a list per metric, a value per epoch.

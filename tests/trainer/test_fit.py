@@ -1,5 +1,7 @@
 """`Trainer.fit`: data, options, what it learns."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -288,3 +290,14 @@ def test_user_callbacks_see_every_batch_and_epoch(garments, small_trainer):
 
     small_trainer().fit(*garments, epochs=2, batch_size=100, callbacks=[Count()], verbose=0)
     assert calls == {"batch": 12, "epoch": 2}
+
+
+def test_output_that_is_no_terminal_gets_two_lines_per_epoch(garments, small_trainer, capsys, monkeypatch):
+    """Its number, and its figures. On a terminal Keras redraws a progress bar."""
+    small_trainer().fit(*garments, epochs=3, batch_size=8, seed=0)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.startswith("Epoch") for line in lines] == [True, False] * 3
+    assert "accuracy: " in lines[1]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    small_trainer().fit(*garments, epochs=1, batch_size=8, seed=0)
+    assert "━" in capsys.readouterr().out
