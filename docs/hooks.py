@@ -8,6 +8,7 @@ Images load when they come into view. Their sizes are in the page, so that nothi
 
 import base64
 import hashlib
+import html
 import io
 import json
 import posixpath
@@ -22,6 +23,7 @@ from PIL import Image
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FOLDER = "notebooks"
+LONGEST_ROW = 90  # columns of a printed table
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -33,8 +35,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_content(html: str, page: Page, files: Files, **_: Any) -> str:
-    """Give the images of a page their sizes, and let those below the first load late."""
+def on_page_content(content: str, /, page: Page, files: Files, **_: Any) -> str:
+    """Give images their sizes, and printed text what it needs to be read on a phone."""
     number = 0
 
     def late(tag: re.Match[str]) -> str:
@@ -42,18 +44,28 @@ def on_page_content(html: str, page: Page, files: Files, **_: Any) -> str:
         number += 1
         source = re.search(r'src="([^":]+)"', tag[0])
         file = files.get_file_from_path(beside(page, source[1])) if source else None
-        if file is None or "width=" in tag[0]:
-            size = ""
-        else:
+        size = ""
+        if file is not None and "width=" not in tag[0]:
             with Image.open(io.BytesIO(file.content_bytes)) as image:
                 size = f' width="{image.width}" height="{image.height}"'
-        return (
-            f'<img loading="lazy"{size}{tag[0][4:]}'
-            if number > 1
-            else f"<img{size}{tag[0][4:]}"
-        )
+        loading = ' loading="lazy"' if number > 1 else ""
+        return f"<img{loading}{size}{tag[0][4:]}"
 
-    return re.sub(r"<img [^>]*>", late, html)
+    content = re.sub(r"<img [^>]*>", late, content)
+    return re.sub(
+        r'<div class="language-text highlight">.*?</div>',
+        printed,
+        content,
+        flags=re.DOTALL,
+    )
+
+
+def printed(block: re.Match[str]) -> str:
+    """Let long lines wrap, but not the rows of a table; a letter of Korean is two columns wide in every font."""
+    lines = html.unescape(re.sub(r"<[^>]*>", "", block[0])).splitlines()
+    kind = "message" if max(map(len, lines), default=0) > LONGEST_ROW else "table"
+    text = re.sub(r"[\uac00-\ud7a3](?![^<]*>)", r'<i class="two">\g<0></i>', block[0])
+    return text.replace("language-text", f"language-text {kind}", 1)
 
 
 def beside(page: Page, link: str) -> str:

@@ -33,6 +33,7 @@ PAGES_WITH_CODE = [page for page in PAGES if "\n```python\n" in page.read_text(e
 TRAINING = {
     "README",
     "calibrate",
+    "cheat-sheet",
     "dense-or-convolution",
     "evaluate",
     "fast-training",
