@@ -37,19 +37,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_content(content: str, /, page: Page, files: Files, **_: Any) -> str:
     """Give images their sizes, and printed text what it needs to be read on a phone."""
-    number = 0
 
     def late(tag: re.Match[str]) -> str:
-        nonlocal number
-        number += 1
         source = re.search(r'src="([^":]+)"', tag[0])
         file = files.get_file_from_path(beside(page, source[1])) if source else None
         size = ""
         if file is not None and "width=" not in tag[0]:
             with Image.open(io.BytesIO(file.content_bytes)) as image:
                 size = f' width="{image.width}" height="{image.height}"'
-        loading = ' loading="lazy"' if number > 1 else ""
-        return f"<img{loading}{size}{tag[0][4:]}"
+        return f'<img loading="lazy"{size}{tag[0][4:]}'
 
     content = re.sub(r"<img [^>]*>", late, content)
     return re.sub(
