@@ -19,6 +19,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from samples import fresh, printed, small_data
 from samples.first_calls import photograph
@@ -106,7 +107,7 @@ def value(text):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """What the pages name: photo.jpg, folder/, photographs/, and clothes/ with a sub-folder per class and a table."""
+    """What the pages name: photo.jpg, folder/, photographs/, clothes/ with a sub-folder per class, and tables."""
     folder = tmp_path_factory.mktemp("files")
     images, labels = draw_garments(400)
     rows = []
@@ -120,6 +121,9 @@ def files(tmp_path_factory):
         writer = csv.DictWriter(table, ["image", "sender"])
         writer.writeheader()
         writer.writerows(rows)
+    with (folder / "fashion-mnist_test.csv").open("w", newline="", encoding="utf-8") as table:
+        rows = np.column_stack([labels, images.reshape(len(images), -1)])[:40]
+        csv.writer(table).writerows([["label", *(f"pixel{i}" for i in range(1, 785))], *rows.tolist()])
     for name in ("folder", "photographs"):
         shutil.copytree(folder / "clothes" / "Dress", folder / name)
     shutil.copy(folder / "folder" / "0000.jpg", folder / "photo.jpg")
