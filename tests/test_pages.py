@@ -50,7 +50,7 @@ TRAINING = {
 INSTALLED = {  # what a block needs beside fashionclf[docs], by a word that is in it
     "model_diagram": shutil.which("dot"),
     "TensorBoard": importlib.util.find_spec("tensorboard"),
-    "import pandas": importlib.util.find_spec("pandas"),
+    "pd.": importlib.util.find_spec("pandas"),
 }
 NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
 
