@@ -231,8 +231,13 @@ def card(preset: str, figures: dict[str, Any]) -> str:
     low, high = figures["accuracy_interval"]
     on = json.loads((CARDS / f"{preset}_photographs.json").read_text(encoding="utf-8"))
     parts = [accuracy_by_class(report), on_photographs(preset, on)]
+    rows = [
+        f"| 10,000 test images of Fashion-MNIST | **{report['accuracy']:.4f}** (95 %: {low:.4f} to {high:.4f}) |",
+        f"| {on['photographs']:,} photographs by people not trained on, seven groups | **{on['accuracy']:.3f}** |",
+    ]
     if preset == "cnn_robust":
         parts.reverse()  # they are what it is for
+        rows.reverse()
     return f"""# Model card: `{preset}`
 
 ```python
@@ -246,8 +251,8 @@ It gives the ten class names of Fashion-MNIST to garments on 28x28 grey pixels.
 
 | measured on | accuracy |
 |---|---:|
-| 10,000 test images of Fashion-MNIST | **{report["accuracy"]:.4f}** (95 % interval {low:.4f} to {high:.4f}) |
-| {on["photographs"]:,} photographs by people not trained on, seven groups | **{on["accuracy"]:.3f}** |
+{rows[0]}
+{rows[1]}
 
 `python examples/model_cards.py` writes this page. The figures are in [{preset}.json]({preset}.json) and
 [{preset}_photographs.json]({preset}_photographs.json).
@@ -308,11 +313,14 @@ The recipe, where it is not the default:
 
 
 def changed_options(preset: str) -> list[tuple[str, Any]]:
-    """Return the options of a recipe that are not the default, and those of its augmentation that are not off."""
+    """Return the options of a recipe that are not the default, and the changes that its augmentation makes."""
     options, defaults = fc.get_preset(preset).recipe.to_dict(), fc.Recipe().to_dict()
     augmentation = options.pop("augmentation") or {}
     changed = [(name, value) for name, value in options.items() if value != defaults[name]]
-    return [*changed, *((f"augmentation.{name}", value) for name, value in augmentation.items() if value)]
+    return [
+        *changed,
+        *((f"augmentation.{name}", value) for name, value in augmentation.items() if value and name != "fill_mode"),
+    ]
 
 
 def choices(preset: str) -> str:
