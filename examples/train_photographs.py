@@ -43,6 +43,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from train_pretrained import CARDS, FOLDER, INDEX, pack_and_write
 
 import fashionclf as fc
+from fashionclf.models._distance import set_familiarity, similarities_to, with_familiarity
 from fashionclf.trainer._model import freeze, named_variables
 
 PRESET = "efficientnet_lite0"
@@ -250,14 +251,47 @@ def read_state_dict(file: Path) -> dict[str, Any]:
 # -- measuring ------------------------------------------------------------------------------------
 
 
-def probabilities(step: str, photographs: fc.Split, runs: Path) -> tuple[Any, Any]:
-    """Return the probabilities of the photographs that a step measures, from one view and from the flipped one."""
-    file = runs / f"{step}.held-out.npz"
+def learnt(step: str, photographs: fc.Split, runs: Path) -> dict[str, Any]:
+    """Return what a step has learnt: the features of all photographs and of the flipped ones, and its last layer.
+
+    `means` are the mean directions of its classes; `low` and `middle`, those of the photographs that it measures.
+    """
+    file = runs / f"{step}.features.npz"
     if not file.exists():
-        trainer, images = fc.Trainer.load(runs / f"{step}.keras"), photographs.images[parts(step, photographs)[1]]
-        np.savez(file, one=trainer.predict_proba(images), flipped=trainer.predict_proba(images[:, :, ::-1]))
-    with np.load(file) as views:
-        return views["one"], views["flipped"]
+        model = fc.Trainer.load(runs / f"{step}.keras").model
+        part = keras.Model(model.inputs[0], model.get_layer("pool").output)
+        views = [
+            np.concatenate([part(images[i : i + 64] / np.float32(255)) for i in range(0, len(images), 64)])
+            for images in (photographs.images, photographs.images[:, :, ::-1])
+        ]
+        kernel, bias = model.layers[-1].get_weights()
+        np.savez(file, one=views[0], flipped=views[1], kernel=kernel, bias=bias)
+    with np.load(file) as saved:
+        found: dict[str, Any] = dict(saved)
+    training, held_out = parts(step, photographs)
+    directions = found["one"] / np.linalg.norm(found["one"], axis=1, keepdims=True)
+    labels = photographs.labels[training]
+    of_class = [label if label in labels else labels[0] for label in range(18)]  # `left-out` has not seen all
+    found["means"] = np.stack([directions[training][labels == label].mean(axis=0) for label in of_class])
+    if len(held_out):
+        similarities = similarities_to(found["means"], directions[held_out])
+        found["low"], found["middle"] = np.quantile(similarities, [0.05, 0.5])
+    return found
+
+
+def probabilities(found: dict[str, Any], members: Any, others: list[dict[str, Any]], *, flipped: bool) -> Any:
+    """Return the probabilities of some photographs; how near is familiar, was seen by other folds."""
+    head = keras.Sequential([keras.Input(found["one"].shape[1:]), keras.layers.Dense(18, activation="softmax")])
+    head.set_weights([found["kernel"], found["bias"]])
+    head = with_familiarity(head)
+    set_familiarity(head, found["means"], *usual(others))
+    views = [found[view][members] for view in ("one", "flipped")[: 1 + flipped]]
+    return np.mean([np.asarray(head(view)) for view in views], axis=0)
+
+
+def usual(folds: list[dict[str, Any]]) -> tuple[float, float]:
+    """Return how similar photographs of other people are to what was learnt: at the low end, and usually."""
+    return tuple(float(np.mean([fold[name] for fold in folds])) for name in ("low", "middle"))
 
 
 def best_temperature(p: Any, y: Any) -> float:
@@ -277,13 +311,14 @@ def scaled_by(p: Any, temperature: float) -> Any:
 def measure(photographs: fc.Split, runs: Path, *, flipped: bool) -> dict[str, Any]:
     """Return figures of people who were not trained on: each photograph is measured once, by its fold.
 
-    Each fold has the mean temperature of the other four.
+    Each fold has the mean temperature of the other four, and takes from them how near is familiar.
     """
     names, y, p = fc.class_names("clothing"), photographs.labels, np.zeros((len(photographs), 18), np.float32)
+    folds = [learnt(f"fold-{number}", photographs, runs) for number in range(FOLDS)]
     members = [parts(f"fold-{number}", photographs)[1] for number in range(FOLDS)]
-    for number, held_out in enumerate(members):
-        one, other = probabilities(f"fold-{number}", photographs, runs)
-        p[held_out] = (one + other) / 2 if flipped else one
+    for fold, held_out in zip(folds, members, strict=True):
+        others = [other for other in folds if other is not fold]
+        p[held_out] = probabilities(fold, held_out, others, flipped=flipped)
     temperatures = [best_temperature(p[held_out], y[held_out]) for held_out in members]
     for number, held_out in enumerate(members):
         p[held_out] = scaled_by(p[held_out], float(np.exp(np.log(np.delete(temperatures, number)).mean())))
@@ -316,15 +351,15 @@ def measure(photographs: fc.Split, runs: Path, *, flipped: bool) -> dict[str, An
         "unfamiliarity_threshold": float(np.quantile(predictions.unfamiliarity[labelled], 0.95)),
     }
     if (runs / "left-out.keras").exists():
-        figures["auroc_left_out"] = left_out(photographs, runs, figures["temperature"], flipped=flipped)
+        held_out = parts("left-out", photographs)[1]
+        left_out = probabilities(learnt("left-out", photographs, runs), held_out, folds[1:], flipped=flipped)
+        figures["auroc_left_out"] = auroc(photographs, scaled_by(left_out, figures["temperature"]))
     return figures
 
 
-def left_out(photographs: fc.Split, runs: Path, temperature: float, *, flipped: bool) -> float:
+def auroc(photographs: fc.Split, p: Any) -> float:
     """Return how well garments that were not trained on are told from those that were, on people not trained on."""
     held_out = parts("left-out", photographs)[1]
-    one, other = probabilities("left-out", photographs, runs)
-    p = scaled_by((one + other) / 2 if flipped else one, temperature)
     unknown = np.isin(photographs.labels[held_out], labels_of(LEFT_OUT))
     scores = fc.Predictions(p, fc.class_names("clothing")).unfamiliarity
     kept = photographs.labels[held_out] != fc.class_names("clothing").index("Other")
@@ -336,7 +371,8 @@ def grid(photographs: fc.Split, runs: Path, output: Path, columns: int = 12) -> 
     rng = np.random.default_rng(SEED)
     chosen: dict[bool, list[Any]] = {True: [], False: []}
     for number in range(FOLDS):
-        members, (one, _) = parts(f"fold-{number}", photographs)[1], probabilities(f"fold-{number}", photographs, runs)
+        members, fold = parts(f"fold-{number}", photographs)[1], learnt(f"fold-{number}", photographs, runs)
+        one = softmax(fold["one"][members] @ fold["kernel"] + fold["bias"], axis=1)
         right = one.argmax(axis=1) == photographs.labels[members]
         for kind, drawn in chosen.items():
             drawn += [(number, members[i]) for i in rng.permutation(np.flatnonzero(right == kind))[:columns]]
@@ -381,11 +417,13 @@ def release(photographs: fc.Split, runs: Path) -> None:
     for view, values in figures.items():
         print(view, {name: value for name, value in values.items() if name != "confusion_matrix"})
     one = figures["one_view"]
-    trainer = fc.Trainer.load(runs / "all.keras")
-    output = trainer.model.layers[-1]
+    model = with_familiarity(fc.Trainer.load(runs / "all.keras").model)
+    folds = [learnt(f"fold-{number}", photographs, runs) for number in range(FOLDS)]
+    set_familiarity(model, learnt("all", photographs, runs)["means"], *usual(folds))
+    output = model.layers[-1]
     output.set_weights([weight / np.float32(one["temperature"]) for weight in output.get_weights()])
     pack_and_write(
-        trainer.model,
+        model,
         preset=PRESET,
         trained_on=f"{len(photographs):,} photographs of clothes, from weights of ImageNet",
         seed=SEED,
@@ -508,9 +546,10 @@ was calibrated by the other four.
 
 ## What it does not know
 
-`predictions.unfamiliarity` is high where the probabilities are spread. Above {one["unfamiliarity_threshold"]:.3f},
-`trainer.unfamiliarity_threshold`, a photograph
-is doubtful: 5 % of the photographs of garments by people not trained on are. The threshold is that of the folds.
+The features of a photograph shrink with the distance to the nearest class (`fc.distance_aware`), so the probabilities
+of one that is unlike the classes are spread, and `predictions.unfamiliarity` is high. Above
+{one["unfamiliarity_threshold"]:.3f}, `trainer.unfamiliarity_threshold`, a photograph is doubtful: 5 % of the
+photographs of garments by people not trained on are. The threshold is that of the folds.
 """
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         calibrate as calibrate,
         corruption_robustness as corruption_robustness,
         cross_validate as cross_validate,
+        distance_aware as distance_aware,
         shift_robustness as shift_robustness,
     )
     from fashionclf.labels import CLASS_NAMES as CLASS_NAMES, class_names as class_names
@@ -71,7 +72,7 @@ _DEFINED_IN: Final = {
     "augmentation": "Augmentation",
     "datasets": "Dataset Split load_data",
     "evaluation": "CorruptionRobustness ShiftRobustness calibrate corruption_robustness cross_validate "
-    "shift_robustness",
+    "distance_aware shift_robustness",
     "labels": "CLASS_NAMES class_names",
     "models": "cnn_model dense_model flip_averaged",
     "photographs": "DoubtfulImageWarning PreprocessingSteps UnreadableImageWarning load_folder load_image "

@@ -210,6 +210,12 @@ TABLE = {
         ("no dense layer", lambda w: fc.calibrate(fc.Trainer(keras.Sequential([keras.Input((784,)), keras.layers.Dense(
             10), keras.layers.Softmax()])), IMAGES, LABELS), VALUE, "must end in one Dense layer"),
     ],
+    "distance_aware": [
+        *with_images(lambda w, x: fc.distance_aware(w.trainer, x, LABELS)),
+        *with_labels(lambda w, y: fc.distance_aware(w.trainer, IMAGES, y), SOME_BAD_LABELS | OUT_OF_RANGE),
+        ("trainer", lambda w: fc.distance_aware(w.trainer.model, IMAGES, LABELS), TYPE, "must be a Trainer"),
+        ("a class", lambda w: fc.distance_aware(w.trainer, IMAGES[:9], LABELS[:9]), VALUE, "There are no images of"),
+    ],
     "load_exported": [
         ("missing", lambda w: fc.load_exported(w.folder / "a.tflite"), FileNotFoundError, r"a\.tflite"),
         ("ending", lambda w: fc.load_exported(__file__), VALUE, r"ending in '\.tflite' or '\.onnx'"),

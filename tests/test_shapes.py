@@ -139,6 +139,7 @@ CHECKS = {
     ),
     "FrozenPredictor.predict_proba": lambda w: (w.frozen.predict_proba(w.images), w.answers.probabilities),
     "cross_validate": lambda w: (fc.cross_validate(Estimator(), *w.xy, folds=2).shape, (2,)),
+    "distance_aware": lambda w: (fc.distance_aware(w.trainer, *w.xy).predict(w.images).labels, w.answers.labels),
     "calibrate": lambda w: (0.1 < fc.calibrate(w.new_trainer(), *w.xy) < 10, True),
     "shift_robustness": lambda w: (
         fc.shift_robustness(w.trainer, *w.xy, max_shift=1).unshifted, (w.answers.labels == w.labels).mean()

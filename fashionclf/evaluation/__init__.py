@@ -2,6 +2,7 @@
 
 from fashionclf.evaluation._calibration import calibrate
 from fashionclf.evaluation._cross_validation import cross_validate
+from fashionclf.evaluation._distance import distance_aware
 from fashionclf.evaluation._robustness import (
     CORRUPTIONS,
     CorruptionRobustness,
@@ -19,6 +20,7 @@ __all__ = [
     "corrupt",
     "corruption_robustness",
     "cross_validate",
+    "distance_aware",
     "shift_robustness",
 ]
 

@@ -13,6 +13,7 @@ from fashionclf._types import ClassNames, FloatArray, ImageShape
 from fashionclf._validation import check_flag
 from fashionclf.labels import LabelNames, check_class_names, class_names as class_names_of
 from fashionclf.models import flip_averaged
+from fashionclf.models._distance import with_familiarity
 from fashionclf.models._trace import pixel_range
 from fashionclf.presets import Preset, list_presets
 from fashionclf.trainer._step import last_layer
@@ -161,6 +162,8 @@ def with_weights(model: keras.Model, preset: Preset, *, last_layer: bool) -> ker
             f"{', '.join(list_presets(pretrained=True))}."
         )
     arrays = weights.read()
+    if last_layer and "familiarity/kernel" in arrays:
+        model = with_familiarity(model)
     kept = [] if last_layer else [id(variable) for variable in model.layers[-1].weights]
     for name, variable in named_variables(model).items():
         if id(variable) not in kept:

@@ -166,6 +166,7 @@ WITH_TENSORFLOW = {
     "load_exported of a SavedModel": 'assert len(fc.load_exported("boots").predict("photographs/")) == 3',
     # evaluation
     "calibrate": f"fc.calibrate({PRETRAINED}, {TEST})",
+    "distance_aware": f"fc.distance_aware({PRETRAINED}, {TEST})",
     "cross_validate": 'fc.cross_validate("softmax", *fc.load_data("synthetic").test[:200], folds=2, seed=0)',
     **dict.fromkeys(("shift_robustness", "plot.shift_map", "plot.shift_robustness"), SHIFTED),
     **dict.fromkeys(

@@ -205,6 +205,7 @@ CALLS = {
         fc.cross_validate, {"model": Estimator(), **XY, "folds": 2, "groups": None, "seed": 0, "n_jobs": 1}
     ),
     "calibrate": lambda w: (fc.calibrate, {"trainer": w.convolutional, **XY}),
+    "distance_aware": lambda w: (fc.distance_aware, {"trainer": w.convolutional, **XY}),
     "shift_robustness": lambda w: (fc.shift_robustness, {"trainer": w.trainer, **XY, "max_shift": 0}),
     "corruption_robustness": lambda w: (
         fc.corruption_robustness,

@@ -294,6 +294,7 @@ def test_user_callbacks_see_every_batch_and_epoch(garments, small_trainer):
 
 def test_output_that_is_no_terminal_gets_two_lines_per_epoch(garments, small_trainer, capsys, monkeypatch):
     """Its number, and its figures. On a terminal Keras redraws a progress bar."""
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # another test may have imported it
     small_trainer().fit(*garments, epochs=3, batch_size=8, seed=0)
     lines = capsys.readouterr().out.splitlines()
     assert [line.startswith("Epoch") for line in lines] == [True, False] * 3
