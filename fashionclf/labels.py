@@ -16,7 +16,8 @@ _GARMENTS: Final = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
-_GARMENTS_KO: Final = ("티셔츠", "바지", "스웨터", "드레스", "코트", "샌달", "셔츠", "스니커즈", "가방", "앵클 부츠")
+_GARMENTS_KO: Final = ("티셔츠", "바지", "스웨터", "드레스", "코트", "샌들", "셔츠", "스니커즈", "가방", "앵클 부츠")
+_SPELLINGS: Final = {"샌달": "샌들"}  # that of the tutorials, and the standard one
 _DIGITS: Final = tuple("0123456789")
 # Of the "Clothing dataset" (A. Grigorev and contributors, 2020; CC0).
 _CLOTHING: Final = (
@@ -100,7 +101,7 @@ def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def meanings_of(names: Iterable[str]) -> list[tuple[str, ...] | None]:
     """Return class names in the spelling of each data set, from any language; None where it does not have them all."""
-    given = tuple(names)
+    given = tuple(_SPELLINGS.get(name, name) for name in names)
     meanings: list[tuple[str, ...] | None] = []
     for languages in _NAMES.values():
         own = {name: languages["en"][i] for each in languages.values() for i, name in enumerate(each)}

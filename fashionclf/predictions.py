@@ -4,16 +4,19 @@ import itertools
 import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._html import bar, picture, table, thumbnails
 from fashionclf._images import shape_of
 from fashionclf._text import cut, listed, shown
-from fashionclf._types import ClassNames, FloatArray, IntArray
+from fashionclf._types import ClassNames, FloatArray, ImageArray, IntArray
 from fashionclf._validation import as_array, check_count, check_each, check_rows
 from fashionclf.labels import CLASS_NAMES, check_class_names
+
+SHOWN: Final = 10  # predictions that are printed, and whose images a notebook shows
 
 
 class Prediction:
@@ -150,7 +153,7 @@ class Predictions(Sequence[Prediction]):
         (['Bag', 'Shirt'], array([1, 0]))
     """
 
-    __slots__ = ("class_names", "doubts", "probabilities", "sources")
+    __slots__ = ("_images", "class_names", "doubts", "probabilities", "sources")
 
     def __init__(
         self,
@@ -177,19 +180,22 @@ class Predictions(Sequence[Prediction]):
         self.sources = None if sources is None else check_each(sources, "sources", len(array), "predictions")
         given = ((),) * len(array) if doubts is None else check_each(doubts, "doubts", len(array), "predictions")
         self.doubts: tuple[tuple[str, ...], ...] = tuple(map(tuple, given))
+        self._images: ImageArray | None = None
 
     @classmethod
     def _of_model(
         cls,
-        probabilities: FloatArray,
         class_names: tuple[str, ...],
+        probabilities: FloatArray,
         sources: tuple[str, ...] | None,
         doubts: tuple[tuple[str, ...], ...],
+        first_images: ImageArray,
     ) -> "Predictions":
         """Return what a model of ours gave: nothing has to be checked, which would take as long as a small network."""
         predictions = cls.__new__(cls)
         predictions.probabilities, predictions.class_names = probabilities, class_names
         predictions.sources, predictions.doubts = sources, doubts
+        predictions._images = thumbnails(first_images)
         return predictions
 
     @property
@@ -230,10 +236,13 @@ class Predictions(Sequence[Prediction]):
             return Prediction(
                 self.probabilities[position], self.class_names, source=source, doubts=self.doubts[position]
             )
-        rows = check_rows(index, "index", len(self))
+        rows = np.arange(len(self))[check_rows(index, "index", len(self))]
         sources: Any = None if self.sources is None else np.array(self.sources, dtype=object)[rows]
         doubts: Any = np.fromiter(self.doubts, dtype=object, count=len(self))[rows]
-        return Predictions(self.probabilities[rows], self.class_names, sources=sources, doubts=doubts)
+        part = Predictions(self.probabilities[rows], self.class_names, sources=sources, doubts=doubts)
+        if self._images is not None and (rows[:SHOWN] < len(self._images)).all():
+            part._images = self._images[rows[:SHOWN]]
+        return part
 
     def __iter__(self) -> Iterator[Prediction]:
         sources = self.sources or itertools.repeat(None)
@@ -281,12 +290,28 @@ class Predictions(Sequence[Prediction]):
         return [prediction.to_dict() for prediction in self]
 
     def __str__(self) -> str:
-        shown = [f"{p.source}: {p}" if p.source is not None else str(p) for p in self[:10]]
+        shown = [f"{p.source}: {p}" if p.source is not None else str(p) for p in self[:SHOWN]]
         rest = len(self) - len(shown)
         return "\n".join([*shown, f"… and {rest} more"] if rest else shown)
 
     def __repr__(self) -> str:
         return f"<Predictions for {len(self)} images, {len(self.class_names)} classes>"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for i, one in enumerate(self[:SHOWN]):
+            bars = [bar(share, f"{name} {100 * share:.1f}%") for name, share in one.top(3)]
+            image = [] if self._images is None else [picture(self._images[i])]
+            rows.append([*image, i if one.source is None else one.source, *bars, "; ".join(one.doubts)])
+        rest = f", the first {SHOWN}" if len(self) > SHOWN else ""
+        return table(f"{len(self):,} images, {len(self.class_names)} classes{rest}", [], rows)
+
+    if not TYPE_CHECKING:  # or a type checker would believe in every name
+
+        def __getattr__(self, name: str) -> Any:
+            way = f"; use `predictions[0].{name}`, or `[each.{name} for each in predictions]`"
+            advice = way if hasattr(Prediction, name) else ""
+            raise AttributeError(f"Predictions, of many images, have no {name!r}{advice}.", name=name, obj=self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Predictions):

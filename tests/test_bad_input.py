@@ -188,7 +188,8 @@ TABLE = {
     "EvaluationReport": [
         ("top k", lambda w: w.report.top_k_accuracy(0), VALUE, "`k`"),
         ("most confused", lambda w: w.report.most_confused(1.5), TYPE, "`k`"),
-        ("mistakes", lambda w: w.report.confident_mistakes(0), VALUE, "`k`"),
+        ("mistakes", lambda w: w.report.mistakes(0), VALUE, "`k`"),
+        ("language", lambda w: w.report.describe("Korean"), VALUE, "Unknown language 'Korean'"),
     ],
     "shift_robustness": [
         *with_images(lambda w, x: fc.shift_robustness(w.trainer, x, LABELS)),
@@ -236,6 +237,7 @@ TABLE = {
         ("text", lambda w: fc.Predictions([["x", "y"]], ["a", "b"]), (VALUE, TYPE), "probabilities"),
     ],
     "Prediction": [
+        ("many", lambda w: w.report.predictions.class_name, AttributeError, "each.class_name for each in"),
         ("top", lambda w: fc.Predictions([[0.5, 0.5]], ["a", "b"])[0].top(1.5), TYPE, "`k`"),
     ],
     "cross_validate": [

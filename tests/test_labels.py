@@ -16,7 +16,7 @@ def test_names_are_the_data_sets_own():
 
 def test_korean():
     names = fc.class_names("fashion_mnist", "ko")
-    assert names == ("티셔츠", "바지", "스웨터", "드레스", "코트", "샌달", "셔츠", "스니커즈", "가방", "앵클 부츠")
+    assert names == ("티셔츠", "바지", "스웨터", "드레스", "코트", "샌들", "셔츠", "스니커즈", "가방", "앵클 부츠")
     assert fc.class_names("synthetic", "ko") == names
     assert fc.class_names("mnist", "ko") == fc.class_names("mnist")
 

@@ -87,22 +87,27 @@ def test_a_classifier_that_knows_how_sure_it_is_has_a_small_error():
     assert fc.evaluate_predictions(labels, rows**3 / (rows**3).sum(1, keepdims=True)).expected_calibration_error > 0.1
 
 
+def indices(report, k=10):
+    return [mistake["index"] for mistake in report.mistakes(k)]
+
+
 def test_most_confused_and_confident_mistakes():
     names = ["Shirt", "Coat", "Bag"]
     rows = np.array([[0.2, 0.8, 0], [0.1, 0.9, 0], [0.6, 0.3, 0.1], [0.3, 0.3, 0.4], [0, 0.3, 0.7]])
     report = fc.evaluate_predictions([0, 0, 0, 1, 2], fc.Predictions(rows, names))
     assert report.most_confused(1) == [fc.Confusion("Shirt", "Coat", 2)]
     assert report.most_confused() == [fc.Confusion("Shirt", "Coat", 2), fc.Confusion("Coat", "Bag", 1)]
-    assert report.confident_mistakes().tolist() == [1, 0, 3]
-    assert report.confident_mistakes(1).tolist() == [1]
+    assert indices(report) == [1, 0, 3]
+    first = {"index": 1, "source": None, "class_name": "Shirt", "predicted": "Coat", "probability": pytest.approx(0.9)}
+    assert report.mistakes(1) == [first]
     equal = fc.evaluate_predictions([1] * 40, [[0.9, 0.1]] * 40)
-    assert equal.confident_mistakes(40).tolist() == [*range(40)]  # in their order
+    assert indices(equal, 40) == [*range(40)]  # in their order
 
 
 def test_no_mistakes():
     report = fc.evaluate_predictions([0, 1], np.eye(2))
     assert report.most_confused() == []
-    assert len(report.confident_mistakes()) == 0
+    assert report.mistakes() == []
     assert "most confused" not in str(report)
     assert report.expected_calibration_error == 0
 
@@ -134,6 +139,21 @@ def test_it_prints_a_table():
     assert repr(many) == "<EvaluationReport on 1,200 images: accuracy 0.5000>"
 
 
+def test_headings_in_korean():
+    assert fc.evaluate_predictions([0, 1, 1, 0], SMALL).describe("ko") == textwrap.dedent("""\
+        이미지 4개, 클래스 3개
+        정확도 0.5000 · 상위 3 1.0000 · 로그 손실 0.8439 · 보정 오차 0.3750
+
+                           정밀도  재현율      F1 이미지 수
+        Bag                 0.500   0.500   0.500         2
+        앵클 부츠           0.500   0.500   0.500         2
+        Coat                0.000   0.000   0.000         0
+
+        가장 많이 혼동한 클래스
+          Bag → 앵클 부츠: 1
+          앵클 부츠 → Bag: 1""")
+
+
 def test_the_best_three_count():
     report, _, _ = random_report(0)
     assert report.to_dict()["top_3_accuracy"] == report.top_k_accuracy(3) < report.top_k_accuracy(4)
@@ -161,7 +181,6 @@ def test_to_dict_is_json():
             {"class_name": "Bag", "predicted": "앵클 부츠", "count": 1},
             {"class_name": "앵클 부츠", "predicted": "Bag", "count": 1},
         ],
-        "confident_mistakes": [3, 1],
     }
     assert bins[0] == {"low": 0.0, "high": 1 / 15, "count": 0, "probability": None, "accuracy": None}
     assert bins[14] == {"low": 14 / 15, "high": 1.0, "count": 1, "probability": pytest.approx(0.95), "accuracy": 1.0}
@@ -172,12 +191,12 @@ def test_how_many_are_named():
     report = fc.evaluate_predictions(np.arange(12), fc.Predictions(rows, list("abcdefghijkl")))
     assert [confusion.class_name for confusion in report.most_confused(12)] == list("abcdefghijkl")
     assert report.most_confused() == report.most_confused(5) == report.most_confused(12)[:5]
-    assert report.confident_mistakes().tolist() == list(range(10))
+    assert indices(report) == list(range(10))
     assert report.top_k_accuracy(1) == 0
     assert report.top_k_accuracy() == report.top_k_accuracy(2) == 1
     ties = fc.evaluate_predictions([3] * 5, np.full((5, 5), 0.2))
     assert (ties.top_k_accuracy(), ties.top_k_accuracy(4)) == (0, 1)
-    for method in (report.most_confused, report.confident_mistakes, report.top_k_accuracy):
+    for method in (report.most_confused, report.mistakes, report.top_k_accuracy):
         with pytest.raises(ValueError, match="`k` must be an integer of at least 1"):
             method(0)
 
@@ -225,4 +244,7 @@ def test_a_trainer_reports(fitted, garments):
     assert report.accuracy == pytest.approx(fitted.evaluate(images, labels)["accuracy"])
     assert report.log_loss == pytest.approx(fitted.evaluate(images, labels)["loss"], rel=1e-3)
     assert report.predictions == fitted.predict(images)
-    assert fitted.report(fc.Split(images, labels), batch_size=7).accuracy == report.accuracy
+    files = [f"{i}.jpg" for i in range(50)]
+    named = fitted.report(fc.Split(images, labels, files=files), batch_size=7)
+    assert named.accuracy == report.accuracy
+    assert [mistake["source"] for mistake in named.mistakes()] == [files[i] for i in indices(report)]

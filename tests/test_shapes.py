@@ -160,13 +160,15 @@ CHECKS = {
         drawn(plot.feature_maps(explain.feature_maps(w.trainer, w.images[0]), figure=Figure())), [1, 0]
     ),
     "plot.grad_cam": lambda w: (
-        drawn(plot.grad_cam(w.images[0], explain.grad_cam(w.trainer, w.images[0]), ax=axes())), [2]
+        drawn(plot.grad_cam(w.trainer, w.images[0], ax=axes())), [2]
     ),
     "plot.images": lambda w: (
         drawn(plot.images(w.split, predictions=w.answers, bars=True, limit=2, figure=Figure())), [1, 0, 1, 0]
     ),
     "plot.kernels": lambda w: (drawn(plot.kernels(explain.kernels(w.trainer), figure=Figure())), [1, 0]),
-    "plot.prediction": lambda w: (drawn(plot.prediction(w.answers[0], w.images[0], ax=axes()).child_axes[0]), [0]),
+    "plot.mistakes": lambda w: (
+        drawn(plot.mistakes(w.fake.report(w.split), w.split, limit=2, figure=Figure())), [1, 1]
+    ),
     "plot.preprocessing_steps": lambda w: (set(drawn(plot.preprocessing_steps(w.steps(), figure=Figure()))), {1}),
     "testing.fake_trainer": lambda w: (w.fake.image_shape, w.shape),
     "testing.FakeTrainer.predict": lambda w: (w.fake.predict([w.images[0], w.photograph]).labels, [1, 1]),
@@ -191,7 +193,12 @@ NO_IMAGES = {
     *("Trainer.recipe", "Trainer.class_names", "Trainer.unfamiliarity_threshold"),
     *("Predictions", "Predictions.__getitem__", "Predictions.grouped", "Predictions.top", "Prediction.top"),
     "CorruptionRobustness.at",
-    *("EvaluationReport.top_k_accuracy", "EvaluationReport.most_confused", "EvaluationReport.confident_mistakes"),
+    *(
+        "EvaluationReport.top_k_accuracy",
+        "EvaluationReport.most_confused",
+        "EvaluationReport.mistakes",
+        "EvaluationReport.describe",
+    ),
     *("plot.class_distribution", "plot.comparison", "plot.confusion_matrix", "plot.corruption_robustness"),
     *("plot.history", "plot.reliability_diagram", "plot.shift_map", "plot.shift_robustness"),
     *("testing.FakeTrainer.class_names", "testing.FakeTrainer.unfamiliarity_threshold"),

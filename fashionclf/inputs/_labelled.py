@@ -28,13 +28,14 @@ _COLLECTED: Final = 1024  # images of a stream of single ones that are checked a
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Checked images `(n, height, width, channels)`, labels (integers, or one-hot rows) and weights `(n,)` or None."""
+    """Checked images `(n, height, width, channels)` with their labels (integers, or one-hot rows) and what is known."""
 
     images: ImageArray
     labels: IntArray | FloatArray
     weights: FloatArray | None = None
     class_names: tuple[str, ...] | None = None
     groups: NDArray[Any] | None = None
+    files: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -43,7 +44,8 @@ class LabelledImages:
         """Return the images at these indices, in this order."""
         weights = None if self.weights is None else self.weights[index]
         groups = None if self.groups is None else self.groups[index]
-        return replace(self, images=self.images[index], labels=self.labels[index], weights=weights, groups=groups)
+        images, labels = self.images[index], self.labels[index]
+        return replace(self, images=images, labels=labels, weights=weights, groups=groups, files=None)
 
     def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledImages":
         """Multiply the weight of each image by that of its class."""
@@ -86,6 +88,7 @@ class LabelledStream:
                 "iterator."
             )
         self.name, self._num_classes, self._known_names = name, num_classes, known_names
+        self.files = None  # the images of a stream are not kept, nor their names
         self._class_weight: FloatArray | None = None
         self._form: tuple[int, bool] | None = None
         self.stream = stream
@@ -241,7 +244,8 @@ def read_labelled(
     weights = check_weights(sample_weight if given.weights is None else given.weights, len(images))
     if weights is not None and not weights.any():
         raise ValueError("`sample_weight` must be finite and not negative, and not all zero.")
-    return LabelledImages(images, labels, weights, names, given.groups)
+    files = x.files if isinstance(x, Split) else read.names
+    return LabelledImages(images, labels, weights, names, given.groups, files)
 
 
 def _is_read_once(x: Any) -> bool:

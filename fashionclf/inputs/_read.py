@@ -38,7 +38,7 @@ from fashionclf.inputs._streams import (
 from fashionclf.photographs._folder import photographs_in
 from fashionclf.photographs._many import OnError, check_on_error, read_many
 from fashionclf.photographs._reading import file_name, is_folder, is_pil_image
-from fashionclf.predictions import normalised_entropy
+from fashionclf.predictions import SHOWN, normalised_entropy
 
 _BATCH: Final = 256  # single images of a stream
 
@@ -271,11 +271,12 @@ def _of_stream(stream: Stream, converter: ImageConverter, batch_size: int) -> It
 
 
 class Classified(NamedTuple):
-    """Probabilities `(n, num_classes)`, the names of the files, and the doubts about each image."""
+    """Probabilities `(n, num_classes)`, the names of the files, the doubts about each image, and the first images."""
 
     probabilities: FloatArray
     names: tuple[str, ...] | None
     doubts: tuple[Doubts, ...]
+    first_images: ImageArray
 
 
 Compute: TypeAlias = Callable[[ImageArray], FloatArray]
@@ -357,7 +358,7 @@ def _classified(given: Images, compute: Compute, threshold: float | None, bright
             own if read is None else (*read, UNFAMILIAR) if beyond else read
             for own, read, beyond in zip(doubts, given.doubts, unfamiliar, strict=True)
         )
-    return Classified(probabilities, given.names, doubts)
+    return Classified(probabilities, given.names, doubts, given.images[:SHOWN])
 
 
 def _joined(parts: Sequence[Classified]) -> Classified:
@@ -370,4 +371,5 @@ def _joined(parts: Sequence[Classified]) -> Classified:
         np.concatenate([part.probabilities for part in parts]),
         tuple(names) if any(part.names for part in parts) else None,
         tuple(itertools.chain.from_iterable(part.doubts for part in parts)),
+        parts[0].first_images,
     )

@@ -75,8 +75,9 @@ def _tail(model: keras.Model) -> list[Any]:
     tail = layers[-1:]
     while tail and len(layers) > len(tail) and isinstance(layers[-len(tail) - 1], keras.layers.Dropout):
         tail.insert(0, layers[-len(tail) - 1])
-    last = tail[-1] if tail else None
-    softmax = isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax
+    softmax = any(
+        isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax for last in tail[-1:]
+    )
     if not softmax or len(tail[0].input.shape) != 2:
         raise ValueError(
             "`trainer.model` must be a graph of layers that ends in one Dense layer with softmax, which takes a row of "

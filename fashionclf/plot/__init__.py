@@ -20,8 +20,8 @@ changed.
 Every function raises a `TypeError` for an argument of the wrong type, and an `ImportError` without matplotlib.
 """
 
-from fashionclf.plot._charts import class_distribution, comparison, prediction
-from fashionclf.plot._images import images
+from fashionclf.plot._charts import class_distribution, comparison
+from fashionclf.plot._images import images, mistakes
 from fashionclf.plot._inside import feature_maps, grad_cam, kernels
 from fashionclf.plot._model import model_diagram
 from fashionclf.plot._reports import confusion_matrix, reliability_diagram
@@ -39,8 +39,8 @@ __all__ = [
     "history",
     "images",
     "kernels",
+    "mistakes",
     "model_diagram",
-    "prediction",
     "preprocessing_steps",
     "reliability_diagram",
     "shift_map",

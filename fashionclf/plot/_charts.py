@@ -1,4 +1,4 @@
-"""Plots of class counts, of one prediction, and of the accuracies of several models."""
+"""Plots of class counts, and of the accuracies of several models."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -8,31 +8,34 @@ from numpy.typing import NDArray
 
 from fashionclf._images import shape_of
 from fashionclf._text import shown
-from fashionclf._types import ClassNames, ImagesLike, LabelsLike
-from fashionclf._validation import check_count, check_labels, check_number, integer_labels
+from fashionclf._types import ClassNames, LabelsLike, Language
+from fashionclf._validation import check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
-from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, show_image, wrapped
-from fashionclf.plot._fonts import names_to_show, text_style
-from fashionclf.plot._inputs import check_image_to_show, check_mapping, names_for, refuse_dataset
-from fashionclf.predictions import Prediction, Predictions, rank_labels
+from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, wrapped
+from fashionclf.plot._fonts import names_to_show, text_style, translated
+from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset
 from fashionclf.report import EvaluationReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _NAME_COLUMNS: Final = 30
-_FEWEST_ROWS: Final = 3  # of the bars of a prediction, so that its image has a place
 
 
 def class_distribution(
-    labels: LabelsLike | Split, class_names: ClassNames | None = None, *, ax: "Axes | None" = None
+    labels: LabelsLike | Split,
+    class_names: ClassNames | None = None,
+    *,
+    language: Language = "en",
+    ax: "Axes | None" = None,
 ) -> "Axes":
     """Plot the number of images of each class as bars.
 
     Args:
         labels: Integers `(n,)` from 0, one-hot rows `(n, num_classes)`, or a `Split`.
         class_names: Names to show. None takes those of the split, else Fashion-MNIST's.
+        language: Of the words beside the class names: `"en"` or `"ko"`.
         ax: Where to plot; None opens a new figure.
 
     Returns:
@@ -61,57 +64,7 @@ def class_distribution(
     _name_rows(ax, names_to_show(names))
     ax.margins(x=0.16)  # room for the counts
     ax.set(xlabel="images", title=f"{len(numbers):,} images, {len(names)} classes")
-    return ax
-
-
-def prediction(
-    prediction: Prediction | Predictions,
-    image: ImagesLike | None = None,
-    *,
-    k: int = 5,
-    class_names: ClassNames | None = None,
-    ax: "Axes | None" = None,
-) -> "Axes":
-    """Plot the most probable classes of one image as bars, with the image in the free corner.
-
-    Args:
-        prediction: A `Prediction`, or `Predictions` of one image.
-        image: The image, in any form that `prepare_images` takes.
-        k: The maximum number of classes to plot.
-        class_names: Names to show instead of the prediction's own.
-        ax: Where to plot; None opens a new figure.
-
-    Returns:
-        The axes of the bars. The image is an inset of it.
-
-    Raises:
-        ValueError: If there is not one image, `k` is below 1, or the names do not fit.
-
-    Example:
-        >>> from fashionclf import Predictions
-        >>> from matplotlib.figure import Figure
-        >>> answer = Predictions([[0.02, 0.9, 0.08]], class_names=["Shirt", "Bag", "Coat"])[0]
-        >>> ax = prediction(answer, k=2, ax=Figure().add_subplot())
-        >>> [label.get_text() for label in ax.get_yticklabels()]
-        ['Bag', 'Coat']
-    """
-    predicted = _check_prediction(prediction)
-    names = predicted.class_names if class_names is None else check_class_names(class_names, len(predicted.class_names))
-    labels = rank_labels(predicted.probabilities)[: check_count(k, "k")]
-    shown_image = None if image is None else check_image_to_show(image)
-    rows = max(_FEWEST_ROWS, len(labels))
-    ax = place_for_one(ax, 6.5, 0.9 + max(0.4 * rows, _height(names[label] for label in labels)))
-    labelled = names_to_show(names)
-    shares = predicted.probabilities[labels].astype(float)
-    bars = ax.barh(range(len(labels)), shares, color=[BLUE] + [SKY] * (len(labels) - 1))
-    ax.bar_label(bars, [percent(share) for share in shares], padding=3)
-    _name_rows(ax, [labelled[label] for label in labels])
-    ax.set(xlim=(0, 1.14), xticks=np.linspace(0, 1, 6), ylim=(rows - 0.4, -0.6), xlabel="probability")
-    if shown_image is not None:
-        # every bar but the first is at most half as long as the axis, and so leaves the corner free
-        inset = ax.inset_axes((0.63, 0.04, 0.35, 0.92 - 1 / rows), anchor="SE")
-        show_image(inset, shown_image)
-    return ax
+    return translated(ax, language)
 
 
 def comparison(
@@ -161,16 +114,6 @@ def comparison(
     ax.set_axisbelow(True)
     ax.set_xlabel("accuracy")
     return ax
-
-
-def _check_prediction(prediction: Any) -> Prediction:
-    if isinstance(prediction, Predictions):
-        if len(prediction) != 1:
-            raise ValueError(f"`prediction` holds {len(prediction)} predictions: pass one, such as `predictions[0]`.")
-        return prediction[0]
-    if not isinstance(prediction, Prediction):
-        raise TypeError(f"`prediction` must be a Prediction, such as `predictions[0]`. Received: {shown(prediction)}")
-    return prediction
 
 
 def _check_accuracies(value: Any, name: str) -> NDArray[np.float64]:

@@ -7,13 +7,17 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from fashionclf._language import words_in
+from fashionclf._types import Language
 
 # DejaVu comes with matplotlib, for signs such as ✓ that a caller's own font may lack; then fonts with Korean
 _PREFERRED: Final = (
     *("DejaVu Sans", "NanumGothic", "Noto Sans CJK KR", "Noto Sans KR", "Malgun Gothic"),
     *("Apple SD Gothic Neo", "AppleGothic", "Noto Sans CJK JP", "Noto Sans CJK SC"),
 )
+_Drawn = TypeVar("_Drawn", bound=Any)
 _HAVE_BOXES_FOR_ALL: Final = ("lastresort", "adobeblank")
 
 _families: Final[dict[str, str | None]] = {}
@@ -27,6 +31,18 @@ def text_style(*texts: str) -> dict[str, Any]:
     families = _families_for("".join(texts)).values()
     found = [family for family in dict.fromkeys(families) if family]
     return {"parse_math": False, **({"fontfamily": [*rcParams["font.family"], *found]} if found else {})}
+
+
+def translated(drawn: _Drawn, language: Language) -> _Drawn:
+    """Return axes or a figure with its words in a language, as far as installed fonts have the letters."""
+    from matplotlib.text import Text
+
+    say = words_in(language)
+    for text in drawn.findobj(Text):
+        words = say(text.get_text())
+        if words != text.get_text() and names_to_show([words]) == [words]:
+            text.set(text=words, **text_style(words))
+    return drawn
 
 
 def names_to_show(names: Iterable[str]) -> list[str]:

@@ -6,9 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._images import IMAGE_SHAPE, check_one_image, has_shape, shape_of, without_channel
 from fashionclf._text import cut, shown
-from fashionclf._types import ImageArray, ImagesLike
 from fashionclf._validation import as_array
 from fashionclf.datasets import Dataset
 from fashionclf.labels import CLASS_NAMES
@@ -20,15 +18,6 @@ def refuse_dataset(value: object, name: str) -> None:
     """Raise an error if a whole data set is passed instead of one of its splits."""
     if isinstance(value, Dataset):
         raise TypeError(f"`{name}` is a Dataset: pass one of its splits, `dataset.train` or `dataset.test`.")
-
-
-def check_image_to_show(image: ImagesLike, name: str = "image") -> ImageArray:
-    """Return one image as `(height, width)` in grey or `(height, width, 3)` in colour."""
-    shape, image_shape = shape_of(image), None
-    if len(shape) == 2 and not has_shape(shape, IMAGE_SHAPE):
-        image_shape = (*shape, 1)  # where one image is expected, two axes are those of a grey one
-    checked: ImageArray = without_channel(check_one_image(image, name, image_shape=image_shape))[0]
-    return checked
 
 
 def names_for(num_classes: int) -> tuple[str, ...]:

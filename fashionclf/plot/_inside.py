@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._images import check_one_image, without_channel
 from fashionclf._text import shown
 from fashionclf._types import ImagesLike
 from fashionclf._validation import check_count
 from fashionclf.plot._canvas import place_for_many, place_for_one, shortened, show_image, whole
-from fashionclf.plot._fonts import text_style
-from fashionclf.plot._inputs import check_array, check_image_to_show, check_mapping
+from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._inputs import check_array, check_mapping
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
+    from fashionclf.trainer import Trainer
 
 _FLAT: Final = 1e-6  # the scale of a panel where all values are alike
 _TILE: Final = 30  # pixels to which small tiles are enlarged
@@ -111,37 +113,51 @@ def kernels(
     return _draw_panels(panels, figure, colours="RdBu_r", centred=True)
 
 
-def grad_cam(image: ImagesLike, heatmap: Any, *, ax: "Axes | None" = None) -> "Axes":
-    """Plot a Grad-CAM heat map over its image: brighter regions contributed more to the class.
+def grad_cam(
+    trainer: "Trainer",
+    image: ImagesLike,
+    class_name: str | None = None,
+    *,
+    layer: str | None = None,
+    average_gradients: bool = True,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Plot the Grad-CAM heat map of `fashionclf.explain.grad_cam` over the image: brighter regions contributed more.
 
     Args:
+        trainer: The classifier.
         image: One image in any form that `prepare_images` takes.
-        heatmap: Floats `(height, width)` of the image, in [0, 1], as `fashionclf.explain.grad_cam` returns them.
+        class_name: The class to explain. None takes the one that is predicted.
+        layer: As `fashionclf.explain.grad_cam`.
+        average_gradients: As `fashionclf.explain.grad_cam`.
         ax: Where to plot; None opens a new figure.
 
     Returns:
-        The axes, with the image and the heat map over it. A heat map of zeros is labelled as such.
+        The axes, with the image, the heat map over it, and the class with its probability as title. A heat map of
+        zeros is labelled as such.
 
     Raises:
-        ValueError: If the image is not one, or the heat map is not as described.
+        ValueError: As `fashionclf.explain.grad_cam`, or if the class names are unknown.
 
     Example:
-        >>> import numpy as np
+        >>> import fashionclf as fc, numpy as np
         >>> from matplotlib.figure import Figure
-        >>> ax = grad_cam(np.zeros((28, 28), "uint8"), np.eye(28), ax=Figure().add_subplot())
+        >>> trainer = fc.Trainer(fc.cnn_model((8, 16), seed=0))
+        >>> ax = grad_cam(trainer, np.eye(28), "Sandal", ax=Figure().add_subplot())
         >>> len(ax.images)
         2
     """
-    pixels = check_image_to_show(image)
-    size = pixels.shape[:2]
-    heat = check_array(heatmap, "heatmap", ("height", "width"))
-    if heat.shape != size or heat.min() < 0 or heat.max() > 1:
-        raise ValueError(
-            f"`heatmap` has shape {heat.shape} and values from {heat.min():g} to {heat.max():g}, expected {size}, that "
-            "of the image, in [0, 1]."
-        )
-    ax = place_for_one(ax, 3.4, 3.4)
+    from fashionclf import explain  # loads TensorFlow
+
+    heat = explain.grad_cam(trainer, image, class_name, layer=layer, average_gradients=average_gradients)
+    pixels = without_channel(check_one_image(image, "image", image_shape=trainer.image_shape))[0]
+    answer = trainer.predict(pixels)[0]
+    label = answer.label if class_name is None else answer.class_names.index(class_name)
+    ax = place_for_one(ax, 3.4, 3.6)
     show_image(ax, pixels)
+    name = shortened(names_to_show(answer.class_names)[label], 24)
+    title = f"{name} {100 * answer.probabilities[label]:.1f}%"
+    ax.set_title(title, fontsize="medium", **text_style(title))
     ax.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)  # cold regions leave the image as it is
     if not heat.any():
         ax.set_xlabel("no evidence\nfor the class")  # or it would look like an image alone

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._images import shape_of
-from fashionclf._types import ClassNames, LabelsLike
+from fashionclf._types import ClassNames, LabelsLike, Language
 from fashionclf._validation import check_choice, check_labels, integer_labels
 from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, VERMILLION, dark_or_light, percent, place_for_one, shortened, wrapped
-from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._fonts import names_to_show, text_style, translated
 from fashionclf.plot._inputs import names_for
 from fashionclf.predictions import Predictions, as_predictions
 from fashionclf.report import EvaluationReport, evaluate_predictions
@@ -22,10 +22,12 @@ _MOST_CELLS: Final = 30  # classes whose counts can still be read
 
 
 def confusion_matrix(
-    report: EvaluationReport | tuple[LabelsLike, Predictions | Any],
+    report: EvaluationReport | LabelsLike,
+    predictions: Predictions | Any = None,
     *,
     normalize: str | None = None,
     class_names: ClassNames | None = None,
+    language: Language = "en",
     ax: "Axes | None" = None,
 ) -> "Axes":
     """Plot the number of images by true and predicted class.
@@ -33,11 +35,12 @@ def confusion_matrix(
     Shades follow the square root of the number, so mistakes are visible beside the many correct predictions.
 
     Args:
-        report: An `EvaluationReport`, or a pair `(labels, predictions)`: true labels, and `Predictions`,
-            probabilities `(n, num_classes)` or predicted labels `(n,)` for the same images.
+        report: An `EvaluationReport`; or true labels, integers `(n,)` from 0 or one-hot rows, with `predictions`.
+        predictions: For labels: `Predictions`, probabilities `(n, num_classes)` or predicted labels `(n,)`.
         normalize: None for counts; `"true"` for percentages of each true class, `"predicted"` for
             percentages of each predicted class.
         class_names: Names to show instead of the report's own.
+        language: Of the words beside the class names: `"en"` or `"ko"`.
         ax: Where to plot; None opens a new figure.
 
     Returns:
@@ -48,17 +51,15 @@ def confusion_matrix(
 
     Example:
         >>> from matplotlib.figure import Figure
-        >>> labels, predicted = [0, 1, 1], [0, 1, 0]
-        >>> ax = confusion_matrix(
-        ...     (labels, predicted), class_names=["Shirt", "Bag"], ax=Figure().add_subplot()
-        ... )
+        >>> place = Figure().add_subplot()
+        >>> ax = confusion_matrix([0, 1, 1], [0, 1, 0], class_names=["Shirt", "Bag"], ax=place)
         >>> [text.get_text() for text in ax.texts]
         ['1', '0', '1', '1']
     """
     if normalize is not None:
         normalize = check_choice(normalize, "normalize", ("true", "predicted"))
     class_names = None if class_names is None else tuple(class_names)
-    checked = _as_report(report, class_names)
+    checked = _as_report(report, predictions, class_names)
     own = checked.class_names
     names = own if class_names is None else check_class_names(class_names, len(own))
     values = checked.confusion_matrix.astype(np.float64)
@@ -70,7 +71,7 @@ def confusion_matrix(
     _name_both_axes(ax, names_to_show(names))
     unit = "" if normalize is None else f", in % of each {normalize} class"
     ax.set_title(f"accuracy {percent(checked.accuracy)} on {len(checked.labels):,} images{unit}", fontsize="medium")
-    return ax
+    return translated(ax, language)
 
 
 def reliability_diagram(report: EvaluationReport, *, ax: "Axes | None" = None) -> "Axes":
@@ -115,17 +116,17 @@ def reliability_diagram(report: EvaluationReport, *, ax: "Axes | None" = None) -
     return ax
 
 
-def _as_report(report: Any, class_names: ClassNames | None) -> EvaluationReport:
+def _as_report(report: Any, predictions: Any, class_names: ClassNames | None) -> EvaluationReport:
+    if (predictions is None) != isinstance(report, EvaluationReport):
+        raise TypeError(
+            "`report` must be an EvaluationReport, or true labels with `predictions`. Received: "
+            f"{type(report).__name__} {'without' if predictions is None else 'with'} predictions"
+        )
     if isinstance(report, EvaluationReport):
         return report
-    if not isinstance(report, tuple) or len(report) != 2:
-        raise TypeError(
-            f"`report` must be an EvaluationReport or a pair (labels, predictions). Received: {type(report).__name__}"
-        )
-    labels, predictions = report
     if not isinstance(predictions, Predictions) and len(shape_of(predictions)) == 1:
-        predictions = _certain(labels, predictions, class_names)
-    return evaluate_predictions(labels, as_predictions(predictions, class_names))
+        predictions = _certain(report, predictions, class_names)
+    return evaluate_predictions(report, as_predictions(predictions, class_names))
 
 
 def _certain(labels: LabelsLike, predicted: LabelsLike, class_names: ClassNames | None) -> NDArray[np.float32]:

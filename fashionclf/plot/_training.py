@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._text import cut, shown
+from fashionclf._types import Language
 from fashionclf._validation import as_array, check_choice
 from fashionclf.plot._canvas import place_for_many, series_style, whole, wrapped
-from fashionclf.plot._fonts import text_style
+from fashionclf.plot._fonts import text_style, translated
 from fashionclf.plot._inputs import check_mapping
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ _NAME_COLUMNS: Final = 30
 
 
 def history(
-    history: Any, *, metrics: str | Iterable[str] | None = None, figure: "Figure | SubFigure | None" = None
+    history: Any,
+    *,
+    metrics: str | Iterable[str] | None = None,
+    language: Language = "en",
+    figure: "Figure | SubFigure | None" = None,
 ) -> "Figure":
     """Plot loss and metrics by epoch: training dashed, validation solid.
 
@@ -31,6 +36,7 @@ def history(
         history: What `fit` returned (a Keras `History`), its dictionary from metric to one number per epoch, or several
             of either by name, to compare them.
         metrics: Which to draw, such as `["loss", "accuracy"]`. None plots all, the loss first.
+        language: Of the words beside the class names: `"en"` or `"ko"`.
         figure: Where to plot; None opens a new figure.
 
     Returns:
@@ -57,7 +63,7 @@ def history(
     legend_height = _add_legend(place, runs, chosen, columns_of_text=int(11 * width))
     if figure is None:
         whole(place).set_size_inches(width, 3.1 * rows + legend_height)
-    return whole(place)
+    return whole(translated(place, language))
 
 
 @dataclass(frozen=True, eq=False)

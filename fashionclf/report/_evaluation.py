@@ -7,12 +7,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fashionclf._html import bar, table
+from fashionclf._language import words_in
 from fashionclf._text import display_width, padded
-from fashionclf._types import ClassNames, IntArray, LabelsLike
+from fashionclf._types import ClassNames, IntArray, LabelsLike, Language
 from fashionclf._validation import check_count, check_labels, integer_labels
 from fashionclf.predictions import Predictions, as_predictions, rank_labels
 
 _NUM_BINS: Final = 15  # of Guo et al.
+_COLUMNS: Final = {"precision": 11, "recall": 8, "F1": 8, "images": 10}  # with their widths
 _SUM_TOLERANCE: Final = 0.01  # what float16, or two decimals in a table, leave of a sum of 1 over ten classes
 
 
@@ -191,18 +194,23 @@ class EvaluationReport:
         gaps = [part.count * abs(part.accuracy - part.probability) for part in self.calibration_bins if part.count]
         return sum(gaps) / len(self.labels)
 
-    def confident_mistakes(self, k: int = 10) -> IntArray:
-        """Return the indices of the misclassified images with the highest probability, highest first.
+    def mistakes(self, k: int = 10) -> list[dict[str, Any]]:
+        """Return the `k` misclassified images with the highest probability, highest first, as JSON-ready values.
 
         Args:
             k: An integer of at least 1.
 
         Returns:
-            int64 indices into the images, at most `k` of them.
+            Dictionaries with `"index"` (of the image, from 0), `"source"` (the name of its file, None where it is
+            unknown), `"class_name"` (the true one), `"predicted"` and `"probability"`. `plot.mistakes` shows them.
         """
         wrong = np.flatnonzero(~self._correct)
-        order = np.argsort(-self._probabilities.max(axis=1)[wrong], kind="stable")
-        return np.asarray(wrong[order[: check_count(k, "k")]])
+        worst = wrong[np.argsort(-self._probabilities.max(axis=1)[wrong], kind="stable")[: check_count(k, "k")]]
+        found = zip(worst.tolist(), self.labels[worst], self.predictions[worst], strict=True)
+        rows = ((i, p.source, self.class_names[label], p.class_name, p.probability) for i, label, p in found)
+        return [
+            dict(zip(("index", "source", "class_name", "predicted", "probability"), row, strict=True)) for row in rows
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as JSON-ready values: plain numbers, strings, lists and dictionaries."""
@@ -223,22 +231,39 @@ class EvaluationReport:
                 {name: None if value != value else value for name, value in asdict(part).items()}  # JSON has no NaN
                 for part in self.calibration_bins
             ],
-            "confident_mistakes": self.confident_mistakes().tolist(),
         }
 
-    def __str__(self) -> str:
+    def describe(self, language: Language = "en") -> str:
+        """Return the table that `print` shows, with headings in a language.
+
+        Args:
+            language: `"en"`, or `"ko"` for Korean. The class names stay as they are.
+        """
+        say = words_in(language)
         width = max(14, *(display_width(name) for name in self.class_names))
+        figures = {"accuracy": self.accuracy, "top 3": self.top_k_accuracy(3), "log loss": self.log_loss}
+        figures["calibration error"] = self.expected_calibration_error
         lines = [
-            f"{len(self.labels):,} images, {len(self.class_names)} classes",
-            f"accuracy {self.accuracy:.4f} · top 3 {self.top_k_accuracy(3):.4f} · log loss {self.log_loss:.4f} · "
-            f"calibration error {self.expected_calibration_error:.4f}",
+            say(f"{len(self.labels):,} images, {len(self.class_names)} classes"),
+            " · ".join(f"{say(name)} {figure:.4f}" for name, figure in figures.items()),
             "",
-            " " * width + "  precision  recall      F1    images",
+            " " * width + "".join(" " * (end - display_width(say(name))) + say(name) for name, end in _COLUMNS.items()),
         ]
         for name, p, r, f, n in zip(self.class_names, self.precision, self.recall, self.f1, self.support, strict=True):
             lines.append(f"{padded(name, width)}  {p:9.3f}  {r:6.3f}  {f:6.3f}  {n:8,}")
-        confusions = [f"  {c.class_name} misclassified as {c.predicted}: {c.count:,}" for c in self.most_confused()]
-        return "\n".join([*lines, *(["", "most confused", *confusions] if confusions else [])])
+        confused = [say(f"{c.class_name} misclassified as {c.predicted}: {c.count:,}") for c in self.most_confused()]
+        if confused:
+            lines += ["", say("most confused"), *(f"  {each}" for each in confused)]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        figures = zip(self.class_names, self.precision, self.recall, self.f1, self.support.tolist(), strict=True)
+        rows = [[name, *(bar(share, f"{share:.3f}") for share in each), count] for name, *each, count in figures]
+        above, _, *below = self.describe().split("\n\n")
+        return table(above, ["", *_COLUMNS], rows) + "".join(table(text, [], []) for text in below)
 
     def __repr__(self) -> str:
         return f"<EvaluationReport on {len(self.labels):,} images: accuracy {self.accuracy:.4f}>"

@@ -91,7 +91,7 @@ class FrozenPredictor:
         found = classify(
             x, self._probabilities, self.image_converter, threshold=self.unfamiliarity_threshold, on_error=on_error
         )
-        return Predictions._of_model(found.probabilities, self.class_names, found.names, found.doubts)
+        return Predictions._of_model(self.class_names, *found)
 
     def predict_proba(self, x: PredictLike | Split) -> FloatArray:
         """Return probabilities alone: float32 `(n, num_classes)`, each row summing to 1.

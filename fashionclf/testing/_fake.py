@@ -128,7 +128,7 @@ class FakeTrainer(_Interface):
         check_count(batch_size, "batch_size")
         check_choice(precision, "precision", get_args(Precision))
         found = self._classify(x, on_error)
-        return Predictions._of_model(found.probabilities, self.class_names, found.names, found.doubts)
+        return Predictions._of_model(self.class_names, *found)
 
     def predict_proba(
         self, x: PredictLike | Split, *, batch_size: int = _BATCH, precision: Precision = "float32"
@@ -172,7 +172,7 @@ class FakeTrainer(_Interface):
         """
         check_count(batch_size, "batch_size")
         data, probabilities = self._classify_labelled(x, y)
-        return evaluate_predictions(data.labels, Predictions(probabilities, self.class_names))
+        return evaluate_predictions(data.labels, Predictions(probabilities, self.class_names, sources=data.files))
 
     def _classify(self, x: PredictLike | Split, on_error: OnError = "raise") -> Classified:
         if stream_kind(x) not in (None, "iterator"):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from typing_extensions import Buffer, override
 
 from fashionclf._converter import ImageConverter
+from fashionclf._html import table
 from fashionclf._keras_internals import all_layers
 from fashionclf._text import shown
 from fashionclf._types import (
@@ -513,7 +514,7 @@ class Trainer:
         data = self._reader(self._label_names, self._image_converter)(x, y, None, batch_size=batch_size)
         compute = functools.partial(self._predictor, batch_size=batch_size)
         labels, probabilities = labels_and_probabilities(data, compute)
-        return evaluate_predictions(labels, Predictions(probabilities, names))
+        return evaluate_predictions(labels, Predictions(probabilities, names, sources=data.files))
 
     def predict(
         self,
@@ -575,7 +576,7 @@ class Trainer:
             batch_size=batch_size,
             otherwise=_BY_BATCHES,
         )
-        return Predictions._of_model(found.probabilities, names, found.names, found.doubts)
+        return Predictions._of_model(names, *found)
 
     def predict_batches(
         self,
@@ -625,7 +626,7 @@ class Trainer:
             on_error=on_error,
             batch_size=batch_size,
         )
-        return (Predictions._of_model(part.probabilities, names, part.names, part.doubts) for part in parts)
+        return (Predictions._of_model(names, *part) for part in parts)
 
     def predict_proba(
         self, x: PredictLike | Split, *, batch_size: int = EVALUATION_BATCH, precision: Precision = "float32"
@@ -926,6 +927,10 @@ class Trainer:
     @override
     def __repr__(self) -> str:
         return f"<Trainer {self.model.name}: {self.model.count_params():,} parameters, {self.num_classes} classes>"
+
+    def _repr_html_(self) -> str:
+        names = ", ".join(self.class_names or ["names unknown"])
+        return table(repr(self), [], [["images", "x".join(map(str, self.image_shape))], ["classes", names]])
 
 
 def _shapes(model: Any, converter: ImageConverter | None) -> tuple[tuple[int, ...], int, ImageConverter]:

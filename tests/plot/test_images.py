@@ -7,6 +7,7 @@ import pytest
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from PIL import ExifTags, Image
 from samples.plots import (
     IMAGES,
     LABELS,
@@ -69,6 +70,31 @@ def test_images_of_a_split_or_one_image():
     assert plot.images(IMAGES[0], [9]).axes[0].get_title() == "Ankle boot"
 
 
+def test_photographs_are_shown_whole_and_upright(tmp_path):
+    sideways = Image.Exif()
+    sideways[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (1200, 600), "navy").save(tmp_path / "1.jpg", exif=sideways)
+    Image.new("L", (40, 30)).save(tmp_path / "2.png")
+    expected = [(512, 256, 3), (30, 40, 3)]
+    for given in ([tmp_path / "1.jpg", str(tmp_path / "2.png")], tmp_path, [Image.open(tmp_path / "1.jpg"), IMAGES[0]]):
+        figure = plot.images(given, [0, 1], predictions=PREDICTIONS[:2])
+        shapes = [ax.images[0].get_array().shape for ax in figure.axes]
+        assert shapes == (expected if figure.axes[1].images[0].get_array().ndim == 3 else [expected[0], (28, 28)])
+    assert len(plot.images([tmp_path / "2.png"] * 9 + [tmp_path / "missing.png"], limit=9).axes) == 9  # reads no more
+
+
+def test_mistakes_are_named_by_file_or_position():
+    assert [ax.get_xlabel() for ax in plot.mistakes(REPORT, IMAGES).axes] == ["image 2"]
+    assert plot.mistakes(REPORT, IMAGES, language="ko").axes[0].get_xlabel() == "이미지 2"
+    named = fc.Predictions(np.eye(3)[[1, 1, 2, 0, 1, 0]], NAMES, sources=[f"{i}.jpg" for i in range(6)])
+    figure = plot.mistakes(fc.evaluate_predictions(LABELS, named), list(IMAGES), limit=1, language="ko")
+    assert [(ax.get_title(), ax.get_xlabel()) for ax in figure.axes] == [("✗ Bag 100.0%\n정답: Shirt", "0.jpg")]
+    assert np.array_equal(figure.axes[0].images[0].get_array(), IMAGES[0])
+    assert plot.mistakes(fc.evaluate_predictions([0, 1], np.eye(2)), IMAGES[:2]).get_supxlabel() == "no mistakes"
+    with pytest.raises(ValueError, match="6 predictions but 2 images"):
+        plot.mistakes(REPORT, IMAGES[:2])
+
+
 def test_more_images_than_the_limit_are_said_to_be():
     figure = plot.images(np.tile(IMAGES, (5, 1, 1)))
     assert len(figure.axes) == 25
@@ -120,28 +146,6 @@ def test_class_distribution():
         plot.class_distribution(LABELS, ["a", "b"])
 
 
-def test_prediction():
-    ax = plot.prediction(PREDICTIONS[2], IMAGES[2], k=2)
-    assert y_names(ax) == ["Shirt", "Coat"]
-    assert texts(ax) == ["60.0%", "30.0%"]
-    assert np.array_equal(ax.child_axes[0].images[0].get_array(), IMAGES[2])
-    assert y_names(plot.prediction(PREDICTIONS[:1])) == list(NAMES)
-    assert not plot.prediction(PREDICTIONS[0]).child_axes
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ((PREDICTIONS,), ValueError, "holds 6 predictions"),
-        ((ROWS[0],), TypeError, "must be a Prediction"),
-        ((PREDICTIONS[0], IMAGES), ValueError, "holds 6 images"),
-    ],
-)
-def test_wrong_prediction(arguments, error, message):
-    with pytest.raises(error, match=message):
-        plot.prediction(*arguments)
-
-
 def test_comparison():
     results = {"dense": 0.88, "cnn": np.array([0.9, 0.92]), "mine": REPORT, "twice": [REPORT, REPORT]}
     ax = plot.comparison(results)
@@ -180,18 +184,18 @@ def test_confusion_matrix_shows_every_count():
 def test_confusion_matrix_of_labels_and_predictions():
     expected = texts(plot.confusion_matrix(REPORT))
     for predictions in (PREDICTIONS, ROWS, PREDICTIONS.labels, PREDICTIONS.labels.tolist()):
-        assert texts(plot.confusion_matrix((LABELS, predictions), class_names=NAMES)) == expected
-    assert len(plot.confusion_matrix((LABELS, PREDICTIONS.labels)).texts) == 100  # Fashion-MNIST's ten
-    assert len(plot.confusion_matrix(([11], [3])).texts) == 144
+        assert texts(plot.confusion_matrix(LABELS, predictions, class_names=NAMES)) == expected
+    assert len(plot.confusion_matrix(LABELS, PREDICTIONS.labels).texts) == 100  # Fashion-MNIST's ten
+    assert len(plot.confusion_matrix([11], [3]).texts) == 144
 
 
 def test_a_class_without_images_is_all_zero():
-    ax = plot.confusion_matrix(([0, 0], [0, 0]), class_names=["a", "b"], normalize="true")
+    ax = plot.confusion_matrix([0, 0], [0, 0], class_names=["a", "b"], normalize="true")
     assert texts(ax) == ["100.0", "0.0", "0.0", "0.0"]
 
 
 def test_too_many_classes_for_counts_get_a_scale():
-    ax = plot.confusion_matrix((np.arange(31), np.arange(31)))
+    ax = plot.confusion_matrix(np.arange(31), np.arange(31))
     assert not ax.texts
     assert len(ax.figure.axes) == 2
 
@@ -199,11 +203,12 @@ def test_too_many_classes_for_counts_get_a_scale():
 @pytest.mark.parametrize(
     ("report", "options", "error", "message"),
     [
-        (PREDICTIONS, {}, TypeError, "EvaluationReport or a pair"),
-        ((LABELS, PREDICTIONS[:2]), {}, ValueError, "6 rows but there are 2 predictions"),
+        (LABELS, {}, TypeError, "or true labels with `predictions`. Received: ndarray without"),
+        (REPORT, {"predictions": PREDICTIONS}, TypeError, "Received: EvaluationReport with predictions"),
+        (LABELS, {"predictions": PREDICTIONS[:2]}, ValueError, "6 rows but there are 2 predictions"),
         (REPORT, {"normalize": "pred"}, ValueError, "Did you mean 'predicted'"),
         (REPORT, {"class_names": ["a"]}, ValueError, "1 names but there are 3"),
-        ((LABELS, [0, 0, 0, 0, 0, 3]), {"class_names": NAMES}, ValueError, "`predictions` holds"),
+        (LABELS, {"predictions": [0, 0, 0, 0, 0, 3], "class_names": NAMES}, ValueError, "`predictions` holds"),
     ],
 )
 def test_wrong_confusion_matrix(report, options, error, message):

@@ -129,7 +129,7 @@ def test_a_dollar_is_a_dollar():
     "call",
     [
         lambda: plot.class_distribution([0, 20_000]),
-        lambda: plot.confusion_matrix(([0], [100_000])),
+        lambda: plot.confusion_matrix([0], [100_000]),
         lambda: plot.images(IMAGES[:1], [20_000_000]),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_label_that_is_none_is_refused(call):
 
 
 def test_names_may_come_one_by_one():
-    ax = plot.confusion_matrix(([0, 1], [0, 1]), class_names=(name for name in ("Shirt", "Bag")))
+    ax = plot.confusion_matrix([0, 1], [0, 1], class_names=(name for name in ("Shirt", "Bag")))
     assert [label.get_text() for label in ax.get_xticklabels()] == ["Shirt", "Bag"]
 
 

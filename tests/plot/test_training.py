@@ -14,11 +14,13 @@ from samples.plots import (
     HEAT,
     HISTORY,
     IMAGES,
+    NAMES,
     shifts,
     texts,
+    trainer_of,
 )
 
-from fashionclf import plot
+from fashionclf import explain, plot
 
 
 def test_history():
@@ -147,20 +149,25 @@ def test_kernels_are_centred_on_zero():
     assert nothing.norm.vmin == -nothing.norm.vmax < 0
 
 
-def test_grad_cam():
-    ax = plot.grad_cam(IMAGES[0], HEAT)
+def test_grad_cam_names_the_class(monkeypatch):
+    trainer, probabilities = trainer_of(NAMES), trainer_of(NAMES).predict(IMAGES[0]).probabilities[0]
+    monkeypatch.setattr(explain, "grad_cam", lambda _trainer, _image, name, **_options: HEAT * (name != "Bag"))
+    ax = plot.grad_cam(trainer, IMAGES[0])
     assert [image.get_array().shape for image in ax.images] == [(28, 28), (28, 28)]
-    assert ax.get_xlabel() == ""
-    assert plot.grad_cam(IMAGES[0], np.zeros((28, 28))).get_xlabel() == "no evidence\nfor the class"
+    assert (ax.get_title(), ax.get_xlabel()) == (
+        f"{NAMES[probabilities.argmax()]} {100 * probabilities.max():.1f}%",
+        "",
+    )
+    ax = plot.grad_cam(trainer, IMAGES[0], "Bag")
+    assert (ax.get_title(), ax.get_xlabel()) == (f"Bag {100 * probabilities[1]:.1f}%", "no evidence\nfor the class")
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: plot.grad_cam(IMAGES, HEAT), ValueError, "holds 6 images"),
-        (lambda: plot.grad_cam(IMAGES[0], HEAT[:14]), ValueError, r"shape \(14, 28\)"),
-        (lambda: plot.grad_cam(IMAGES[0], HEAT * 2), ValueError, "from 0 to 2"),
-        (lambda: plot.grad_cam(IMAGES[0], HEAT * np.nan), ValueError, "holds NaN"),
+        (lambda: plot.grad_cam(trainer_of(NAMES), IMAGES), ValueError, "holds 6 images"),
+        (lambda: plot.grad_cam(IMAGES[0], HEAT), TypeError, "must be a Trainer"),
+        (lambda: plot.feature_maps({"a": HEAT[..., None] * np.nan}), ValueError, "holds NaN"),
         (lambda: plot.feature_maps(HEAT), TypeError, "must map names to arrays"),
         (lambda: plot.feature_maps({"a": HEAT}), ValueError, r"expected \(height, width, channels\)"),
         (lambda: plot.feature_maps({"a": HEAT[..., None]}, limit=0), ValueError, "`limit`"),

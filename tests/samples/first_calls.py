@@ -69,23 +69,20 @@ WITHOUT_TENSORFLOW = {
     "EvaluationReport": f"assert isinstance({REPORT}, fc.EvaluationReport)",
     "EvaluationReport.top_k_accuracy": f"assert {REPORT}.top_k_accuracy(2) == 1",
     "EvaluationReport.most_confused": f"{REPORT}.most_confused(1)",
-    "EvaluationReport.confident_mistakes": f"assert {REPORT}.confident_mistakes(1).tolist() == [1]",
+    "EvaluationReport.mistakes": f'assert {REPORT}.mistakes(1)[0]["index"] == 1',
+    "EvaluationReport.describe": f"assert '정확도' in {REPORT}.describe('ko')",
     "EvaluationReport.to_dict": f"{REPORT}.to_dict()",
     "Confusion": f"assert isinstance({REPORT}.most_confused()[0], fc.Confusion)",
     "CalibrationBin": f"assert isinstance({REPORT}.calibration_bins[0], fc.CalibrationBin)",
     # plots; savefig draws them
     "plot.images": 'fc.plot.images(fc.testing.tiny_dataset().test[:4]).savefig("plot.png")',
     "plot.class_distribution": 'fc.plot.class_distribution(fc.testing.tiny_dataset().train).figure.savefig("plot.png")',
-    "plot.prediction": f'fc.plot.prediction({PREDICTIONS}[0]).figure.savefig("plot.png")',
+    "plot.mistakes": f'fc.plot.mistakes({REPORT}, [[[0] * 28] * 28] * 3).savefig("plot.png")',
     "plot.history": 'fc.plot.history({"loss": [0.5, 0.4], "accuracy": [0.8, 0.9]}).savefig("plot.png")',
     "plot.confusion_matrix": f'fc.plot.confusion_matrix({REPORT}).figure.savefig("plot.png")',
     "plot.reliability_diagram": f'fc.plot.reliability_diagram({REPORT}).figure.savefig("plot.png")',
     "plot.comparison": 'fc.plot.comparison({"a": 0.8, "b": [0.9, 0.92]}).figure.savefig("plot.png")',
     "plot.preprocessing_steps": ('fc.plot.preprocessing_steps(fc.preprocessing_steps("boot.jpg")).savefig("plot.png")'),
-    "plot.grad_cam": """
-        import numpy as np
-        fc.plot.grad_cam([[0] * 28] * 28, np.eye(28, dtype=np.float32)).figure.savefig("plot.png")
-    """,
     "plot.feature_maps": 'fc.plot.feature_maps({"conv_1": [[[0.5, 1.0]] * 28] * 28}).savefig("plot.png")',
     "plot.kernels": """
         import numpy as np
@@ -179,6 +176,7 @@ WITH_TENSORFLOW = {
     "explain.kernels": f"fc.explain.kernels({PRETRAINED})",
     "explain.feature_maps": f"fc.explain.feature_maps({PRETRAINED}, [[0] * 28] * 28)",
     "explain.grad_cam": f"fc.explain.grad_cam({PRETRAINED}, [[0] * 28] * 28)",
+    "plot.grad_cam": f'fc.plot.grad_cam({PRETRAINED}, {TEST}.images[9]).figure.savefig("plot.png")',
     "plot.model_diagram": """
         import shutil
         if shutil.which("dot"):

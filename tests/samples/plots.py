@@ -1,5 +1,6 @@
 """What the tests of plot share."""
 
+import functools
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -50,12 +51,21 @@ def shifts(reach):
     return SimpleNamespace(accuracies=accuracies, max_shift=reach, curve=curve, mean=accuracies.mean(), worst=0.8)
 
 
+@functools.cache
+def trainer():
+    return fc.Trainer(fc.cnn_model((2,), units=(), num_classes=3, seed=0))
+
+
+def trainer_of(names):
+    trainer().class_names = names
+    return trainer()
+
+
 ONE_AXES = {
     "class_distribution": lambda names=NAMES, **place: plot.class_distribution(LABELS, names, **place),
     "comparison": lambda names=NAMES, **place: plot.comparison(dict.fromkeys(names, (0.8, 0.9, 0.91)), **place),
     "confusion_matrix": lambda names=NAMES, **place: plot.confusion_matrix(REPORT, class_names=names, **place),
-    "grad_cam": lambda names=NAMES, **place: plot.grad_cam(IMAGES[0], HEAT, **place),
-    "prediction": lambda names=NAMES, **place: plot.prediction(PREDICTIONS[0], IMAGES[0], class_names=names, **place),
+    "grad_cam": lambda names=NAMES, **place: plot.grad_cam(trainer_of(names), IMAGES[0], **place),
     "reliability_diagram": lambda names=NAMES, **place: plot.reliability_diagram(REPORT, **place),
     "shift_map": lambda names=NAMES, **place: plot.shift_map(shifts(2), **place),
     "corruption_robustness": lambda names=NAMES, **place: plot.corruption_robustness(
@@ -72,6 +82,9 @@ SEVERAL_AXES = {
         IMAGES, LABELS, predictions=PREDICTIONS, class_names=names, bars=True, **place
     ),
     "kernels": lambda names=NAMES, **place: plot.kernels(dict.fromkeys(names, np.ones((3, 3, 2, 4))), **place),
+    "mistakes": lambda names=NAMES, **place: plot.mistakes(
+        evaluate_predictions(LABELS, fc.Predictions(ROWS, names)), IMAGES, **place
+    ),
     "preprocessing_steps": lambda names=NAMES, **place: plot.preprocessing_steps(
         dict.fromkeys(names, IMAGES[0]), **place
     ),

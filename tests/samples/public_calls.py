@@ -10,7 +10,7 @@ import fashionclf.sklearn
 from fashionclf import evaluation, explain, plot, testing
 from samples.explain import known
 from samples.odd_values import IMAGES
-from samples.plots import CORRUPTED, HEAT, HISTORY, shifts
+from samples.plots import CORRUPTED, HISTORY, shifts
 
 LABELS = np.array([0, 1, 0, 1])
 ROWS = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.6, 0.4]])
@@ -160,7 +160,8 @@ CALLS = {
     ),
     "EvaluationReport.top_k_accuracy": lambda w: (w.report.top_k_accuracy, {"k": 1}),
     "EvaluationReport.most_confused": lambda w: (w.report.most_confused, {"k": 1}),
-    "EvaluationReport.confident_mistakes": lambda w: (w.report.confident_mistakes, {"k": 1}),
+    "EvaluationReport.mistakes": lambda w: (w.report.mistakes, {"k": 1}),
+    "EvaluationReport.describe": lambda w: (w.report.describe, {"language": "ko"}),
     "CorruptionRobustness.at": lambda w: (w.robustness.at, {"severity": 3}),
     "load_exported": lambda w: (fc.load_exported, {"path": w.folder / "no.tflite", "num_threads": None}),
     "FrozenPredictor.predict": lambda w: (w.frozen.predict, {"x": IMAGES, "on_error": "raise"}),
@@ -224,32 +225,39 @@ CALLS = {
          "average_gradients": True},
     ),
     "plot.class_distribution": lambda w: (
-        plot.class_distribution, {"labels": LABELS, "class_names": ["a", "b"], "ax": DRAW.ax}
+        plot.class_distribution, {"labels": LABELS, "class_names": ["a", "b"], "language": "en", "ax": DRAW.ax}
     ),
     "plot.comparison": lambda w: (plot.comparison, {"results": {"a": 0.5}, "ax": DRAW.ax}),
     "plot.confusion_matrix": lambda w: (
-        plot.confusion_matrix, {"report": w.report, "normalize": None, "class_names": ["a", "b"], "ax": DRAW.ax}
+        plot.confusion_matrix,
+        {"report": LABELS, "predictions": w.predictions, "normalize": None, "class_names": ["a", "b"],
+         "language": "en", "ax": DRAW.ax},
     ),
     "plot.corruption_robustness": lambda w: (plot.corruption_robustness, {"result": CORRUPTED, "ax": DRAW.ax}),
     "plot.feature_maps": lambda w: (
         plot.feature_maps, {"maps": {"a": np.zeros((3, 3, 2))}, "limit": 1, "figure": DRAW.figure}
     ),
-    "plot.grad_cam": lambda w: (plot.grad_cam, {"image": IMAGES[0], "heatmap": HEAT, "ax": DRAW.ax}),
-    "plot.history": lambda w: (plot.history, {"history": HISTORY, "metrics": "loss", "figure": DRAW.figure}),
+    "plot.grad_cam": lambda w: (
+        plot.grad_cam,
+        {"trainer": w.convolutional, "image": IMAGES[0], "class_name": "Bag", "layer": "conv",
+         "average_gradients": True, "ax": DRAW.ax},
+    ),
+    "plot.history": lambda w: (
+        plot.history, {"history": HISTORY, "metrics": "loss", "language": "en", "figure": DRAW.figure}
+    ),
     "plot.images": lambda w: (
         plot.images,
         {"x": IMAGES, "labels": LABELS, "predictions": w.predictions, "class_names": ["a", "b"], "columns": 1,
-         "limit": 1, "bars": False, "figure": DRAW.figure},
+         "limit": 1, "bars": False, "language": "en", "figure": DRAW.figure},
+    ),
+    "plot.mistakes": lambda w: (
+        plot.mistakes, {"report": w.report, "x": IMAGES, "limit": 1, "language": "en", "figure": DRAW.figure}
     ),
     "plot.kernels": lambda w: (
         plot.kernels, {"kernels": np.zeros((3, 3, 1, 1)), "limit": 1, "input_limit": 1, "figure": DRAW.figure}
     ),
     "plot.model_diagram": lambda w: (
         plot.model_diagram, {"model": w.trainer, "path": w.folder / "no" / "a.png", "ax": DRAW.ax}
-    ),
-    "plot.prediction": lambda w: (
-        plot.prediction,
-        {"prediction": w.predictions[0], "image": IMAGES[0], "k": 1, "class_names": ["a", "b"], "ax": DRAW.ax},
     ),
     "plot.preprocessing_steps": lambda w: (
         plot.preprocessing_steps, {"steps": {"a": IMAGES[0]}, "figure": DRAW.figure}
