@@ -89,7 +89,10 @@ def converted(notebook: Path) -> tuple[str, dict[str, bytes]]:
     for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(source)
+            # links to pages lead up from notebooks/, those to notebooks to their pages
+            parts.append(
+                re.sub(r"\]\(\.\./docs/", "](../", source.replace(".ipynb)", ".md)"))
+            )
             continue
         parts.append(f"```python\n{source}\n```")
         parts += [shown(output, notebook.stem, images) for output in cell["outputs"]]

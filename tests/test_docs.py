@@ -62,7 +62,7 @@ def test_the_site_has_the_reference_and_the_notebooks_and_its_pages_are_light(si
     assert "images/tour_" in (site / "notebooks" / "tour.html").read_text(encoding="utf-8")
     loaded = ("stylesheets/*.css", "javascripts/bundle.*.js", "javascripts/workers/*.js")
     shared = sum(file.stat().st_size for pattern in loaded for file in (site / "assets").glob(pattern))
-    page = (site / "index.html").stat().st_size + (site / "images" / "home_photograph.png").stat().st_size
+    page = (site / "index.html").stat().st_size + (site / "images" / "home.png").stat().st_size
     assert shared + page < 400_000
 
 
