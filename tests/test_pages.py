@@ -126,7 +126,7 @@ def files(tmp_path_factory):
         csv.writer(table).writerows([["label", *(f"pixel{i}" for i in range(1, 785))], *rows.tolist()])
     for name in ("folder", "photographs"):
         shutil.copytree(folder / "clothes" / "Dress", folder / name)
-    shutil.copy(folder / "folder" / "0000.jpg", folder / "photo.jpg")
+    shutil.copy(make_images().PHOTOGRAPH, folder / "photo.jpg")
     return folder
 
 
