@@ -53,12 +53,12 @@ def in_order(found: pd.DataFrame, table: str) -> pd.DataFrame:
 def run(cluster: Cluster, description: str) -> None:
     """Classify the images of the command line on a cluster, and say how fast it was."""
     options = read_options(description)
-    if options.model is not None:
-        predictor = fc.load_exported(options.model, num_threads=1)  # a worker is one process on one core
-    else:
-        trainer = fc.Trainer.from_preset(options.preset, pretrained=True)
-        predictor = trainer.compile_predictor(num_threads=1)
     with tempfile.TemporaryDirectory() as folder:
+        model = options.model
+        if model is None:
+            trainer = fc.Trainer.from_preset(options.preset, pretrained=True)
+            model = trainer.export(Path(folder) / f"{options.preset}.tflite").path
+        predictor = fc.load_exported(model, num_threads=1)  # a worker is one process on one core
         table = options.images
         if not Path(table).exists() and table in ("fashion_mnist", "mnist", "synthetic"):
             table = write_table(np.concatenate([part.images for part in fc.load_data(table)]), Path(folder))

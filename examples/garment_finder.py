@@ -26,8 +26,7 @@ from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_te
 from onnx.numpy_helper import from_array
 from PIL import Image
 
-from fashionclf.photographs._garment import NETWORK, SIDE, sha256_of
-from fashionclf.photographs._masks import main_parts
+from fashionclf.photographs._garment import NETWORK, SIDE, main_parts, sha256_of
 
 OUTPUT = Path(__file__).parents[1] / "fashionclf" / "photographs" / NETWORK
 CANVAS = 128  # of the photographs from which that is made

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from fashionclf.photographs import preprocessing_steps
-from fashionclf.photographs._masks import bounding_box
+from fashionclf.photographs._garment import bounding_box
 from fashionclf.photographs._steps import _centred as centred, _resized as resized
 
 SIDE = 84  # three pixels for each one that a model sees

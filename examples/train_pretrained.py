@@ -12,6 +12,7 @@ writes the model cards. `cnn_robust` learns from photographs as well, which `clo
 
 import argparse
 import hashlib
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ import robust_training
 from clothing_photographs import load
 
 import fashionclf as fc
-from fashionclf.pretrained import PretrainedWeights, pack
+from fashionclf.pretrained import PretrainedWeights
 from fashionclf.trainer._model import named_variables
 
 FOLDER = Path(fc.__file__).parent / "pretrained"
@@ -141,7 +142,12 @@ def release(preset: str, seeds: list[int], runs: Path) -> None:
 
 def pack_and_write(model: Any, *, preset: str, **values: Any) -> None:
     """Put the weights of a model and what is known of them into the package."""
-    content = pack({name: np.asarray(variable) for name, variable in named_variables(model).items()})
+    arrays = {name: np.asarray(variable) for name, variable in named_variables(model).items()}
+    # kernels in float16, the few other numbers in float32
+    stored = {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in arrays.items()}
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **stored)
+    content = packed.getvalue()
     entry = PretrainedWeights(
         preset=preset,
         file=f"{preset}.npz",

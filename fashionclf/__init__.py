@@ -7,6 +7,8 @@
     trainer.fit(dataset.train, seed=0)
     print(trainer.predict(dataset.test.images[:1])[0])
 
+An argument of the wrong type is a `TypeError`. Messages say what was received, what was expected and how to fix it.
+
 Importing the package costs next to nothing: numpy and TensorFlow are loaded when a name that needs them is
 first used.
 
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     )
     from fashionclf.predictions import Prediction as Prediction, Predictions as Predictions
     from fashionclf.preprocessing import (
-        add_channel_axis as add_channel_axis,
         flatten as flatten,
         one_hot as one_hot,
         prepare_images as prepare_images,
@@ -78,7 +79,7 @@ _DEFINED_IN: Final = {
     "photographs": "DoubtfulImageWarning PreprocessingSteps UnreadableImageWarning load_folder load_image "
     "preprocessing_steps",
     "predictions": "Prediction Predictions",
-    "preprocessing": "add_channel_axis flatten one_hot prepare_images scale train_validation_split",
+    "preprocessing": "flatten one_hot prepare_images scale train_validation_split",
     "presets": "Preset get_preset list_presets",
     "pretrained": "PretrainedWeights",
     "recipe": "Recipe",

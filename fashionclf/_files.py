@@ -7,7 +7,6 @@ import contextlib
 import errno
 import json
 import os
-import platform
 import shutil
 import struct
 import sys
@@ -18,9 +17,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
-
-if sys.platform != "win32":
-    import fcntl
 
 _PREFIX: Final = ".fashionclf-"
 _DAY: Final = 24 * 3600.0  # seconds
@@ -38,7 +34,7 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
     """Give a temporary path for a file or a folder, and move it into place in one step when the block ends.
 
     Readers see the old file or the new one, never a part, even if the computer stops. The old file stays if the block
-    raises an error. Temporary folders of killed processes are removed. `what` is its name in errors of the disk.
+    raises an error. What killed processes left is removed after a day. `what` is its name in errors of the disk.
     """
     with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
         part = folder / path.name
@@ -72,55 +68,16 @@ def disk_errors_of(path: Path, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Give a new hidden folder in `parent`, locked until this process ends, and remove those of killed processes."""
-    _remove_leftovers(parent)
-    while True:
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{_PREFIX}{_host()}-"))
-        try:
-            lock = _lock(folder)
-        except (BlockingIOError, FileNotFoundError):
-            continue  # another process removed it before it was locked
-        except OSError:
-            lock = None  # a file system without locks, where no process removes leftovers
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            if lock is not None:
-                os.close(lock)
-        return
-
-
-def _remove_leftovers(parent: Path) -> None:
+    """Give a new hidden folder in `parent`, and remove those that killed processes left more than a day ago."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
-            if not (entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)):
-                continue
-            with contextlib.suppress(OSError):  # it is in use, has just been removed, or belongs to another user
-                is_own = entry.name.startswith(f"{_PREFIX}{_host()}-")
-                if is_own or time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
-                    lock = _lock(Path(entry.path))
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                    os.close(lock)
-
-
-def _host() -> str:
-    """Return a short name of this computer."""
-    return f"{zlib.crc32(platform.node().encode()):08x}"
-
-
-def _lock(folder: Path) -> int:
-    """Lock a folder and return what must be closed to unlock it."""
-    if sys.platform == "win32":
-        raise OSError(errno.ENOSYS, "folders cannot be locked")
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            if entry.name.startswith(_PREFIX) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
+                shutil.rmtree(entry.path, ignore_errors=True)  # not of links and files
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        folder.stat()  # raises an error if another process has removed it
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

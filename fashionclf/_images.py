@@ -64,11 +64,6 @@ def shape_of(value: Any) -> tuple[int, ...]:
         return ()
 
 
-def is_one_image(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
-    """Tell whether an array of this shape is a single image of `image_shape`."""
-    return shape in forms_of(image_shape)
-
-
 def has_shape(shape: tuple[int, ...], image_shape: ImageShape) -> bool:
     """Tell whether an array of this shape is one image of `image_shape` or many."""
     forms = forms_of(image_shape)

@@ -50,13 +50,12 @@ class Augmentation:
 
     Raises:
         ValueError: If a value is out of range.
-        TypeError: If a value has the wrong type.
 
     Example:
         >>> import numpy as np
         >>> augment = Augmentation(horizontal_flip=True, max_shift=2, erasing=0.25)
-        >>> augment(np.zeros((5, 28, 28), dtype="uint8"), seed=0).shape
-        (5, 28, 28, 1)
+        >>> augment(np.zeros((5, 64, 48, 3), dtype="uint8"), seed=0).shape
+        (5, 64, 48, 3)
     """
 
     horizontal_flip: bool = True
@@ -93,7 +92,6 @@ class Augmentation:
 
         Raises:
             ValueError: As `prepare_images`, or if `max_shift` is as large as an edge of the images.
-            TypeError: As `prepare_images`.
         """
         return self.apply(check_images(images).copy(), np.random.default_rng(check_seed(seed)))
 

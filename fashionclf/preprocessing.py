@@ -53,9 +53,9 @@ def prepare_images(images: ImagesLike, *, image_shape: ImageShape | None = None)
 
     Example:
         >>> import numpy as np
-        >>> batch = prepare_images(np.full((2, 28, 28), 255, dtype="uint8"))
+        >>> batch = prepare_images(np.full((2, 64, 48), 255, dtype="uint8"))
         >>> batch.shape, str(batch.dtype), float(batch.max())
-        ((2, 28, 28, 1), 'float32', 1.0)
+        ((2, 64, 48, 1), 'float32', 1.0)
         >>> prepare_images(np.zeros((5, 64), dtype="uint8"), image_shape=(8, 8, 1)).shape
         (5, 8, 8, 1)
     """
@@ -75,11 +75,10 @@ def scale(images: ImagesLike) -> FloatArray:
 
     Raises:
         ValueError: If the array is empty, holds NaN or infinity, integers outside 0..255 or floats outside [0, 1].
-        TypeError: As `prepare_images`.
 
     Example:
         >>> import numpy as np
-        >>> scale(np.full((28, 28), 51, dtype="uint8"))[0, 0]
+        >>> scale(np.full((64, 48), 51, dtype="uint8"))[0, 0]
         np.float32(0.2)
     """
     return scale_pixels(_pixels(images))
@@ -95,27 +94,11 @@ def flatten(images: ImagesLike, *, image_shape: ImageShape | None = None) -> Ima
 
     Example:
         >>> import numpy as np
-        >>> flatten(np.zeros((3, 28, 28), dtype="uint8")).shape
-        (3, 784)
+        >>> flatten(np.zeros((3, 64, 48), dtype="uint8")).shape
+        (3, 3072)
     """
     checked = _checked(images, image_shape)
     return checked.reshape(len(checked), -1)
-
-
-def add_channel_axis(images: ImagesLike, *, image_shape: ImageShape | None = None) -> ImageArray:
-    """Return images as `(n, height, width, channels)`, which convolutions need, without scaling them.
-
-    Arguments and errors are those of `prepare_images`.
-
-    Returns:
-        An array `(n, height, width, channels)`: uint8 0..255 if integers came in, else float32 in [0, 1].
-
-    Example:
-        >>> import numpy as np
-        >>> add_channel_axis(np.zeros((3, 28, 28), dtype="uint8")).shape
-        (3, 28, 28, 1)
-    """
-    return _checked(images, image_shape)
 
 
 def _pixels(images: ImagesLike) -> ImageArray:
@@ -187,15 +170,14 @@ def train_validation_split(
     Raises:
         ValueError: If lengths differ, a part would be empty, or, with `stratify`, a class has a single
             image or there are fewer validation (or training) images than classes, or `groups` has too few groups.
-        TypeError: If an argument has the wrong type.
         ImportError: If `groups` are given and scikit-learn is missing.
 
     Example:
         >>> import numpy as np
-        >>> images, labels = np.zeros((10, 28, 28), dtype="uint8"), np.arange(10) % 2
+        >>> images, labels = np.zeros((10, 64, 48), dtype="uint8"), np.arange(10) % 2
         >>> x_fit, x_val, y_fit, y_val = train_validation_split(images, labels, seed=42)
         >>> x_fit.shape, x_val.shape, sorted(y_val.tolist())
-        ((8, 28, 28), (2, 28, 28), [0, 1])
+        ((8, 64, 48), (2, 64, 48), [0, 1])
     """
     pixels = _pixels(images)
     if pixels.ndim == 1 or pixels.shape == IMAGE_SHAPE[:2]:

@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import keras
 
-from fashionclf._text import listed, shown
+from fashionclf._text import shown
 from fashionclf._types import Precision, Schedule
 from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.augmentation import Augmentation
@@ -58,7 +58,6 @@ class Recipe:
 
     Raises:
         ValueError: If a value is out of range or a name unknown.
-        TypeError: If a value has the wrong type.
 
     Example:
         >>> Recipe(optimizer="sgd", learning_rate=0.1, schedule="one_cycle", epochs=5).batch_size
@@ -112,22 +111,10 @@ class Recipe:
         """Rebuild a recipe from what `to_dict` gave. A missing key, as in a file of an older version, has its default.
 
         Raises:
-            ValueError: If a key is not a field of a recipe, or a value is out of range.
-            TypeError: If a value has the wrong type.
+            ValueError: If a value is out of range.
+            TypeError: If a key is not a field of a recipe, or a value has the wrong type.
         """
-        augmentation = _known_fields(values, cls, "recipe").get("augmentation")
-        if augmentation is not None:
-            augmentation = Augmentation(**_known_fields(augmentation, Augmentation, "augmentation"))
-        return cls(**{**values, "augmentation": augmentation})
-
-
-def _known_fields(values: Any, kind: type[Recipe | Augmentation], name: str) -> Mapping[str, Any]:
-    if not isinstance(values, Mapping):
-        raise TypeError(f"A {name} is read from a dictionary. Received: {shown(values)}")
-    unknown = values.keys() - {each.name for each in fields(kind)}
-    if unknown:
-        raise ValueError(
-            f"A {name} has no {listed(sorted(map(str, unknown)))}: it was written by a newer version of "
-            "fashionclf, or is damaged."
-        )
-    return values
+        if not isinstance(values, Mapping):
+            raise TypeError(f"A recipe is read from a dictionary. Received: {shown(values)}")
+        augmentation = values.get("augmentation")
+        return cls(**{**values, "augmentation": augmentation and Augmentation(**augmentation)})

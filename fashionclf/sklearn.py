@@ -7,7 +7,6 @@ It needs scikit-learn: `pip install "fashionclf[sklearn]"`.
 
 import dataclasses
 import math
-import weakref
 from collections.abc import Callable
 from typing import Any, Final, Self
 
@@ -20,7 +19,6 @@ from fashionclf._images import IMAGE_SHAPE, ROUNDING, check_image_shape, check_i
 from fashionclf._text import advice, shown
 from fashionclf._types import FloatArray, ImageArray, ImageShape, PresetName
 from fashionclf._validation import check_choice
-from fashionclf.augmentation import Augmentation
 from fashionclf.inputs._labelled import check_weights
 from fashionclf.labels import check_class_names, class_names
 from fashionclf.presets import get_preset, list_presets
@@ -36,7 +34,6 @@ with advice("fashionclf.sklearn needs scikit-learn 1.6", "sklearn"):
 __all__ = ["FashionClassifier"]
 
 _ONE_OF_EACH: Final = np.arange(10)  # the labels that the names of a data set are for
-_TRAINED: Final[weakref.WeakSet[keras.Model]] = weakref.WeakSet()  # networks that functions of callers have built
 
 
 class FashionClassifier(ClassifierMixin, BaseEstimator):
@@ -50,13 +47,10 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
             `functools.partial(fashionclf.cnn_model, filters=(16, 32))`.
         image_shape: `(height, width, channels)` of the images. None takes that of the array that `fit` gets, and
             Fashion-MNIST's for rows of pixels.
-        recipe: How to train; see `Recipe`. None is the preset's.
+        recipe: How to train: augmentation, early stopping and more; see `Recipe`. None is the preset's.
         epochs: Number of passes over the training images.
         batch_size: Images per step.
         learning_rate: Peak learning rate, above 0.
-        augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
-        early_stopping: Stop after this many epochs without a better validation loss, and restore the best weights.
-            False turns a recipe's off.
         validation_split: Share of the images to hold out for validation, from 0 up to 1. 0 turns a recipe's off.
         class_weight: Weight by label, or `"balanced"`, as in scikit-learn.
         random_state: An integer from 0 to 2**32 - 1 is the seed of the weights and of training: fitting again gives the
@@ -91,8 +85,6 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        augment: Augmentation | bool | None = None,
-        early_stopping: int | bool | None = None,
         validation_split: float | None = None,
         class_weight: Any = None,
         random_state: Any = None,
@@ -104,8 +96,6 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.augment = augment
-        self.early_stopping = early_stopping
         self.validation_split = validation_split
         self.class_weight = class_weight
         self.random_state = random_state
@@ -126,7 +116,6 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             ValueError: If values are out of range, lengths differ, or there is only one class.
-            TypeError: If an argument has the wrong type.
         """
         self.image_shape_ = self._shape_of(X)
         rows, y = validate_data(self, self._as_rows(X), y, dtype="numeric")
@@ -145,8 +134,6 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
             codes,
             epochs=self.epochs,
             batch_size=self.batch_size,
-            augment=self.augment,
-            early_stopping=self.early_stopping,
             validation_split=self.validation_split,
             sample_weight=weights,
             seed=seed,
@@ -233,7 +220,7 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         recipe, names, shape = self.recipe, _names(classes), self.image_shape_
         if callable(self.model):
             shaped = {} if shape == IMAGE_SHAPE else {"image_shape": shape}
-            network = _new_network(self.model, num_classes=len(classes), seed=seed, **shaped)
+            network = _new_network(self.model(num_classes=len(classes), seed=seed, **shaped))
         else:
             preset = get_preset(check_choice(self.model, "model", list_presets()))
             if shape != IMAGE_SHAPE:
@@ -260,17 +247,15 @@ class FashionClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _new_network(function: Callable[..., keras.Model], **options: Any) -> keras.Model:
-    """Return what the caller's function builds, if no fit has trained it."""
-    network = function(**options)
+def _new_network(network: Any) -> keras.Model:
+    """Return what the caller's function has built, if no fit has trained it."""
     if not isinstance(network, keras.Model):
         raise TypeError(f"`model` must build a keras.Model. It returned: {shown(network)}")
-    if network in _TRAINED:
+    if network.compiled:
         raise ValueError(
-            "`model` returned the same network again, so this fit would train it further. Build a new one in the "
-            "function, such as `functools.partial(fashionclf.cnn_model, filters=(16, 32))`."
+            "`model` returned a network that is compiled or trained already. Build a new one in the function, such as "
+            "`functools.partial(fashionclf.cnn_model, filters=(16, 32))`."
         )
-    _TRAINED.add(network)
     return network
 
 

@@ -43,7 +43,6 @@ TABLE = {
     "prepare_images": with_images(lambda w, x: fc.prepare_images(x), BAD_ARRAYS),
     "scale": with_images(lambda w, x: fc.scale(x), SOME_BAD_PIXELS),
     "flatten": with_images(lambda w, x: fc.flatten(x), SOME_BAD_ARRAYS),
-    "add_channel_axis": with_images(lambda w, x: fc.add_channel_axis(x), SOME_BAD_ARRAYS),
     "Augmentation()": [
         *with_images(lambda w, x: fc.Augmentation()(x), SOME_BAD_ARRAYS),
         ("seed", lambda w: fc.Augmentation()(IMAGES, seed=-1), VALUE, "`seed` must be an integer of at least 0"),
@@ -250,8 +249,6 @@ TABLE = {
         ("function", lambda w: fc.cross_validate(lambda: 3, IMAGES, LABELS, folds=2), TYPE, "must build a Trainer"),
         ("model", lambda w: fc.cross_validate(3, IMAGES, LABELS), TYPE, "scikit-learn classifier"),
         ("folds", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=1), VALUE, "at least 2"),
-        ("jobs", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, n_jobs=0), VALUE, "`n_jobs` must be"),
-        ("jobs type", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=2, n_jobs=1.5), TYPE, "`n_jobs`"),
         ("rare class", lambda w: fc.cross_validate("softmax", IMAGES, LABELS, folds=5), VALUE, "rarest class has 2"),
     ],
     **ROWS_OF_TRAINER,

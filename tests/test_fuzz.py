@@ -25,7 +25,6 @@ PACKAGE = str(Path(fc.__file__).parent)
 LONGEST_MESSAGE = 1500
 DOCUMENTED = (ValueError, TypeError, OSError, ImportError)
 ALSO_DOCUMENTED = {
-    "testing.assert_predictions_equal": (AssertionError,),
     "Split.__getitem__": (IndexError,),  # Python's word for a position that does not exist
     "Predictions.__getitem__": (IndexError,),
 }
@@ -48,7 +47,6 @@ NOT_CALLED = {
 # Arguments that are not tried, and why.
 NOT_TRIED = {
     ("load_data", "download"): "True would use the network",
-    ("cross_validate", "n_jobs"): "numbers that are right start processes",
     ("Trainer.export", "images"): "None draws a data set; `compile_predictor` checks images in the same way",
 }
 IN_THEIR_OWN_WORDS = ("sklearn.",)  # scikit-learn checks arrays first: its messages repeat them, and its casts warn
@@ -95,7 +93,7 @@ def try_odd_values(callables, name, examples):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", fc.DoubtfulImageWarning)
             warnings.simplefilter("ignore", fc.UnreadableImageWarning)
-            warnings.filterwarnings("ignore", "No installed font", UserWarning)
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
             if name.startswith(IN_THEIR_OWN_WORDS):
                 warnings.simplefilter("ignore", RuntimeWarning)
             outcome(name, call, {**given_arguments, argument: value})

@@ -47,7 +47,6 @@ ENTRANCES = {
     "cross_validate a Trainer": lambda trainer: fc.cross_validate(one_epoch, MASKS, LABELS, folds=2),
     "shift_robustness": lambda trainer: fc.shift_robustness(trainer, MASKS, LABELS, max_shift=1),
     "FashionClassifier": lambda trainer: FashionClassifier("softmax", epochs=1, validation_split=0).fit(MASKS, LABELS),
-    "fake Trainer": lambda trainer: fc.testing.fake_trainer("Bag").evaluate(MASKS, LABELS),
 }
 
 
@@ -120,16 +119,13 @@ def test_floats_out_of_range_are_told_their_likely_cause(low, high, fix):
 
 def test_advice_on_streams_names_only_what_the_function_takes(small_trainer):
     trainer, endless = small_trainer(), tf.data.Dataset.from_tensor_slices((MASKS * 255, LABELS)).batch(5).repeat()
-    for call in (trainer.evaluate, trainer.report, lambda x: fc.cross_validate("softmax", x)):
-        with pytest.raises(ValueError, match=r"\.take\(n\)") as caught:
+    for call in (trainer.fit, trainer.evaluate, trainer.report, lambda x: fc.cross_validate("softmax", x)):
+        with pytest.raises(ValueError, match=r"`x\.take\(n\)`\.$"):
             call(endless)
-        assert "steps_per_epoch" not in str(caught.value)
-    with pytest.raises(ValueError, match=r"\.take\(n\).*steps_per_epoch"):
-        trainer.fit(endless, **QUIET)
     with pytest.raises(ValueError, match=r"validation_data\.take\(n\)`\.$"):
         trainer.fit(MASKS * 255, LABELS, validation_data=endless, **QUIET)
     images = tf.data.Dataset.from_tensors(MASKS * 255).repeat()
-    with pytest.raises(ValueError, match=r"\.take\(n\).*predict_batches"):
+    with pytest.raises(ValueError, match=r"\.take\(n\)"):
         trainer.predict(images)
     for option in ({"batch_size": 3}, {"validation_split": 0.5}):
         with pytest.raises(ValueError, match="`x`") as caught:
@@ -148,7 +144,7 @@ MASKED_LABELS = np.ma.masked_equal(LABELS, 1)
         lambda: fc.prepare_images([MASKED[0], MASKED[1]]),
         lambda: fc.one_hot(MASKED_LABELS),
         lambda: fc.Split(MASKS * 255, LABELS, groups=MASKED_LABELS),
-        lambda: fc.testing.fake_trainer("Bag").evaluate(MASKS * 255, LABELS, sample_weight=MASKED_LABELS),
+        lambda: fc.testing.ready_trainer().evaluate(MASKS * 255, LABELS, sample_weight=MASKED_LABELS),
         lambda: fc.Predictions(np.ma.masked_less(np.full((4, 2), 0.5), 1), ["a", "b"]),
         lambda: fc.plot.history({"loss": np.ma.masked_equal([0.5, 0.4], 0.5)}),
     ],

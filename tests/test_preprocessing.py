@@ -55,15 +55,13 @@ def test_what_are_no_pixels_is_not_scaled(images, error, message):
 @settings(deadline=None)
 @given(IMAGES)
 def test_shapes_keep_pixels_and_dtype(images):
-    assert fc.add_channel_axis(images).dtype == np.uint8
-    np.testing.assert_array_equal(fc.add_channel_axis(images)[..., 0], images)
     np.testing.assert_array_equal(fc.flatten(images).reshape(images.shape), images)
 
 
 def test_nothing_changes_its_argument(garments):
     images = garments[0][:20].copy()
     before = images.copy()
-    for function in (fc.prepare_images, fc.scale, fc.flatten, fc.add_channel_axis):
+    for function in (fc.prepare_images, fc.scale, fc.flatten):
         function(images)
     fc.Augmentation(erasing=1.0)(images, seed=1)
     np.testing.assert_array_equal(images, before)

@@ -21,13 +21,12 @@ def pytest_unconfigure():
 """
 WITH_FAKE = """
 import fashionclf as fc
-from fashionclf.testing import assert_predictions_equal
 
 def test_tags(fake_trainer, tiny_dataset):
     trainer = fake_trainer(["Dress", "Coat"])
     predictions = trainer.predict(tiny_dataset.test.images[:2])
     assert [prediction.class_name for prediction in predictions] == ["Dress", "Coat"]
-    assert_predictions_equal(predictions, trainer.predict(tiny_dataset.test[:2]))
+    assert predictions == trainer.predict(tiny_dataset.test[:2])
     assert fc.evaluate_predictions([3, 4], predictions).accuracy == 1
 """
 WITH_REAL = """

@@ -4,17 +4,15 @@ Imported when it is needed: without it, an exported model starts in half the tim
 """
 
 import contextlib
-import functools
-import io
 import math
 import sys
 import time
-from collections.abc import Generator
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import HTTPError, URLError
-from urllib.request import FTPHandler, HTTPHandler, HTTPSHandler, OpenerDirector, build_opener
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, build_opener
 
 from fashionclf._files import disk_errors_of, temporary_folder
 from fashionclf._text import first_line
@@ -25,14 +23,23 @@ TIMEOUT: Final = 20.0  # seconds that a mirror may stay silent; without a limit,
 PATIENCE: Final = 30.0  # seconds that a transfer may take, beside those of its bytes at the slowest speed
 SLOWEST: Final = 20_000  # bytes a second
 _CHUNK: Final = 1 << 16
-_OVERHEAD: Final = 1 << 17  # bytes of headers and of the answers that redirect
+_OVERHEAD: Final = 1 << 17  # bytes that another compression may take
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """The published mirrors do not redirect. Others may, to anything and without end."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None: ...
+
+
+_OPENER: Final = build_opener(_NoRedirects)
 
 
 class MirrorError(ConnectionError):
     """No mirror delivered every file; `attempts` holds one line for each request."""
 
     def __init__(self, title: str, attempts: list[str]) -> None:
-        super().__init__(f"No mirror delivered {title}: {'; '.join(attempts)}")
+        super().__init__("\n".join([f"No mirror delivered {title}:", *(f"  - {attempt}" for attempt in attempts)]))
         self.attempts = attempts
 
 
@@ -66,10 +73,9 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
                 continue
             path = folder / f"{file.name}.gz"
             url = mirror + path.name
-            parts = _received(url, len(file.header) + math.prod(file.shape))
             try:
-                with contextlib.closing(parts), path.open("wb") as opened:
-                    opened.writelines(parts)
+                with path.open("wb") as opened:
+                    opened.writelines(_received(url, len(file.header) + math.prod(file.shape) + _OVERHEAD))
                 read_idx(path, file)
             except DamagedFileError as error:
                 attempts.append(f"{url} {str(error).removeprefix(str(path)).strip()}")
@@ -84,15 +90,17 @@ def _fetch(source: Source, needed: list[IdxFile], folder: Path) -> list[Path]:
     raise MirrorError(source.title, attempts)
 
 
-def _received(url: str, most: int) -> Generator[bytes, None, None]:
+def _received(url: str, most: int) -> Iterator[bytes]:
     """Give the content of `url`, at most `most` bytes, in parts, and print one line on standard error."""
-    bounds = _Bounds(most + _OVERHEAD)
+    started, count = time.monotonic(), 0
     try:
-        with contextlib.closing(_opener(bounds).open(url, timeout=TIMEOUT)) as response:
-            size = response.length  # None if it does not say, or says nonsense
-            bounds.add(0, expected=size or 0)
+        with contextlib.closing(_OPENER.open(url, timeout=TIMEOUT)) as response:
+            size = response.length or 0  # None if it does not say, or says nonsense
+            _check_bounds(size, most, started)
             print(f"Downloading {url}{f' ({size / 1e6:.1f} MB)' if size else ''}", file=sys.stderr)
-            while part := response.read(_CHUNK):
+            while part := response.read1(_CHUNK):  # what has come, and no wait for more
+                count += len(part)
+                _check_bounds(count, most, started)
                 yield part
     except HTTPError as error:
         error.close()
@@ -101,84 +109,13 @@ def _received(url: str, most: int) -> Generator[bytes, None, None]:
         raise _MirrorFaultError(_reason(error)) from error
 
 
+def _check_bounds(count: int, most: int, started: float) -> None:
+    if count > most:
+        raise OSError(f"it sends more than the {most / 1e6:.1f} MB that were expected")
+    if time.monotonic() - started > PATIENCE + count / SLOWEST:
+        raise TimeoutError(f"it sends less than {SLOWEST / 1000:g} kB a second")
+
+
 def _reason(error: BaseException) -> str:
     reason: Any = getattr(error, "reason", error)
     return reason.strerror if isinstance(reason, OSError) and reason.strerror else first_line(reason)
-
-
-class _Bounds:
-    """The limits of one transfer on bytes and time, with all its redirects."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._count, self._started = most, 0, time.monotonic()
-
-    def add(self, count: int, *, expected: int = 0) -> None:
-        """Count received bytes; raise an error if there are, or will be, too many."""
-        self._count += count
-        if self._count + expected > self._most:
-            raise OSError(f"it sends more than the {self._most / 1e6:.1f} MB that were expected")
-
-    def seconds_left(self) -> float:
-        """Return the seconds for which the mirror may be silent; raise an error if its time is over."""
-        left = self._started + PATIENCE + self._count / SLOWEST - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f"it sends less than {SLOWEST / 1000:g} kB a second")
-        return min(left, TIMEOUT)
-
-
-class _Stream(io.RawIOBase):
-    """A connection with these limits. The timeout of a socket limits each silence only, not the transfer."""
-
-    def __init__(self, sock: Any, raw: Any, bounds: _Bounds) -> None:
-        self._socket, self._raw, self._bounds = sock, raw, bounds
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._socket.settimeout(self._bounds.seconds_left())
-        try:
-            count: int = self._raw.readinto(buffer)
-        except TimeoutError:
-            self._bounds.seconds_left()  # raises an error if the whole transfer took too long
-            raise
-        self._bounds.add(count)
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(HTTPResponse):
-    """A response with these limits, also for its headers."""
-
-    def __init__(self, bounds: _Bounds, sock: Any, **options: Any) -> None:
-        super().__init__(sock, **options)
-        self.fp = io.BufferedReader(_Stream(sock, self.fp.detach(), bounds))
-
-
-class _Handler(HTTPSHandler, HTTPHandler, FTPHandler):
-    """Connections with these limits, in the place of urllib's."""
-
-    def __init__(self, bounds: _Bounds) -> None:
-        super().__init__()
-        self._bounds = bounds
-
-    def _connection(self, kind: type[HTTPConnection], *args: Any, **options: Any) -> HTTPConnection:
-        made = kind(*args, **options)
-        made.response_class = functools.partial(_Response, self._bounds)  # type: ignore[assignment]
-        return made
-
-    def http_open(self, req: Any) -> Any:
-        return self.do_open(functools.partial(self._connection, HTTPConnection), req)
-
-    def https_open(self, req: Any) -> Any:
-        return self.do_open(functools.partial(self._connection, HTTPSConnection), req)
-
-    def ftp_open(self, req: Any) -> Any:  # noqa: ARG002  # urllib's name
-        raise URLError("unknown url type: ftp")
-
-
-def _opener(bounds: _Bounds) -> OpenerDirector:
-    return build_opener(_Handler(bounds))

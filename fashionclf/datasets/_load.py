@@ -115,17 +115,11 @@ def _find(source: Source, data_dir: Path | None, *, may_download: bool) -> Array
                     stacklevel=3,  # the caller of load_data
                 )
             return reading.arrays
-    attempts: list[str] | None = getattr(failure, "attempts", None)  # of a MirrorError
-    if not may_download:
-        why = ", and download=False."
-    elif failure is None:
-        why = f", not even after a download to {target.path / source.folder}."
-    else:
-        why = f", and could not download it.{f' {failure}' if attempts is None else ''}"
-    text = "\n".join(_report(source, readings, damaged, why, attempts, target))
+    why = f"could not download it: {failure}" if may_download else "download=False"
+    text = "\n".join(_report(source, readings, damaged, why, target))
     if damaged:
         raise ValueError(text) from failure
-    if failure is None or attempts is not None:
+    if failure is None or isinstance(failure, ConnectionError):  # of the mirrors
         raise FileNotFoundError(text) from failure
     clearer = type(failure)(text)
     clearer.errno = failure.errno
@@ -150,24 +144,15 @@ def _keras_cache() -> Path:
     return (user if os.access(user, os.W_OK) else Path("/tmp")) / ".keras" / "datasets"
 
 
-def _report(
-    source: Source,
-    readings: dict[_Place, Reading],
-    damaged: list[str],
-    why: str,
-    attempts: list[str] | None,
-    target: _Place,
-) -> list[str]:
+def _report(source: Source, readings: dict[_Place, Reading], damaged: list[str], why: str, target: _Place) -> list[str]:
     """Return the lines that say where a data set was looked for, and how to provide it."""
-    lines = [f"Found no {'intact ' if damaged else ''}copy of {source.title}{why}"]
+    lines = [f"Found no {'intact ' if damaged else ''}copy of {source.title}, and {why}"]
     if damaged:
         lines += ["Damaged:", *(f"  - {line}" for line in damaged)]
     names = ", ".join(file.name for file in source.files)
     form = f"{source.npz}, or " if source.npz else ""
     lines.append(f"Looked for {form}{names} (each with or without .gz) under {source.folder}/ in:")
     lines += [f"  - {place.title}: {place.path} ({reading.note})" for place, reading in readings.items()]
-    if attempts is not None:
-        lines += ["Asked for a download:", *(f"  - {attempt}" for attempt in attempts)]
     return [
         *lines,
         "Any one of these provides it:",

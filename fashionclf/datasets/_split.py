@@ -1,6 +1,5 @@
 """`Split` and `Dataset`: images with labels and class names."""
 
-import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -61,13 +60,13 @@ class Split:
     Example:
         >>> import numpy as np
         >>> from fashionclf.datasets import Split
-        >>> images = np.zeros((4, 28, 28), "uint8")
+        >>> images = np.zeros((4, 64, 48), "uint8")
         >>> split = Split(images, [0, 1, 1, 0], class_names=["cat", "dog"])
         >>> split
-        Split(4 images uint8 (4, 28, 28), 2 classes)
+        Split(4 images uint8 (4, 64, 48), 2 classes)
         >>> images, labels = split[split.labels == 1]
         >>> images.shape, labels
-        ((2, 28, 28), array([1, 1], dtype=uint8))
+        ((2, 64, 48), array([1, 1], dtype=uint8))
     """
 
     images: ImageArray
@@ -127,16 +126,10 @@ class Split:
         return len(self.images)
 
     def __getitem__(self, part: Any) -> "Split":
-        if hasattr(part, "__index__") and not getattr(part, "ndim", 0):
-            position = shown(operator.index(part))
+        if isinstance(part, tuple) or (hasattr(part, "__index__") and not getattr(part, "ndim", 0)):
             raise TypeError(
-                f"A Split is taken apart by slices, masks or arrays of positions. Received: {shown(part)}. For one "
-                f"image use `split.images[{position}]` and `split.labels[{position}]`; unpack with `images, labels = "
-                "split`."
-            )
-        if isinstance(part, tuple):
-            raise TypeError(
-                f"A Split has one axis. Received: {shown(part)}. Index `split.images` for rows and columns."
+                f"A Split is taken apart by slices, masks or arrays of positions. Received: {shown(part)}. Index "
+                "`split.images` and `split.labels` for one image, and unpack with `images, labels = split`."
             )
         rows = check_rows(part, "part", len(self))
         images, labels = self.images[rows], self.labels[rows]
@@ -167,7 +160,6 @@ class Split:
 
         Raises:
             ValueError: As `fashionclf.train_validation_split`.
-            TypeError: As `fashionclf.train_validation_split`.
             ImportError: If there are groups and scikit-learn is missing.
 
         Example:
@@ -204,7 +196,7 @@ class Dataset:
         >>> import numpy as np
         >>> from fashionclf import CLASS_NAMES
         >>> from fashionclf.datasets import Dataset, Split
-        >>> tiny = Split(np.zeros((2, 28, 28), "uint8"), [0, 9], class_names=CLASS_NAMES)
+        >>> tiny = Split(np.zeros((2, 64, 48), "uint8"), [0, 9], class_names=CLASS_NAMES)
         >>> dataset = Dataset("tiny", train=tiny, test=tiny[1:])
         >>> (x_train, y_train), (x_test, y_test) = dataset
         >>> y_test

@@ -29,16 +29,15 @@ def calibrate(trainer: Trainer, x: LabelledLike | Split, y: LabelsLike | None = 
 
     Args:
         trainer: The classifier, whose last layer is changed.
-        x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
-            such tuples, which is read into memory: validation images, some thousands.
-        y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
+        x: Some thousand validation images with or without their labels, as `Trainer.evaluate`; a stream is read into
+            memory.
+        y: Labels, as `Trainer.evaluate`.
 
     Returns:
         The temperature, from 0.1 to 10; above 1 if the classifier was overconfident.
 
     Raises:
         ValueError: If lengths differ, or the model does not end in one dense layer with softmax or sigmoid.
-        TypeError: If an argument has the wrong type.
         RuntimeError: If the model is being fitted.
 
     Example:

@@ -1,10 +1,8 @@
 """Cross-validation: train on all folds but one, and evaluate on that one."""
 
-import pickle
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
-from typing import Any, Final, Protocol
+import itertools
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -18,8 +16,6 @@ from fashionclf.datasets import Split
 from fashionclf.inputs import LabelledImages, class_names_in, collect_labelled
 from fashionclf.presets import list_presets
 from fashionclf.trainer._trainer import Trainer
-
-_MOST_PROCESSES: Final = 1024
 
 
 class Classifier(Protocol):
@@ -40,7 +36,6 @@ def cross_validate(
     folds: int = 5,
     groups: Any = None,
     seed: int | None = None,
-    n_jobs: int | None = None,
 ) -> NDArray[np.float64]:
     """Train on all folds but one and measure the accuracy on the remaining one, for each fold in turn.
 
@@ -59,10 +54,6 @@ def cross_validate(
         seed: Shuffle before folding, and seed a preset's weights and the training, from 0 to 2**32 - 1. None folds
             in the given order, as scikit-learn does, and trains with fresh entropy. A function must seed the weights
             of its model itself; a scikit-learn classifier has its `random_state`.
-        n_jobs: Number of processes that train folds at the same time, through joblib; -1 for one per processor core.
-            None is 1, or what a `joblib.parallel_config` sets: there a backend such as Dask's or Ray's trains the folds
-            on other machines. With a seed, the accuracies are those of one process, bit for bit, as long as the
-            processes run TensorFlow with the same number of threads (`TF_NUM_INTRAOP_THREADS`).
 
     Returns:
         The accuracy on each fold, float64 `(folds,)`, in the order of the folds.
@@ -70,13 +61,13 @@ def cross_validate(
     Raises:
         ValueError: If the name is unknown, lengths differ, a class has fewer images than there are folds, or the
             function returns one model twice.
-        TypeError: If `model` is none of these, or cannot be pickled for another process.
+        TypeError: If `model` is none of these.
         ImportError: If scikit-learn is missing.
 
     Example:
         >>> import fashionclf as fc, numpy as np
         >>> from sklearn.dummy import DummyClassifier
-        >>> images, labels = np.zeros((20, 28, 28), dtype="uint8"), np.arange(20) % 2
+        >>> images, labels = np.zeros((20, 8, 8), dtype="uint8"), np.arange(20) % 2
         >>> fc.cross_validate(DummyClassifier(), images, labels, folds=2)
         array([0.5, 0.5])
     """
@@ -84,13 +75,10 @@ def cross_validate(
         from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
     folds = check_count(folds, "folds", minimum=2)
     seed = check_seed(seed)
-    build, _ = _scorer(model)
-    if n_jobs is not None:
-        n_jobs = check_count(n_jobs, "n_jobs", minimum=-_MOST_PROCESSES, maximum=_MOST_PROCESSES)
-    if n_jobs == 0:
-        raise ValueError("`n_jobs` must be a number of processes, -1 for one per processor core, or None. Received: 0")
+    build, score = _scorer(model)
     seeds = [None] * folds if seed is None else np.random.SeedSequence(seed).generate_state(folds).tolist()
-    first = build(seeds[0])
+    first, second = build(seeds[0]), build(seeds[1])
+    _check_distinct(first, second)
     data = _read(first, x, y)
     labels = integer_labels(data.labels)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
@@ -103,8 +91,9 @@ def cross_validate(
         raise ValueError(f"`folds={folds}` but there are {len(np.unique(groups))} groups; each fold needs one.")
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     splitter = kind(folds, shuffle=seed is not None, random_state=seed)
-    parts = [(*indices, each) for indices, each in zip(splitter.split(labels, labels, groups), seeds, strict=True)]
-    return np.array(_train_folds(model, first, data, parts, n_jobs))
+    models = itertools.chain([first, second], map(build, seeds[2:]))
+    parts = zip(splitter.split(labels, labels, groups), models, seeds, strict=True)
+    return np.array([score(each, data.take(train), data.take(test), own) for (train, test), each, own in parts])
 
 
 def _read(model: Any, x: Any, y: Any) -> LabelledImages:
@@ -117,59 +106,16 @@ def _read(model: Any, x: Any, y: Any) -> LabelledImages:
     )
 
 
-_Fold = tuple[NDArray[np.int64], NDArray[np.int64], int | None]  # images to train on, images to test on, the seed
-
-
-def _train_folds(
-    model: Any, first: Any, data: LabelledImages, folds: Sequence[_Fold], n_jobs: int | None
-) -> list[float]:
-    """Return the accuracy of each fold; `first` is the model of the first one."""
-    from sklearn.utils.parallel import Parallel, delayed  # joblib's, with the settings of scikit-learn
-
-    workers = Parallel(n_jobs=n_jobs)
-    build, score = _scorer(model)
-    if workers.n_jobs != 1:
-        for _ in _distinct(chain([first], (build(seed) for _, _, seed in folds[1:2]))):
-            pass  # a function that returns one model twice here would do so in a process as well
-        try:
-            return list(workers(delayed(_train_fold)(model, data, *fold) for fold in folds))
-        except pickle.PicklingError as error:
-            reason = str(error.__cause__ or error).strip('"\n ').rpartition("\n")[2]
-            raise TypeError(
-                f"`model` cannot be sent to another process ({reason}). Use `n_jobs=1`, or leave out of the function "
-                "what cannot be pickled: make it inside."
-            ) from error
-    # Build each model before the previous one is trained: if both are the same model, none has been trained yet.
-    built = _distinct(chain([first], (build(seed) for _, _, seed in folds[1:])))
-    current = next(built)
-    accuracies = []
-    for fit_index, test_index, seed in folds:
-        upcoming = next(built, None)
-        accuracies.append(score(current, data.take(fit_index), data.take(test_index), seed))
-        current = upcoming
-    return accuracies
-
-
-def _train_fold(
-    model: Any, data: LabelledImages, fit_index: NDArray[np.int64], test_index: NDArray[np.int64], seed: int | None
-) -> float:
-    build, score = _scorer(model)
-    return score(build(seed), data.take(fit_index), data.take(test_index), seed)
-
-
-def _distinct(models: Iterable[Any]) -> Iterator[Any]:
-    """Yield models; refuse a Trainer that shares variables with an earlier one: folds would train it further."""
-    seen: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-    for model in models:
-        variables = {id(each): each for each in model.model.variables} if isinstance(model, Trainer) else {}
-        if any(seen.get(key) is each for key, each in variables.items()):
+def _check_distinct(first: Any, second: Any) -> None:
+    """Refuse Trainers that share variables: every fold would train them further."""
+    if isinstance(first, Trainer):
+        variables = set(map(id, first.model.variables))
+        if not variables.isdisjoint(map(id, second.model.variables)):
             raise ValueError(
                 "`model` returned a Trainer with the same model, or the same layers, twice, so every fold would "
                 "continue the training of the folds before it. Build a new model in the function, such as "
                 "`lambda: Trainer(cnn_model())`."
             )
-        seen.update(variables)
-        yield model
 
 
 def _scorer(

@@ -36,7 +36,6 @@ def corrupt(images: ImagesLike, corruption: str, severity: int = 3, *, seed: int
 
     Raises:
         ValueError: If there is no such corruption, or a value is out of range.
-        TypeError: If an argument has the wrong type.
         ImportError: If OpenCV is missing.
 
     Source:
@@ -120,16 +119,14 @@ def corruption_robustness(
 
     Args:
         trainer: The classifier.
-        x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
-            such tuples, which is read into memory.
-        y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
+        x: Images with or without their labels, as `Trainer.evaluate`; a stream is read into memory.
+        y: Labels, as `Trainer.evaluate`.
         corruptions: Which of `fashionclf.evaluation.CORRUPTIONS`; None for all 18.
         severities: Which of 1 (slight) to 5 (strong).
         seed: From 0 to 2**32 - 1; the same seed gives the same corrupted images.
 
     Raises:
         ValueError: If a name is unknown, a value is out of range or lengths differ.
-        TypeError: If an argument has the wrong type.
         ImportError: If OpenCV is missing.
 
     Source:
@@ -232,15 +229,13 @@ def shift_robustness(
 
     Args:
         trainer: The classifier.
-        x: Images in any form that `prepare_images` takes, a tuple `(x, y)`, a `Split`, or a stream of
-            such tuples, which is read into memory.
-        y: Labels: integers `(n,)` from 0, or one-hot rows `(n, num_classes)`.
+        x: Images with or without their labels, as `Trainer.evaluate`; a stream is read into memory.
+        y: Labels, as `Trainer.evaluate`.
         max_shift: Pixels, fewer than the shorter edge of the images has: `(2 * max_shift + 1) ** 2` displacements,
             including no shift.
 
     Raises:
         ValueError: If a value is out of range or lengths differ.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> import fashionclf as fc

@@ -3,8 +3,7 @@
 All three functions read the model and leave it unchanged.
 """
 
-from fashionclf.explain._feature_maps import feature_maps, kernels
-from fashionclf.explain._grad_cam import grad_cam
+from fashionclf.explain._explain import feature_maps, grad_cam, kernels
 
 __all__ = ["feature_maps", "grad_cam", "kernels"]
 

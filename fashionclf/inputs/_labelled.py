@@ -147,14 +147,6 @@ class LabelledStream:
             yield self.checked(element, number)
         self.stream.end_epoch()
 
-    def number_of_batches(self, otherwise: str = "") -> int:
-        """Return the number of batches. A data set that does not know it is read once to count them.
-
-        `otherwise`: what else the caller can do, for messages about streams without an end or a length.
-        """
-        self.stream.check_end(otherwise)
-        return self.stream.count(otherwise)
-
     def with_class_weight(self, class_weight: Any, names: Iterable[str] | None, num_classes: int) -> "LabelledStream":
         """Multiply the weight of each image by that of its class, in every batch to come."""
         if class_weight is None:

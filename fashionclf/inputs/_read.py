@@ -28,7 +28,6 @@ from fashionclf.inputs._streams import (
     columns_of,
     is_iterable_once,
     is_photograph,
-    is_row,
     is_rows,
     is_single_image,
     parts_of,
@@ -103,7 +102,7 @@ def opened(
         return Given(Stream(iter(x), name), used)
     if stream_kind(x) is not None:
         return Given(Stream(x, name), used)
-    if is_row(x) or is_rows(x):
+    if isinstance(x, Mapping) or is_rows(x):
         if not (labelled or isinstance(x, Mapping | list | tuple) or hasattr(x, "tensors")):
             return Given(Stream(rows_of(x), name), used)
         return _of_parts(columns_of(x, name), converter, name, class_names_in(x))
@@ -291,7 +290,6 @@ def classify(
     threshold: float | None,
     on_error: OnError = "raise",
     batch_size: int = _BATCH,
-    otherwise: str = "",
 ) -> Classified:
     """Return the probabilities of what `predict` was given.
 
@@ -302,7 +300,6 @@ def classify(
         threshold: The unfamiliarity above which a photograph is doubtful; None if it is not known.
         on_error: Whether to raise an error for photographs that cannot be read, or to skip them.
         batch_size: Single images of a stream that are read at a time.
-        otherwise: What else the caller can do with a stream that does not end, for the message.
 
     Warns:
         DoubtfulImageWarning: If there are doubts about any of them, once.
@@ -313,7 +310,7 @@ def classify(
         x = _listed_photographs(x, converter.image_shape)
     given, bright_on_black = opened(x, converter).images, converter.find_garment
     if isinstance(given, Stream):
-        given.check_end(otherwise)
+        given.check_end()
         parts = read_parts(given, converter, batch_size, on_error)
         found = _joined([_classified(read, compute, threshold, bright_on_black) for _, read in parts])
     elif isinstance(given, Items):

@@ -5,21 +5,17 @@ No library is imported to tell them apart: whoever has such an object has import
 
 import itertools
 import math
-import multiprocessing
 import os
 import sys
-import time
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
-from fashionclf._images import has_shape, is_one_image, shape_of
+from fashionclf._images import forms_of, has_shape, shape_of
 from fashionclf._text import listed
 from fashionclf._types import ImageShape
 from fashionclf._validation import is_tensor_of_torch
-from fashionclf._warnings import stack_level
 from fashionclf.datasets import Dataset
 from fashionclf.photographs._reading import is_pil_image
 
@@ -31,8 +27,6 @@ _ORIENTATION: Final = 0x0112  # the number of this entry in Exif
 
 _IMAGES: Final = ("image", "images", "img", "composite")  # the last one is gradio's
 LABELS: Final = ("label", "labels")
-
-_PATIENCE: Final = 10.0  # seconds of counting without a word
 
 _UNKNOWN: Final = -2  # of `tf.data.Dataset.cardinality`
 
@@ -95,29 +89,17 @@ class Stream:
             return _with_text(element)
         raise ValueError(f"`{self.name}` is an empty {self.kind}; expected at least one image.")
 
-    def check_end(self, otherwise: str = "") -> None:
-        """Refuse a stream that is known to be infinite; `otherwise` is what else the caller can do."""
+    def check_end(self) -> None:
+        """Refuse a stream that is known to be infinite."""
         if self.length == math.inf:
             end = f"pass `{self.name}.take(n)`" if self.kind == "tf.data.Dataset" else "give it a `num_batches`"
-            raise ValueError(f"`{self.name}` is an infinite {self.kind}; expected one that ends: {end}{otherwise}.")
+            raise ValueError(f"`{self.name}` is an infinite {self.kind}; expected one that ends: {end}.")
 
-    def count(self, otherwise: str = "") -> int:
-        """Return the number of elements, by reading once if need be. `otherwise` is what else the caller can do."""
+    def count(self) -> int:
+        """Return the number of elements, by reading once if need be."""
+        self.check_end()
         length = self.length
-        if length is not None:
-            return int(length)
-        count, begin, warned = 0, time.monotonic(), False
-        for count, _ in enumerate(self.source, 1):  # it is read for its number only
-            if not warned and time.monotonic() - begin > _PATIENCE:
-                warned = True
-                warnings.warn(
-                    f"`{self.name}` does not know its length, and its batches are still being counted: {count:,} by "
-                    f"now. If you know the number `n`, pass `{self.name}.apply(tf.data.experimental."
-                    f"assert_cardinality(n))`{otherwise}.",
-                    UserWarning,
-                    stacklevel=stack_level(),
-                )
-        return count
+        return sum(1 for _ in self.source) if length is None else int(length)
 
     def elements(self) -> Iterator[Any]:
         """Read all elements once: arrays, or tuples of arrays."""
@@ -155,7 +137,7 @@ def parts_of(element: Any, stream: Stream, shape: ImageShape) -> tuple[Any, ...]
     Keras and torch give tuples or lists of them, Hugging Face and tfds give rows. Outside TensorFlow, a tuple or list
     of single images is a batch of them.
     """
-    if is_row(element):
+    if isinstance(element, Mapping):
         return columns_of(element, stream.name)
     is_short = isinstance(element, tuple | list) and 1 <= len(element) <= 3  # an image has more rows
     of_tensorflow = stream.kind == "tf.data.Dataset" and isinstance(element, tuple)
@@ -188,15 +170,10 @@ def is_single_image(x: Any, shape: ImageShape) -> bool:
     """Tell whether `x` is one image or photograph, and not a batch."""
     own = shape_of(x)
     is_first = is_tensor_of_torch(x) and own == (shape[2], *shape[:2])  # channels first
-    return is_first or is_one_image(own, shape) or is_pil_image(x) or is_photograph(x, shape)
+    return is_first or own in forms_of(shape) or is_pil_image(x) or is_photograph(x, shape)
 
 
 # -- rows ----------------------------------------------------------------------------------------
-
-
-def is_row(x: Any) -> bool:
-    """Tell whether `x` is a dictionary, with one image or with a column of them."""
-    return isinstance(x, Mapping)
 
 
 def is_rows(x: Any) -> bool:
@@ -260,37 +237,19 @@ def _values(row: Mapping[str, Any], name: str) -> tuple[Any, ...]:
 
 
 def _read_sequence(dataset: Any) -> Iterator[Any]:
-    """Read the batches of a `PyDataset` in order, with its `workers` ahead of the reader, as Keras does."""
+    """Read the batches of a `PyDataset` in order, ahead of the reader, in as many threads as it has `workers`."""
     number = dataset.num_batches
     indices: Iterable[int] = itertools.count() if number is None else range(number)
-    workers, in_processes = dataset.workers, dataset.use_multiprocessing
-    if workers <= (0 if in_processes else 1):
-        yield from (dataset[index] for index in indices)
+    if dataset.workers <= 1:
+        yield from map(dataset.__getitem__, indices)
         return
-    pool: Executor
-    if in_processes:
-        # Keras's way too: how processes start is set by `multiprocessing.set_start_method`.
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context(), _keep, (dataset,))
-    else:
-        pool = ThreadPoolExecutor(workers)
-    ahead: deque[Future[Any]] = deque()
+    pool, ahead = ThreadPoolExecutor(dataset.workers), deque[Future[Any]]()
     try:
         for index in indices:
-            ahead.append(pool.submit(_kept, index) if in_processes else pool.submit(dataset.__getitem__, index))
-            if len(ahead) >= max(workers, dataset.max_queue_size):
+            ahead.append(pool.submit(dataset.__getitem__, index))
+            if len(ahead) >= max(dataset.workers, dataset.max_queue_size):
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-_KEPT: Final[list[Any]] = []  # in a worker process: the data set it reads
-
-
-def _keep(dataset: Any) -> None:
-    _KEPT[:] = [dataset]
-
-
-def _kept(index: int) -> Any:
-    return _KEPT[0][index]

@@ -55,7 +55,6 @@ def dense_model(
 
     Raises:
         ValueError: If a size, share or name is out of range.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> dense_model(units=(200, 100), seed=0).count_params()
@@ -111,7 +110,6 @@ def cnn_model(
 
     Raises:
         ValueError: If a size, share or name is out of range.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> cnn_model(filters=(32, 64), units=(100,), seed=0).count_params()

@@ -27,7 +27,6 @@ def flip_averaged(model: keras.Model, *, name: str | None = None) -> keras.Model
 
     Raises:
         ValueError: If `model` is not built, or takes rows of pixels or several inputs.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> import fashionclf as fc

@@ -10,13 +10,13 @@ import numpy as np
 
 from fashionclf._converter import ImageConverter
 from fashionclf._images import IMAGE_SHAPE, warn_of_doubts
+from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImageShape, PathLike
 from fashionclf._validation import check_choice, check_path
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
-from fashionclf.photographs._decoding import SUFFIXES, unreadable
 from fashionclf.photographs._many import OnError, check_on_error, read_many
-from fashionclf.photographs._reading import is_folder
+from fashionclf.photographs._reading import SUFFIXES, is_folder, unreadable
 
 # Files and folders that systems put beside photographs. Names with a leading dot are ignored anyway.
 _SYSTEM: Final = frozenset(
@@ -37,7 +37,7 @@ def load_folder(
     directory: PathLike,
     *,
     class_names: ClassNames | Mapping[str, str] | None = None,
-    groups: Callable[[str], Any] | Mapping[str, Any] | None = None,
+    groups: Callable[[str], Any] | None = None,
     on_error: OnError = "raise",
     image_shape: ImageShape = IMAGE_SHAPE,
     find_garment: bool | None = None,
@@ -57,8 +57,8 @@ def load_folder(
             folder has no images. A mapping from folder to class name joins several folders to one class, which must
             have images; the folders that it does not name are left out. Labels follow the order in which the mapping
             first names a class.
-        groups: The group of each image, such as the person who took it: a function of the file's name in `directory`
-            (`"Shirt/photo1.jpg"`), or a mapping from it. They become `Split.groups`.
+        groups: The group of each image, such as the person who took it, as a function of the file's name in
+            `directory` (`"Shirt/photo1.jpg"`). They become `Split.groups`.
         on_error: `"raise"` reads all files and then raises one error that names the files and folders that cannot be
             read; `"skip"` leaves them out, with a warning that names them.
         image_shape: As `load_image`.
@@ -73,9 +73,8 @@ def load_folder(
     Raises:
         FileNotFoundError: If there is no such folder.
         ValueError: If it has no images, a class has no folder or no images, the sub-folders are `train` and `test` and
-            not classes, a file has no group, or files cannot be read.
+            not classes, or files cannot be read.
         OSError: If the system cannot read a file or a folder: a `PermissionError` if it may not.
-        TypeError: If an argument has the wrong type.
         ImportError: As `load_image`.
 
     Warns:
@@ -115,7 +114,9 @@ def load_folder(
         _check_classes(folder, names, class_of, [path for path, _ in paths])
     paths.sort(key=lambda pair: (pair[1], _order(pair[0].relative_to(folder).as_posix())))
     files = [path.relative_to(folder).as_posix() for path, _ in paths]
-    grouped = None if groups is None else _groups_of(groups, files)
+    if not (groups is None or callable(groups)):
+        raise TypeError(f"`groups` must be a function of a file's name, such as `table.get`. Received: {shown(groups)}")
+    grouped = None if groups is None else np.asarray([groups(file) for file in files])
     sources = [failed.get(path, path) for path, _ in paths]
     read = read_many(sources, [str(path) for path, _ in paths], on_error, converter, others=others)
     kept = [i for i, each in enumerate(read) if each is not None]
@@ -151,17 +152,6 @@ def _classes(folder: Path, class_names: Any) -> tuple[tuple[str, ...], list[tupl
     if not pairs:
         check_choice(names[0], "folder", found)
     return names, pairs
-
-
-def _groups_of(groups: Callable[[str], Any] | Mapping[str, Any], files: Sequence[str]) -> np.ndarray[Any, Any]:
-    if isinstance(groups, Mapping):
-        missing = [file for file in files if file not in groups]
-        if missing:
-            raise ValueError(f"`groups` has no group for {len(missing)} files, such as {missing[0]!r}.")
-        return np.asarray([groups[file] for file in files])
-    if not callable(groups):
-        raise TypeError(f"`groups` must be a function of a file's name or a mapping from it. Received: {groups!r}")
-    return np.asarray([groups(file) for file in files])
 
 
 def _check_classes(

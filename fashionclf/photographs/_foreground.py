@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from fashionclf._images import IMAGE_SHAPE
 from fashionclf._types import FloatArray
-from fashionclf.photographs._garment import find_garment
-from fashionclf.photographs._masks import bounding_box, main_parts, stroke_width, without_lines
+from fashionclf.photographs._garment import bounding_box, find_garment, main_parts, stroke_width, without_lines
 
 if TYPE_CHECKING:
     from PIL import Image

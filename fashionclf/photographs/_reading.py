@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -16,11 +17,27 @@ from fashionclf._images import as_numeric_array, check_pixels
 from fashionclf._types import PhotographLike
 from fashionclf._validation import check_path, check_regular_file
 from fashionclf._warnings import ignored
-from fashionclf.photographs._decoding import SUFFIXES, clear_errors, decode, unreadable, working_size
-from fashionclf.photographs._memory import BUDGET, LARGE, LIMIT, memory_of
 
 if TYPE_CHECKING:
     from PIL import Image
+
+# Pillow knows many more, some of which run other programs (EPS calls Ghostscript): not for files from anywhere.
+SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
+    "AVIF": (".avif",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "HEIF": (".heic", ".heif", ".hif"),
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"),  # an MPO begins with a JPEG: the first of its images
+    "PNG": (".png",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+}
+_EXPECTED: Final = f"an image ({', '.join(SUFFIXES)})"
+# Pixels of a working copy's longest edge. At 512, a garment as long as a twentieth of the frame still has the 28 pixels
+# that it needs, and every step takes milliseconds. At the most, a copy in colour takes 48 MiB.
+_LEAST, _MOST = 512, 4096
+_BAND: Final = 2**20  # pixels of a large image that are converted at a time
+_ORIENTATION: Final = 0x0112  # in EXIF
 
 _PLUGINS: Final = {
     "AVIF": "run `pip install 'pillow>=11.3'`",
@@ -33,6 +50,16 @@ _BRANDS: Final = {
 }
 _EXPECTED_SHAPE: Final = "(h, w) or (h, w, 1) for grey, (h, w, 3) for colour, (h, w, 4) with transparency"
 _IMPORTING = threading.Lock()
+
+# Bytes. A PNG with as many pixels as pillow allows takes 360 million, a HEIC of 48 megapixels 480 million.
+LIMIT: Final = 2**29
+# Bytes that images take together if several are decoded at once.
+SHARED: Final = 2**28
+LARGE: Final = 2**26  # bytes from which an image is decoded in a thread of its own
+# Bytes for each pixel that pillow's images take; 4 if their mode is not named.
+_MODES: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+# Bytes for each pixel that a decoder takes beside them, measured with photographs. These also read the whole file.
+_DECODERS: Final = {"AVIF": 6, "BMP": 2, "HEIF": 6, "WEBP": 12}
 
 
 def read_photograph(source: PhotographLike, converter: ImageConverter) -> "Image.Image":
@@ -186,3 +213,181 @@ def _image_of_array(source: Any) -> "Image.Image":
     if pixels.dtype != np.uint8:
         pixels = np.rint(pixels * 255).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+# -- from an opened image to a working copy ---------------------------------------------------------
+
+
+def working_size(converter: ImageConverter) -> int:
+    """Return the pixels that the longest edge of a working copy needs, the shortest if it is cropped."""
+    longest = max(converter.image_shape[:2])
+    return max(_LEAST, longest, min(2 * longest, _MOST))
+
+
+def unreadable(error: OSError, name: str) -> OSError:
+    """Return a system error as a documented one: an `OSError` or a `PermissionError` of one sentence."""
+    kind = PermissionError if isinstance(error, PermissionError) else OSError
+    sentence = kind(f"{name} cannot be read: {error.strerror}. Check its permissions, and the disk that it is on.")
+    sentence.errno = error.errno
+    return sentence
+
+
+@contextlib.contextmanager
+def clear_errors(name: str) -> Iterator[None]:
+    """Turn pillow's many exceptions for damaged files into errors that name the file."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name} is too large to be read safely: {error} Make it smaller.") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name} is empty or not {_EXPECTED}. Save or export it as one of these.") from error
+    except MemoryError as error:
+        raise ValueError(f"{name} needs more memory than there is. Make it smaller.") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # of the disk, not of pillow
+            raise unreadable(error, name) from error
+        raise ValueError(f"{name} is damaged or truncated, expected {_EXPECTED}: {error}") from error
+
+
+def decode(image: "Image.Image", name: str, converter: ImageConverter) -> "Image.Image":
+    """Turn an image that pillow has opened, or the caller's own, into a working copy in RGB or RGBA."""
+    from PIL import Image, ImageOps
+
+    if not (image.width and image.height):
+        raise ValueError(f"{name} has {image.width} x {image.height} pixels, expected at least 1 x 1.")
+    size = working_size(converter)
+    if converter.crop_to_aspect_ratio:
+        size = max(size, min(size * max(image.size) // min(image.size), _MOST))
+    with clear_errors(name):
+        image.load()
+        with ignored(Warning, module=r"PIL\."):  # of EXIF data that are damaged
+            orientation = image.getexif().get(_ORIENTATION)
+    top = _top_of(image, name) if image.mode in ("F", "I") or image.mode.startswith("I;16") else None
+    with clear_errors(name):
+        working = _shrunk(image, top, size)
+        working.info.clear()
+        working.getexif()[_ORIENTATION] = orientation
+        ImageOps.exif_transpose(working, in_place=True)
+        working.thumbnail((size, size), Image.Resampling.BOX)
+    if working.mode == "RGBA" and working.getchannel("A").getextrema() == (255, 255):
+        return working.convert("RGB")
+    return working
+
+
+def _shrunk(image: "Image.Image", top: int | None, size: int) -> "Image.Image":
+    """Return an image in colours. A large one is reduced in bands, so that memory holds it only once."""
+    from PIL import Image
+
+    longest = max(image.size)
+    factor = longest // (2 * size)  # as far as `thumbnail` reduces before it resizes
+    if factor < 2:
+        return _to_colours(image, top)
+    reduced = [_to_colours(band, top).reduce(factor) for band in _bands(image, factor)]
+    whole = Image.new(reduced[0].mode, (reduced[0].width, sum(band.height for band in reduced)))
+    row = 0
+    for band in reduced:
+        whole.paste(band, (0, row))
+        row += band.height
+    width, height = (max(1, round(edge * size / longest)) for edge in image.size)
+    box = (0, 0, image.width / factor, image.height / factor)  # the last pixels may stand for less than `factor`
+    return whole.resize((width, height), Image.Resampling.BOX, box)
+
+
+def _to_colours(image: "Image.Image", top: int | None) -> "Image.Image":
+    """Return a copy in RGB, or in RGBA if it may be transparent; `top` is white if it has more than 8 bits."""
+    from PIL import Image
+
+    if top is not None:
+        return Image.fromarray(np.rint(np.asarray(image, np.float32) * (255 / top)).astype(np.uint8)).convert("RGB")
+    if image.mode in ("La", "RGBa"):  # premultiplied; pillow turns them into nothing but their plain forms
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
+    transparent = "A" in image.getbands() or "transparency" in image.info
+    return image.convert("RGBA" if transparent else "RGB")
+
+
+def _top_of(image: "Image.Image", name: str) -> int:
+    """Return the value that is white in an image of more than 8 bits.
+
+    16-bit files hold 0..65535, which pillow may widen to mode I; mode F holds 0..255 by pillow's custom, [0, 1] by
+    that of scientific files.
+    """
+    extremes = [(values.min(), values.max()) for values in map(np.asarray, _bands(image))]
+    low, high = np.min(extremes), np.max(extremes)
+    top = 1 if image.mode == "F" and high <= 1 else 255 if image.mode == "F" or high <= 255 else 65535
+    if not (low >= 0 and high <= top):  # also catches NaN
+        expected = "[0, 1] or 0..255" if image.mode == "F" else "0..65535"
+        raise ValueError(
+            f"{name} (colour mode {image.mode!r}) holds values from {low:g} to {high:g}, expected {expected}."
+        )
+    return top
+
+
+def _bands(image: "Image.Image", factor: int = 1) -> "Iterator[Image.Image]":
+    """Give an image in bands of whole rows, `factor` or a multiple of it at a time."""
+    rows = max(1, _BAND // (image.width * factor)) * factor
+    for start in range(0, image.height, rows):
+        yield image.crop((0, start, image.width, min(start + rows, image.height)))
+
+
+# -- the memory that decoding takes ---------------------------------------------------------------
+
+
+def memory_of(image: "Image.Image", pixels: int, file_size: int) -> int:
+    """Return about how many bytes decoding takes. An image had `pixels` before `draft`."""
+    needed = image.width * image.height * _MODES.get(image.mode, 4)
+    if image.format in ("JPEG", "MPO"):
+        return needed + _coefficients(image, pixels)
+    if image.format == "TIFF":
+        return needed + _strip(image)
+    if image.format in _DECODERS:
+        needed += image.width * image.height * _DECODERS[image.format] + file_size
+    return needed
+
+
+def _coefficients(image: Any, pixels: int) -> int:
+    """Return the bytes of a JPEG's coefficients, 16 bits each: all are kept in memory if it is progressive."""
+    if not image.info.get("progressive"):
+        return 0
+    sampling = [across * down for _, across, down, _ in image.layer]
+    return int(2 * pixels * sum(sampling) // max(sampling))
+
+
+def _strip(image: Any) -> int:
+    """Return the bytes of one strip or tile of a TIFF, which may be larger than the image."""
+    tags = image.tag_v2
+    width, height = tags.get(322, image.width), tags.get(323, min(tags.get(278, image.height), image.height))
+    samples, bits = tags.get(277, 1), tags.get(258, 8)
+    each = max(bits if isinstance(bits, tuple) else (bits,)) * max(samples, 4 if tags.get(262) == 6 else 1)
+    return int(width * height * each) // 8
+
+
+class _Budget:
+    """Memory that all threads of a process share, first come, first served."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+        self._used = 0
+
+    @contextlib.contextmanager
+    def reserved(self, amount: int) -> Iterator[None]:
+        """Take `amount` bytes as soon as they are free, or no others are taken."""
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: not self._used or self._used + amount <= SHARED)
+            self._used += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= amount
+                self._changed.notify_all()
+
+
+BUDGET: Final = _Budget()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=BUDGET.begin)  # the threads that had taken some do not exist there

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
-from fashionclf._images import BLANK, IMAGE_SHAPE, LIGHT, Doubts, is_one_image, warn_of_doubts
+from fashionclf._images import BLANK, IMAGE_SHAPE, LIGHT, Doubts, forms_of, warn_of_doubts
 from fashionclf._types import FloatArray, ImageShape, PhotographLike, UInt8Array
 from fashionclf.photographs._foreground import FAINT, Segmentation, background_level, border_of, segment
-from fashionclf.photographs._masks import Box, bounding_box
+from fashionclf.photographs._garment import Box, bounding_box
 from fashionclf.photographs._reading import name_of, read_photograph
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def steps_of(source: PhotographLike, converter: ImageConverter) -> Preprocessing
     segmented = segment(photograph)
     grey = np.rint(segmented.photograph).astype(np.uint8)
     original = np.asarray(_on_plain_background(photograph)) if in_colour else grey
-    one_image = shape == IMAGE_SHAPE or is_one_image(tuple(getattr(source, "shape", ())), shape)
+    one_image = shape == IMAGE_SHAPE or tuple(getattr(source, "shape", ())) in forms_of(shape)
     if one_image and grey.shape == shape[:2]:
         return _image_already(original)
     mask = segmented.mask

@@ -9,13 +9,12 @@
 A function that makes one plot takes `ax=` and returns that `matplotlib.axes.Axes`. One that makes several takes
 `figure=` (also a `SubFigure`) and returns the `matplotlib.figure.Figure`. Without them it opens a figure through
 `matplotlib.pyplot`: a notebook shows it by itself, a script after `plt.show()`. The functions themselves neither show
-nor save anything. Without windows (matplotlib's backend "agg"), pyplot keeps only the last figure, for `plt.savefig`;
-earlier figures can still be saved with `figure.savefig`. Servers and threads should not use pyplot; they pass their
-own axes: `ax=Figure(layout="constrained").add_subplot()`.
+nor save anything: `figure.savefig` does, and `plt.close` frees a figure. Servers and threads should not use pyplot;
+they pass their own axes: `ax=Figure(layout="constrained").add_subplot()`.
 
 The colours (Okabe and Ito, 2008) can be told apart by colour-blind readers, and are never the only sign: right is ✓,
-wrong is ✗. Class names may be in any script for which a font is installed. Matplotlib's settings (`rcParams`) are not
-changed.
+wrong is ✗. Class names may be in Korean, or in any script that your `font.family` has. Matplotlib's settings
+(`rcParams`) are not changed.
 
 Every function raises a `TypeError` for an argument of the wrong type, and an `ImportError` without matplotlib.
 """

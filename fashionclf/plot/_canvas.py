@@ -1,7 +1,6 @@
 """What all plots share: figures and axes, colours, number formats."""
 
 import textwrap
-import weakref
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +23,6 @@ SKY: Final = "#56B4E9"
 VERMILLION: Final = "#D55E00"
 _SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")  # seven, so that 42 pairs with the colours differ
-_NO_WINDOWS: Final = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")  # backends
-_LAST: Final[weakref.WeakValueDictionary[str, Any]] = weakref.WeakValueDictionary()  # the figure opened last
 _NEED: Final = "fashionclf.plot needs matplotlib"
 
 
@@ -61,21 +58,7 @@ def _open_figure(width: float, height: float, layout: Any) -> "Figure":
     from fashionclf.plot._notebook import NotebookFigure
 
     with plt.rc_context({"figure.max_open_warning": 0} if "inline" in plt.get_backend() else {}):
-        figure = plt.figure(figsize=(width, height), layout=layout, FigureClass=NotebookFigure)
-    if plt.get_backend().lower() in _NO_WINDOWS:
-        _release_last_figure(figure)
-    return figure
-
-
-def _release_last_figure(figure: "Figure") -> None:
-    """Keep one figure in pyplot, for `plt.savefig`: without windows nobody could close the others."""
-    import matplotlib.pyplot as plt
-
-    if (last := _LAST.get("figure")) is not None and plt.fignum_exists(last.number):
-        canvas = type(last.canvas)
-        plt.close(last)
-        canvas(last)  # closing takes it away
-    _LAST["figure"] = figure
+        return plt.figure(figsize=(width, height), layout=layout, FigureClass=NotebookFigure)
 
 
 def whole(figure: "Figure | SubFigure") -> "Figure":

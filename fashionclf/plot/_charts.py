@@ -13,7 +13,7 @@ from fashionclf._validation import check_labels, check_number, integer_labels
 from fashionclf.datasets import Split
 from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, SKY, percent, percent_tick, place_for_one, wrapped
-from fashionclf.plot._fonts import names_to_show, text_style, translated
+from fashionclf.plot._fonts import text_style, translated
 from fashionclf.plot._inputs import check_mapping, names_for, refuse_dataset
 from fashionclf.report import EvaluationReport
 
@@ -61,7 +61,7 @@ def class_distribution(
     ax = place_for_one(ax, 7, 1.2 + _height(names))
     bars = ax.barh(range(len(names)), counts, color=BLUE)
     ax.bar_label(bars, [f"{count:,}" for count in counts], padding=3)
-    _name_rows(ax, names_to_show(names))
+    _name_rows(ax, names)
     ax.margins(x=0.16)  # room for the counts
     ax.set(xlabel="images", title=f"{len(numbers):,} images, {len(names)} classes")
     return translated(ax, language)
@@ -129,7 +129,7 @@ def _check_accuracies(value: Any, name: str) -> NDArray[np.float64]:
     )
 
 
-def _name_rows(ax: "Axes", names: list[str]) -> None:
+def _name_rows(ax: "Axes", names: Sequence[str]) -> None:
     """Name the rows of a chart, the first one on top."""
     ax.set_yticks(range(len(names)), [wrapped(name, _NAME_COLUMNS) for name in names], **text_style(*names))
     ax.set_ylim(len(names) - 0.4, -0.6)

@@ -17,7 +17,7 @@ from fashionclf.labels import check_class_names
 from fashionclf.photographs._folder import photographs_in
 from fashionclf.photographs._reading import is_folder, is_pil_image, read_photograph
 from fashionclf.plot._canvas import SKY, percent, place_for_many, shortened, show_image, verdict_colour, whole, wrapped
-from fashionclf.plot._fonts import names_to_show, text_style, translated
+from fashionclf.plot._fonts import text_style, translated
 from fashionclf.plot._inputs import names_for, refuse_dataset
 from fashionclf.predictions import Prediction, Predictions, as_predictions, rank_labels
 from fashionclf.report import EvaluationReport
@@ -69,7 +69,7 @@ def images(
     Example:
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
-        >>> drawn = images(np.zeros((2, 28, 28), "uint8"), [3, 9], figure=Figure())
+        >>> drawn = images(np.zeros((2, 64, 48), "uint8"), [3, 9], figure=Figure())
         >>> [ax.get_title() for ax in drawn.axes]
         ['Dress', 'Ankle boot']
     """
@@ -86,7 +86,7 @@ def images(
     height = size * min(2.0, ratio)  # of a higher one, narrower
     font_size = max(6.0, min(9.0, 5.2 * size))
     place = place_for_many(figure, 1, 1, "compressed")
-    names = names_to_show(gallery.names)
+    names = gallery.names
     columns_of_text = int(72 * size / (0.6 * font_size))
     captions = [_caption(gallery, i, names, columns_of_text) for i in range(shown)]
     lines = max(len(text.splitlines()) for text, _ in captions)
@@ -209,7 +209,7 @@ def _pixels(image: Any) -> ImageArray:
     return image if isinstance(image, np.ndarray) else np.asarray(read_photograph(image, _WHOLE))
 
 
-def _caption(gallery: _Gallery, i: int, names: list[str], width: int) -> tuple[str, bool | None]:
+def _caption(gallery: _Gallery, i: int, names: Sequence[str], width: int) -> tuple[str, bool | None]:
     """Return the text above an image, and whether the prediction is right (None if unknown)."""
     true = None if gallery.labels is None else int(gallery.labels[i])
     if gallery.predictions is None:

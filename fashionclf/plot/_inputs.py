@@ -44,19 +44,13 @@ def check_mapping(value: Any, name: str, of: str) -> dict[str, Any]:
 
 def check_array(value: Any, name: str, axes: tuple[str, ...]) -> NDArray[np.float64]:
     """Return finite numbers with so many axes as float64."""
-    array = read_array(value, name)
+    array = as_array(value, name)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"`{name}` must hold numbers. Received dtype {cut(str(array.dtype))}")
     if array.ndim != len(axes) or not array.size:
         raise ValueError(f"`{name}` has shape {array.shape}, expected ({', '.join(axes)}), none of them 0.")
     with np.errstate(over="ignore"):  # infinity is refused next
         array = array.astype(np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"`{name}` holds NaN or infinity, expected finite numbers.")
-    return array
-
-
-def read_array(value: Any, name: str) -> NDArray[Any]:
-    """Return an array of bools or real numbers."""
-    array = as_array(value, name)
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"`{name}` must hold numbers. Received dtype {cut(str(array.dtype))}")
     return array

@@ -11,7 +11,7 @@ from fashionclf._text import shown
 from fashionclf._types import ImagesLike
 from fashionclf._validation import check_count
 from fashionclf.plot._canvas import place_for_many, place_for_one, shortened, show_image, whole
-from fashionclf.plot._fonts import names_to_show, text_style
+from fashionclf.plot._fonts import text_style
 from fashionclf.plot._inputs import check_array, check_mapping
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | 
     Example:
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
-        >>> drawn = feature_maps({"conv2d": np.zeros((28, 28, 32))}, figure=Figure())
+        >>> drawn = feature_maps({"conv2d": np.zeros((64, 48, 32))}, figure=Figure())
         >>> drawn.axes[0].get_title(loc="left")
-        'conv2d: 28x28, 16 of 32 channels'
+        'conv2d: 64x48, 16 of 32 channels'
     """
     limit = check_count(limit, "limit")
     layers = {
@@ -61,7 +61,7 @@ def feature_maps(maps: Mapping[str, Any], *, limit: int = 16, figure: "Figure | 
 
 
 def kernels(
-    kernels: Mapping[str, Any] | Any,
+    kernels: Mapping[str, Any],
     *,
     limit: int = 16,
     input_limit: int = 4,
@@ -73,7 +73,7 @@ def kernels(
     row one of the channels that it reads.
 
     Args:
-        kernels: Floats `(height, width, in, filters)`, or such arrays by name of the layer.
+        kernels: By name of the layer: floats `(height, width, in, filters)`.
         limit: The maximum number of filters to plot of each layer: the first ones.
         input_limit: The maximum number of input channels to plot of each layer: the first ones.
         figure: Where to plot; None opens a new figure.
@@ -92,19 +92,14 @@ def kernels(
         'conv2d_1: 3x3, 16 of 64 filters (columns) on 4 of 32 channels (rows)'
     """
     limit, input_limit = check_count(limit, "limit"), check_count(input_limit, "input_limit")
-    axes = ("height", "width", "in", "filters")
-    if isinstance(kernels, Mapping):
-        named = check_mapping(kernels, "kernels", "arrays (height, width, in, filters)")
-        layers = {
-            f"{shortened(name, 30)}: ": check_array(value, f"kernels[{shown(name)}]", axes)
-            for name, value in named.items()
-        }
-    else:
-        layers = {"": check_array(kernels, "kernels", axes)}
+    layers = {
+        name: check_array(value, f"kernels[{shown(name)}]", ("height", "width", "in", "filters"))
+        for name, value in check_mapping(kernels, "kernels", "arrays (height, width, in, filters)").items()
+    }
     panels = []
     for name, weights in layers.items():
         height, width, inputs, filters = weights.shape
-        title = f"{name}{height}x{width}, {_part(filters, limit, 'filter')}"
+        title = f"{shortened(name, 30)}: {height}x{width}, {_part(filters, limit, 'filter')}"
         if inputs > 1:
             title += f" (columns) on {_part(inputs, input_limit, 'channel')} (rows)"
         part = weights[:, :, :input_limit, :limit]
@@ -155,7 +150,7 @@ def grad_cam(
     label = answer.label if class_name is None else answer.class_names.index(class_name)
     ax = place_for_one(ax, 3.4, 3.6)
     show_image(ax, pixels)
-    name = shortened(names_to_show(answer.class_names)[label], 24)
+    name = shortened(answer.class_names[label], 24)
     title = f"{name} {100 * answer.probabilities[label]:.1f}%"
     ax.set_title(title, fontsize="medium", **text_style(title))
     ax.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)  # cold regions leave the image as it is

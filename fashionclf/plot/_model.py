@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fashionclf._text import shown
-from fashionclf._types import PathLike
-from fashionclf._validation import check_new_file, check_path
 from fashionclf.plot._canvas import place_for_one
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FORMATS: Final = (".png", ".svg", ".pdf")
 _DOTS_PER_INCH: Final = 200
 _WIDEST: Final = 9.0  # inches
 _HIGH: Final = 10.0
 _READABLE: Final = 0.4  # of the size at which Graphviz draws: a deep model becomes higher rather than smaller
 
 
-def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None" = None) -> "Axes":
+def model_diagram(model: Any, *, ax: "Axes | None" = None) -> "Axes":
     """Plot a model's layers with their activations and the shapes that go in and out.
 
     Needs pydot and Graphviz: `pip install "fashionclf[diagram]"`, and Graphviz from the system's package manager
@@ -29,16 +26,13 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
 
     Args:
         model: A `Trainer` or a `keras.Model` that is built.
-        path: Also write the diagram to this file, whose name ends in `.png`, `.svg` or `.pdf`.
         ax: Where to plot; None opens a new figure.
 
     Returns:
         The axes with the diagram.
 
     Raises:
-        ValueError: If the model is not built, or `path` does not name such a file.
-        FileNotFoundError: If the folder of `path` does not exist.
-        TypeError: If an argument has the wrong type.
+        ValueError: If the model is not built.
         ImportError: If matplotlib, pydot or Graphviz is missing.
 
     Example:
@@ -55,24 +49,14 @@ def model_diagram(model: Any, path: PathLike | None = None, *, ax: "Axes | None"
         raise ValueError(
             "`model` has no shapes yet: build it, for example with `model.build((None, height, width, channels))`."
         )
-    files = [] if path is None else [_check_file(path)]
     _check_graphviz()
-    # not `plot_model`, which fails on an .svg wherever IPython is installed
     graph = keras.utils.model_to_dot(
         network, show_shapes=True, show_layer_names=True, show_layer_activations=True, dpi=_DOTS_PER_INCH
     )
     with tempfile.TemporaryDirectory() as folder:
-        files.append(Path(folder) / "model.png")
-        for file in files:
-            graph.write(str(file), format=file.suffix.removeprefix("."))
-        return _draw_file(files[-1], ax)
-
-
-def _check_file(path: PathLike) -> Path:
-    suffix = check_path(path, "path").suffix
-    if suffix not in _FORMATS:
-        raise ValueError(f"`path` must end in one of {', '.join(_FORMATS)}. Received: {shown(str(path))}")
-    return check_new_file(path, "path", suffix)
+        file = Path(folder) / "model.png"
+        graph.write(str(file), format="png")
+        return _draw_file(file, ax)
 
 
 def _check_graphviz() -> None:

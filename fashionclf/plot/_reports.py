@@ -1,5 +1,6 @@
 """Plots of an `EvaluationReport`: the confusion matrix and the reliability diagram."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from fashionclf._types import ClassNames, LabelsLike, Language
 from fashionclf._validation import check_choice, check_labels, integer_labels
 from fashionclf.labels import check_class_names
 from fashionclf.plot._canvas import BLUE, VERMILLION, dark_or_light, percent, place_for_one, shortened, wrapped
-from fashionclf.plot._fonts import names_to_show, text_style, translated
+from fashionclf.plot._fonts import text_style, translated
 from fashionclf.plot._inputs import names_for
 from fashionclf.predictions import Predictions, as_predictions
 from fashionclf.report import EvaluationReport, evaluate_predictions
@@ -68,7 +69,7 @@ def confusion_matrix(
     size = max(4.2, min(9.0, 2 + 0.5 * len(names)))
     ax = place_for_one(ax, size, size)
     _draw_cells(ax, values, "{:,.0f}" if normalize is None else "{:.1f}")
-    _name_both_axes(ax, names_to_show(names))
+    _name_both_axes(ax, names)
     unit = "" if normalize is None else f", in % of each {normalize} class"
     ax.set_title(f"accuracy {percent(checked.accuracy)} on {len(checked.labels):,} images{unit}", fontsize="medium")
     return translated(ax, language)
@@ -152,7 +153,7 @@ def _draw_cells(ax: "Axes", values: NDArray[np.float64], text: str) -> None:
         ax.text(column, row, text.format(value), ha="center", va="center", fontsize=font_size, color=colour)
 
 
-def _name_both_axes(ax: "Axes", names: list[str]) -> None:
+def _name_both_axes(ax: "Axes", names: Sequence[str]) -> None:
     style = {"fontsize": min(9.0, 160 / len(names)), **text_style(*names)}
     ax.set_yticks(range(len(names)), [wrapped(shortened(name, 50), 20) for name in names], **style)
     ax.set_xticks(

@@ -14,8 +14,13 @@ from fashionclf._validation import check_choice, check_flag
 from fashionclf.augmentation import Augmentation
 from fashionclf.labels import class_names
 from fashionclf.models import cnn_model, dense_model
-from fashionclf.presets._efficientnet import efficientnet_lite0
-from fashionclf.presets._networks import accurate_model, balanced_model, fast_model, rowwise_model
+from fashionclf.presets._networks import (
+    accurate_model,
+    balanced_model,
+    efficientnet_lite0,
+    fast_model,
+    rowwise_model,
+)
 from fashionclf.pretrained import PretrainedWeights, pretrained_weights
 from fashionclf.recipe import Recipe
 

@@ -85,7 +85,8 @@ class PretrainedWeights:
                 f"The weights {self.file!r} of fashionclf are damaged: their sha256 is {found}, expected "
                 f"{self.sha256}. {_REPAIR}"
             )
-        return unpack(content)
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name].astype(np.float32) for name in archive.files}
 
 
 @functools.cache
@@ -97,18 +98,3 @@ def pretrained_weights() -> Mapping[str, PretrainedWeights]:
 
 def _entry(name: str, values: Mapping[str, Any]) -> PretrainedWeights:
     return PretrainedWeights(preset=name, **{**values, "metrics": MappingProxyType(values["metrics"])})
-
-
-def pack(arrays: Mapping[str, FloatArray]) -> bytes:
-    """Return arrays as the content of a file of weights: kernels in float16, the few other numbers in float32."""
-    stored = {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in arrays.items()}
-    content = io.BytesIO()
-    # `allow_pickle=False` would be stored as an array by numpy before 2.2; of numbers nothing is pickled.
-    np.savez_compressed(content, **stored)  # type: ignore[arg-type]
-    return content.getvalue()
-
-
-def unpack(content: bytes) -> dict[str, FloatArray]:
-    """Return the arrays of a file of weights, in float32."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {name: archive[name].astype(np.float32) for name in archive.files}

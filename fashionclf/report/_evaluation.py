@@ -283,7 +283,6 @@ def evaluate_predictions(
 
     Raises:
         ValueError: If values are out of range, lengths differ, there are no images, or names are given twice.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> probabilities = [[0.2, 0.8], [0.7, 0.3]]

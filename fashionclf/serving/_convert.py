@@ -17,8 +17,7 @@ from fashionclf._types import FloatArray, ImageArray, UInt8Array
 from fashionclf._warnings import ignored
 from fashionclf.models._flip import averaged_over_flips
 from fashionclf.models._fold import folded_calls, normalised_convolutions
-from fashionclf.serving._checksum import PLACE, with_checksum
-from fashionclf.serving._metadata import Metadata
+from fashionclf.serving._metadata import PLACE, Metadata, with_checksum
 from fashionclf.serving._report import Quantization
 
 INPUT: Final = "images"

@@ -21,9 +21,9 @@ from fashionclf.augmentation import Augmentation
 from fashionclf.datasets import Split
 from fashionclf.datasets._synthetic import draw_garments
 from fashionclf.inputs import read_images
-from fashionclf.serving._checksum import SUMS, sums_of
 from fashionclf.serving._convert import Source, convert_to_litert, convert_to_onnx, write_saved_model
 from fashionclf.serving._litert import LiteRTModel, litert, with_files
+from fashionclf.serving._metadata import SUMS, sums_of
 from fashionclf.serving._predictor import SUFFIXES, FrozenPredictor, default_threads, load_exported
 from fashionclf.serving._report import ExportFormat, ExportReport, Quantization
 from fashionclf.serving._saved_model import FOLDER
@@ -190,14 +190,14 @@ def _write(source: Source, request: Request, images: UInt8Array | None, path: Pa
         (extra / SUMS).write_text(sums_of(path), encoding="utf-8")
 
 
-def freeze(source: Source, num_threads: int | None) -> FrozenPredictor:
+def freeze(source: Source) -> FrozenPredictor:
     """Return a predictor in memory: what `Trainer.compile_predictor` does. It takes floats as they are."""
     litert()  # before the work of translating
     place = Path(tempfile.gettempdir())
     with disk_errors_of(place / "predictor", "The temporary file"), temporary_folder(place) as work:
         content = convert_to_litert(source, None, None, work, dtype="float32")
     metadata = source.metadata
-    model = LiteRTModel(content, num_threads or default_threads())
+    model = LiteRTModel(content, default_threads())
     predictor = FrozenPredictor(model, metadata.class_names, metadata.image_converter, metadata.unfamiliarity_threshold)
     blank = np.zeros((1, *metadata.image_converter.image_shape), np.uint8)
     predictor._probabilities(blank)  # raises an error if it gives NaN

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from fashionclf._files import read_member, zip_archive
 from fashionclf._text import advice
 from fashionclf._types import FloatArray
-from fashionclf.serving._checksum import PLACE, check_checksum, with_checksum
-from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
+from fashionclf.serving._metadata import LIMIT, MEMBER, PLACE, Metadata, check_checksum, with_checksum
 from fashionclf.serving._report import ExportFormat
 
 _BATCH: Final = 8  # images computed at once, if there are many: more need more memory and are not faster

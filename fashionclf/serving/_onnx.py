@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from fashionclf._text import advice
 from fashionclf._types import FloatArray
-from fashionclf.serving._checksum import check_checksum
-from fashionclf.serving._metadata import MEMBER, Metadata
+from fashionclf.serving._metadata import MEMBER, Metadata, check_checksum
 from fashionclf.serving._report import ExportFormat
 
 _BATCH: Final = 64  # images computed at once, if there are many: bounds the memory used

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fashionclf.serving._saved_model import SavedModel
 
 SUFFIXES: Final[dict[ExportFormat, str]] = {"litert": ".tflite", "onnx": ".onnx", "saved_model": ""}
-_MOST_THREADS: Final = 1024
+_MOST_THREADS: Final = 1024  # runtimes fail in odd ways on huge numbers
 RuntimeModel: TypeAlias = "LiteRTModel | ONNXModel | SavedModel"
 """A model on one of the runtimes, called with images of its `dtype`. Threads may share it."""
 
@@ -73,18 +73,13 @@ class FrozenPredictor:
 
         Args:
             x: Images or photographs, as `Trainer.predict`. Many are computed a few at a time.
-            on_error: `"raise"` raises an error if photographs cannot be read, which names all of them; `"skip"` leaves
-                them out, with one warning: `Predictions.sources` names those that were read.
+            on_error: As `Trainer.predict`.
 
         Returns:
             `Predictions`, a sequence of one `Prediction` per image.
 
         Raises:
-            ValueError: If the images are not right, or a file is not an image or damaged.
-            TypeError: If an argument has the wrong type.
-            FileNotFoundError: If there is no such file.
-            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
-            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
+            ValueError: As `Trainer.predict`, with its other errors.
             RuntimeError: If the runtime cannot compute the model; or it runs on TensorFlow, and this process was forked
                 from one that used TensorFlow.
         """
@@ -155,7 +150,6 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
         FileNotFoundError: If there is no such file or folder.
         ValueError: If it was not written by `Trainer.export`, is damaged, or of a newer format; if it is a pipe or a
             device; or `num_threads` is below 1 or above 1024, or given for a SavedModel.
-        TypeError: If an argument has the wrong type.
         ImportError: If the runtime is missing.
 
     Example:
@@ -169,7 +163,7 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
         <Predictions for 2 images, 10 classes>
     """
     file = check_path(path, "path")
-    threads = check_threads(num_threads)
+    threads = None if num_threads is None else check_count(num_threads, "num_threads", maximum=_MOST_THREADS)
     if not file.is_dir():
         check_regular_file(file, "an exported classifier")
     model, metadata = read_model(file, threads)
@@ -206,11 +200,6 @@ def same_model(name: ExportFormat, arguments: tuple[Any, ...]) -> RuntimeModel:
     from fashionclf.serving._saved_model import SavedModel
 
     return SavedModel(*arguments)
-
-
-def check_threads(num_threads: Any) -> int | None:
-    """Return a number of threads for one image, or None for the default. Runtimes fail in odd ways on huge numbers."""
-    return None if num_threads is None else check_count(num_threads, "num_threads", maximum=_MOST_THREADS)
 
 
 def default_threads() -> int:

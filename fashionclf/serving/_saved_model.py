@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from fashionclf._types import FloatArray
 from fashionclf._validation import check_process, is_forked
-from fashionclf.serving._checksum import SUMS, check_sums
-from fashionclf.serving._metadata import LIMIT, MEMBER, Metadata
+from fashionclf.serving._metadata import LIMIT, MEMBER, SUMS, Metadata, check_sums
 from fashionclf.serving._report import ExportFormat
 
 FOLDER: Final = "assets.extra"  # TensorFlow's own name for files that are not part of the computation

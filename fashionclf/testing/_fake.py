@@ -14,20 +14,16 @@ from fashionclf._types import (
     FloatArray,
     ImageArray,
     ImageShape,
-    LabelledLike,
-    LabelsLike,
     Precision,
     PredictLike,
 )
-from fashionclf._validation import check_choice, check_count, check_number, integer_labels
+from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.datasets import Split
-from fashionclf.inputs import Classified, LabelledImages, classify, collect_labelled
+from fashionclf.inputs import Classified, classify
 from fashionclf.inputs._streams import stream_kind
 from fashionclf.labels import CLASS_NAMES, check_class_names
 from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions
-from fashionclf.preprocessing import one_hot
-from fashionclf.report import EvaluationReport, evaluate_predictions
 
 if TYPE_CHECKING:
     # Code that is annotated with Trainer takes a FakeTrainer, and type checkers compare its methods with a Trainer's.
@@ -36,7 +32,6 @@ else:
     _Interface = object
 
 _BATCH = 256  # the default of a Trainer; a test compares the signatures
-_EPSILON = 1e-7  # by which Keras keeps probabilities away from 0 and 1
 Answer: TypeAlias = str | Mapping[str, float]
 """The answer for one image: a class name, or class names with probabilities; the others share what is left."""
 
@@ -53,8 +48,8 @@ _EXPECTED: Final = "expected a class name, or a dictionary from class names to p
 class FakeTrainer(_Interface):
     """A stand-in for a `Trainer` with chosen answers, without TensorFlow. `fake_trainer` makes it.
 
-    Images, photographs, labels and names are read and checked as a Trainer does, with the same errors, doubts and
-    warnings. The methods have the same signatures. Whatever else a Trainer has, such as `fit` or `save`, raises an
+    Images, photographs and names are read and checked as a Trainer does, with the same errors, doubts and
+    warnings. The methods have the same signatures. Whatever else a Trainer has, such as `fit` or `evaluate`, raises an
     `AttributeError` that names `ready_trainer`. To a type checker it is a Trainer; to `isinstance` it is not.
 
     Example:
@@ -66,13 +61,12 @@ class FakeTrainer(_Interface):
         ['Dress', 'Coat']
     """
 
-    __slots__ = ("_converter", "_first_names", "_names", "_rows", "_threshold")
+    __slots__ = ("_converter", "_names", "_rows")
 
     def __init__(self, rows: Rows, class_names: tuple[str, ...], image_converter: ImageConverter) -> None:
         self._rows = rows
         self._converter = image_converter
-        self._names = self._first_names = class_names
-        self._threshold: float | None = None
+        self._names = class_names
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -97,16 +91,6 @@ class FakeTrainer(_Interface):
     def num_classes(self) -> int:
         """Number of classes, at least 2."""
         return len(self._names)
-
-    @property
-    def unfamiliarity_threshold(self) -> float | None:
-        """The `unfamiliarity` above which a photograph is doubtful, from 0 to 1; None warns of none."""
-        return self._threshold
-
-    @unfamiliarity_threshold.setter
-    def unfamiliarity_threshold(self, threshold: float | None) -> None:
-        checked = None if threshold is None else check_number(threshold, "unfamiliarity_threshold", low=0, high=1)
-        self._threshold = checked
 
     def predict(
         self,
@@ -138,42 +122,6 @@ class FakeTrainer(_Interface):
         check_choice(precision, "precision", get_args(Precision))
         return self._classify(x).probabilities
 
-    def evaluate(
-        self,
-        x: LabelledLike | Split,
-        y: LabelsLike | None = None,
-        *,
-        batch_size: int = _BATCH,
-        sample_weight: Any = None,
-    ) -> dict[str, float]:
-        """Return the loss and the accuracy of the chosen answers: as `Trainer.evaluate` with the default metrics.
-
-        Example:
-            >>> images, labels = tiny_dataset().test
-            >>> fake_trainer("Dress").evaluate(images, labels)["accuracy"]
-            0.1
-        """
-        check_count(batch_size, "batch_size")
-        data, probabilities = self._classify_labelled(x, y, sample_weight)
-        targets = one_hot(data.labels, self.num_classes)
-        losses = -(targets * np.log(probabilities.clip(_EPSILON, 1 - _EPSILON))).sum(axis=1)
-        weights = np.ones(len(losses), np.float32) if data.weights is None else data.weights
-        accuracy = (probabilities.argmax(axis=1) == integer_labels(data.labels)).mean()
-        return {"accuracy": float(accuracy), "loss": float((losses * weights).mean())}
-
-    def report(
-        self, x: LabelledLike | Split, y: LabelsLike | None = None, *, batch_size: int = _BATCH
-    ) -> EvaluationReport:
-        """Return the metrics of the chosen answers on labelled images: as `Trainer.report`.
-
-        Example:
-            >>> fake_trainer("Dress").report(tiny_dataset().test).recall[3]
-            np.float64(1.0)
-        """
-        check_count(batch_size, "batch_size")
-        data, probabilities = self._classify_labelled(x, y)
-        return evaluate_predictions(data.labels, Predictions(probabilities, self.class_names, sources=data.files))
-
     def _classify(self, x: PredictLike | Split, on_error: OnError = "raise") -> Classified:
         if stream_kind(x) not in (None, "iterator"):
             raise TypeError(
@@ -181,23 +129,10 @@ class FakeTrainer(_Interface):
                 "images, or use `fashionclf.testing.ready_trainer()`, which is a real Trainer."
             )
         given: Any = list(x) if isinstance(x, Iterator) else x  # answers by position are for all images of a call
-        return classify(given, self._compute, self._converter, threshold=self._threshold, on_error=on_error)
+        return classify(given, self._compute, self._converter, threshold=None, on_error=on_error)
 
     def _compute(self, images: ImageArray) -> FloatArray:
         return self._rows(scale_pixels(images))
-
-    def _classify_labelled(
-        self, x: LabelledLike | Split, y: LabelsLike | None, sample_weight: Any = None
-    ) -> tuple[LabelledImages, FloatArray]:
-        data = collect_labelled(
-            x,
-            y,
-            sample_weight,
-            converter=self._converter,
-            num_classes=self.num_classes,
-            known_names=[self._names, self._first_names],
-        )
-        return data, self._compute(data.images)
 
     if not TYPE_CHECKING:  # or a type checker would believe in every name
 
@@ -236,7 +171,6 @@ def fake_trainer(
 
     Raises:
         ValueError: If an answer is not one of the classes, or probabilities do not sum to 1.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> images = tiny_dataset().test.images

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import itertools
 import zlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from fashionclf._images import scale_pixels
 from fashionclf._keras_internals import built_from_one_part
@@ -24,8 +25,7 @@ from fashionclf._types import FloatArray, ImageArray, IntArray
 from fashionclf.augmentation import cut_and_mix
 from fashionclf.inputs import LabelledImages, LabelledStream
 from fashionclf.recipe import Recipe
-from fashionclf.trainer._compilation import Compilation, is_distributed, num_devices
-from fashionclf.trainer._devices import evaluation_batch_size, results_joined, shared_evenly
+from fashionclf.trainer._compilation import Compilation, num_devices
 
 Arrays = tuple[NDArray[Any], ...]
 Targets = Callable[[IntArray | FloatArray], NDArray[Any]]  # turns labels into what the loss takes
@@ -108,19 +108,13 @@ class BatchSource:
 class StreamSource:
     """The training batches of a stream, changed as those of arrays are, in the order of the stream.
 
-    With `steps_per_epoch`, each epoch continues in the stream where the last one ended; None is one pass. A callback
-    sets `epoch`, which is None before.
+    An epoch has as many as the first pass. A callback sets `epoch`, which is None before.
     """
 
-    def __init__(
-        self, data: LabelledStream, targets: Targets, change: BatchChange, steps_per_epoch: int | None
-    ) -> None:
+    def __init__(self, data: LabelledStream, targets: Targets, change: BatchChange) -> None:
         self.epoch: int | None = None
-        self.steps_per_epoch = steps_per_epoch or data.number_of_batches(", or train with `steps_per_epoch=n`")
+        self.steps_per_epoch = data.stream.count()
         self._data, self._targets, self._change = data, targets, change
-        self._goes_on = steps_per_epoch is not None
-        self._elements: Generator[Any] | None = None
-        self._num_read = 0  # elements of a stream that goes on from epoch to epoch
         self._signature = _signature_of(self._changed(data.first, 0, 0))
 
     @property
@@ -136,32 +130,17 @@ class StreamSource:
         if self.epoch is None:  # Keras looks at a batch before training, to build what is not built yet
             yield self._changed(self._data.first, 0, 0)
             return
-        epoch, stream = self.epoch, self._data.stream
-        elements = self._elements_from(epoch)
+        epoch, stream, elements = self.epoch, self._data.stream, self._endless()
         stream.begin_epoch()
         for step in range(self.steps_per_epoch):
-            batch = self._data.checked(next(elements), epoch * self.steps_per_epoch * self._goes_on + step)
-            self._num_read += 1
+            batch = self._data.checked(next(elements), step)
             if step + 1 == self.steps_per_epoch:  # Keras may not ask for what comes after the last batch
-                if not self._goes_on:
-                    elements.close()
+                elements.close()
                 stream.end_epoch()
             yield self._changed(batch, epoch, step)
 
-    def _elements_from(self, epoch: int) -> Generator[Any]:
-        """Return an endless iterator over elements, from the first one of an epoch."""
-        if not self._goes_on:
-            return self._endless()
-        first = epoch * self.steps_per_epoch
-        if self._elements is None or self._num_read > first:
-            self._elements, self._num_read = self._endless(), 0
-        for _ in range(self._num_read, first):  # a fit that was interrupted
-            next(self._elements)
-        self._num_read = first
-        return self._elements
-
     def _endless(self) -> Generator[Any]:
-        """Read the stream again and again."""
+        """Read the stream, and again if there are fewer batches than in the first pass."""
         for number in itertools.count(1):
             empty = True
             for element in self._data.stream.elements():
@@ -195,9 +174,9 @@ def evaluation_data(
         return contextlib.nullcontext(arrays_of(data))
 
     def batches() -> Iterator[Arrays]:
-        return shared_evenly((arrays_of(batch) for batch in data.batches()), compilation.num_devices)
+        return shared_evenly((arrays_of(batch) for batch in data.batches()), num_devices(compilation.model))
 
-    return _stream_dataset(batches, _signature_of(arrays_of(data.first)), data.number_of_batches())
+    return _stream_dataset(batches, _signature_of(arrays_of(data.first)), data.stream.count())
 
 
 def evaluate_model(model: keras.Model, data: Any, batch_size: int) -> dict[str, float]:
@@ -211,19 +190,6 @@ def evaluate_model(model: keras.Model, data: Any, batch_size: int) -> dict[str, 
     return {name: float(value) for name, value in results.items()}
 
 
-@contextlib.contextmanager
-def shared_among_devices(model: keras.Model) -> Iterator[None]:
-    """Let a model train and be evaluated on batches that its devices or processes cannot share evenly."""
-    strategy = model.distribute_strategy
-
-    def part_of(batch: Any) -> Any:
-        return tuple(strategy.experimental_local_results(each)[0] for each in batch)
-
-    joined = results_joined(model) if is_distributed(model) else contextlib.nullcontext()
-    with built_from_one_part(model, part_of), joined:
-        yield
-
-
 def labels_and_probabilities(
     data: LabelledImages | LabelledStream, compute: Callable[[ImageArray], FloatArray]
 ) -> tuple[IntArray | FloatArray, FloatArray]:
@@ -232,6 +198,85 @@ def labels_and_probabilities(
     pairs = [(part.labels, compute(part.images)) for part in parts]
     labels, probabilities = zip(*pairs, strict=True)
     return pairs[0] if len(pairs) == 1 else (np.concatenate(labels), np.concatenate(probabilities))
+
+
+# -- several devices ------------------------------------------------------------------------------
+# By a strategy of `tf.distribute`, each gets a part of each batch. Every part needs at least one image: without any,
+# convolutions raise an error and the mean loss is NaN.
+
+
+def shared_among_devices(model: keras.Model) -> contextlib.AbstractContextManager[None]:
+    """Let a model train and be evaluated on batches that its devices cannot share evenly."""
+
+    def part_of(batch: Any) -> Any:
+        return tuple(model.distribute_strategy.experimental_local_results(each)[0] for each in batch)
+
+    return built_from_one_part(model, part_of)
+
+
+class SharedAverages(keras.callbacks.Callback):
+    """Make moving averages, such as those of batch normalisation, equal on all devices.
+
+    Each updates its own by the parts that it gets, and would evaluate with, and end with, others.
+    """
+
+    @override
+    def on_test_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Share them before validation."""
+        share_averages(self.model)
+
+    @override
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Share them where there is no validation."""
+        share_averages(self.model)
+
+
+def share_averages(model: keras.Model) -> None:
+    """Set every weight that is not trained to its mean over devices."""
+    strategy = model.distribute_strategy
+    weights = model.non_trainable_weights
+    if num_devices(model) == 1 or not weights:
+        return
+
+    def flat() -> Any:  # float64, so that the mean of equal numbers is that number
+        return tf.concat([tf.reshape(tf.cast(weight.value, tf.float64), [-1]) for weight in weights], axis=0)
+
+    means = strategy.reduce("MEAN", strategy.run(flat), axis=None).numpy()
+    ends = np.cumsum([np.prod(weight.shape, dtype=int) for weight in weights])
+    for weight, part in zip(weights, np.split(means, ends[:-1]), strict=True):
+        weight.assign(part.reshape(weight.shape).astype(weight.dtype))
+
+
+def evaluation_batch_size(num_images: int, batch_size: int, devices: int) -> int:
+    """Return the largest batch size, up to `batch_size`, with which every batch has an image for each device."""
+    _check_number(num_images, devices)
+    sizes = range(max(batch_size, devices), devices - 1, -1)
+    return next(size for size in sizes if num_images % size == 0 or num_images % size >= devices)
+
+
+def shared_evenly(batches: Iterable[tuple[Any, ...]], devices: int) -> Iterator[tuple[Any, ...]]:
+    """Give batches of arrays. One with fewer images than there are devices gets some of the batch before it."""
+    before: tuple[Any, ...] | None = None
+    for batch in batches:
+        if before is not None:
+            lacking = devices - len(batch[0])
+            if lacking > 0:
+                batch = tuple(np.concatenate([a[-lacking:], b]) for a, b in zip(before, batch, strict=True))
+                before = tuple(array[:-lacking] for array in before)
+            _check_number(len(before[0]), devices)
+            yield before
+        before = batch
+    if before is not None:
+        _check_number(len(before[0]), devices)
+        yield before
+
+
+def _check_number(num_images: int, devices: int) -> None:
+    if num_images < devices:
+        raise ValueError(
+            f"{devices} devices share each batch that is evaluated, and need an image each. Received a batch of "
+            f"{num_images}. Pass more images, or larger batches of them."
+        )
 
 
 # -- data sets ------------------------------------------------------------------------------------

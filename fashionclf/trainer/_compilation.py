@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -24,7 +23,8 @@ _SET_THE_RATE: Final = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.Learn
 
 _HAS_A_SCHEDULE: Final = (
     "{} sets the learning rate, but a schedule sets it already at every step. Leave out the callback, or train with a "
-    "constant rate: {}."
+    'constant rate: set `trainer.recipe` to a `Recipe(schedule="constant")`, or give an optimizer of your own a number '
+    "as its `learning_rate`."
 )
 _WARM_UP: Final = 0.25  # share of the steps of one-cycle in which the learning rate rises
 _FIRST_RATE: Final = 1 / 25  # one-cycle's first learning rate, as a share of its peak
@@ -92,11 +92,6 @@ class Compilation:
         return not compiled_by_caller(self.model)
 
     @property
-    def num_devices(self) -> int:
-        """Number of devices that share each batch of the model."""
-        return num_devices(self.model)
-
-    @property
     def is_current(self) -> bool:
         """Whether the model is compiled by this, and by nobody else since."""
         state = state_of(self.model)
@@ -145,7 +140,7 @@ class Compilation:
         """Refuse callbacks that set the learning rate if a schedule sets it. Keras would raise an error only later."""
         for callback in callbacks:
             if isinstance(callback, _SET_THE_RATE) and self._follows_schedule(recipe):
-                raise ValueError(_HAS_A_SCHEDULE.format(type(callback).__name__, self._constant_rate))
+                raise ValueError(_HAS_A_SCHEDULE.format(type(callback).__name__))
 
     def _follows_schedule(self, recipe: Recipe) -> bool:
         if self.by_trainer and self.own_optimizer is None:
@@ -153,15 +148,6 @@ class Compilation:
         optimizer = self.own_optimizer if self.by_trainer else self.model.optimizer
         rate = getattr(optimizer, "learning_rate", None)
         return rate is not None and not isinstance(rate, keras.Variable)
-
-    @property
-    def _constant_rate(self) -> str:
-        """How to train with a constant learning rate."""
-        if not self.by_trainer:
-            return "compile the model with an optimizer that has a number as its `learning_rate`"
-        if self.own_optimizer is not None:
-            return "give the optimizer a number as its `learning_rate`"
-        return 'set `trainer.recipe` to a `Recipe(schedule="constant")`'
 
     @contextlib.contextmanager
     def learning_rate_kept(self) -> Iterator[None]:
@@ -175,7 +161,7 @@ class Compilation:
             yield
         except TypeError as error:
             if first is None and "`LearningRateSchedule`" in str(error):  # Keras's error for setting the rate
-                raise ValueError(_HAS_A_SCHEDULE.format("A callback", self._constant_rate)) from error
+                raise ValueError(_HAS_A_SCHEDULE.format("A callback")) from error
             raise
         finally:
             if first is not None and self.by_trainer:
@@ -217,7 +203,7 @@ class Compilation:
         elif optimizer.built:  # for other variables: of another model, or before layers were frozen
             optimizer = type(optimizer).from_config(optimizer.get_config())
         self._optimizer, self._optimizer_made_for, self._initial_state = optimizer, made_for, None
-        if recipe.schedule != "constant" and self.num_devices == 1:
+        if recipe.schedule != "constant" and num_devices(self.model) == 1:
             optimizer.build(variables)
             self._initial_state = [variable.numpy() for variable in optimizer.variables]
         return optimizer
@@ -333,11 +319,6 @@ def compiled_by_caller(model: keras.Model) -> bool:
 def num_devices(model: keras.Model) -> int:
     """Return the number of devices that share each batch."""
     return int(model.distribute_strategy.num_replicas_in_sync)
-
-
-def is_distributed(model: keras.Model) -> bool:
-    """Tell whether several devices or processes share each batch, by a strategy of `tf.distribute`."""
-    return num_devices(model) > 1 or isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 # -- optimizers -----------------------------------------------------------------------------------

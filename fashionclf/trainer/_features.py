@@ -20,7 +20,7 @@ from fashionclf.inputs import LabelledImages
 from fashionclf.models._flip import averaged_over_flips
 from fashionclf.models._trace import Step, Trace, graph_of
 from fashionclf.recipe import Recipe
-from fashionclf.trainer._compilation import Compilation, is_distributed, make_optimizer, state_of
+from fashionclf.trainer._compilation import Compilation, make_optimizer, num_devices, state_of
 from fashionclf.trainer._fit import FitPlan, Labelled, StopAtDivergence, data_of_fit, run_fit
 from fashionclf.trainer._step import TracedSteps
 
@@ -119,7 +119,7 @@ def last_layer_of(model: keras.Model, input_shape: tuple[int, ...]) -> Part:
     number = max((i for i, step in enumerate(steps) if getattr(step.operation, "weights", [])), default=0)
     needs = _needs(steps)
     cuts = [i for i in range(number) if _is_cut(needs, i) and not seed_states(steps[i].operation)]
-    if not cuts or not steps[number].operation.trainable_weights or is_distributed(model):
+    if not cuts or not steps[number].operation.trainable_weights or num_devices(model) > 1:
         raise ValueError(
             "`freeze_epochs` trains the last layer alone. It needs a model that is a graph of layers, with a last "
             "layer that is not frozen, on one device. Set `freeze_epochs=0` in the recipe."
@@ -196,7 +196,7 @@ def fit_in_stages(
         if not recipe.epochs or not np.isfinite(history.history["loss"][-1]):
             return history
     part = None
-    if compilation.by_trainer and not (recipe.augmentation or recipe.cutmix or is_distributed(compilation.model)):
+    if compilation.by_trainer and not (recipe.augmentation or recipe.cutmix or num_devices(compilation.model) > 1):
         part = _after_frozen(compilation.model, input_shape)
     if part is None or not _can_keep(part, *data[1:], plan):
         return run_fit(compilation.model, plan, traced)

@@ -9,12 +9,10 @@ Files may come from anyone. Every member is limited in size and compared with it
 Any later failure is a ValueError of one sentence.
 """
 
-import inspect
 import io
 import json
 import random
 import re
-import shutil
 import tempfile
 import types
 import zipfile
@@ -29,6 +27,7 @@ from typing_extensions import Buffer
 
 from fashionclf._files import read_json, read_member, replacing, zip_archive
 from fashionclf._keras_internals import all_layers, is_builtin, missing_object, seed_states
+from fashionclf._text import first_line
 from fashionclf._validation import check_path, check_regular_file
 from fashionclf._warnings import ignored
 from fashionclf.trainer._compilation import Compilation
@@ -60,7 +59,6 @@ _HELD_BY_LAYERS: Final = (
     keras.regularizers.Regularizer,
     keras.constraints.Constraint,
 )
-_OF_KERAS: Final = ("name", "trainable", "dtype", "reduction")  # arguments that Keras's own `get_config` returns
 
 # -- writing --------------------------------------------------------------------------------------
 
@@ -103,18 +101,17 @@ def _save(model: keras.Model, path: Path) -> None:
 def read_classifier(path: Path, custom_objects: Mapping[str, Any] | None) -> tuple[keras.Model, dict[str, Any] | None]:
     """Read a model and its metadata, None where the file has none. Both come from one reading of the file."""
     _check_kind(path)
-    with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        copy = Path(folder) / f"model{SUFFIX}"  # Keras reads only from a path, and the file there may change meanwhile
-        shutil.copyfile(path, copy)
-        return _read(copy, repr(str(path)), custom_objects)
+    return read_content(path.read_bytes(), custom_objects, repr(str(path)))
 
 
-def read_content(content: Buffer, custom_objects: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any] | None]:
-    """Read what `classifier_content` gave."""
+def read_content(
+    content: Buffer, custom_objects: Mapping[str, Any] | None, name: str = "the pickled Trainer"
+) -> tuple[keras.Model, dict[str, Any] | None]:
+    """Read what `classifier_content` gave; `name` is for messages."""
     with tempfile.TemporaryDirectory(prefix="fashionclf-") as folder:
-        copy = Path(folder) / f"model{SUFFIX}"
-        copy.write_bytes(content)
-        return _read(copy, "the pickled Trainer", custom_objects)
+        file = Path(folder) / f"model{SUFFIX}"  # Keras reads only from a path
+        file.write_bytes(content)
+        return _read(file, name, custom_objects)
 
 
 def _check_kind(path: Path) -> None:
@@ -217,7 +214,7 @@ def _checked_metadata(content: bytes, name: str) -> dict[str, Any]:
 def check_readable(
     model: keras.Model, input_shape: tuple[int, ...], compilation: Compilation, *, all_known: bool = False
 ) -> dict[str, Any]:
-    """Raise an error if a model could not be read back from a file, with the lines to add to its layers.
+    """Raise an error if a model could not be read back from a file, with what to change in its classes.
 
     It is built again from its configuration, and compared, unless all its layers are Keras's own. With `all_known`, no
     `custom_objects` can be passed when it is read, as for a pickle. Return the caller's own classes and functions that
@@ -241,15 +238,13 @@ def check_readable(
         difference = _difference(model, _built_again(model, compilation, known), input_shape)
         comes_back = difference is None or _comes_back(model, known, input_shape)
     except Exception as error:
-        missing = missing_object(error)
-        if missing is None or all_known:
-            raise ValueError(_explained(str(error), missing, known)) from error
+        if missing_object(error) is None or all_known:
+            raise _could_not_be_read(_why(error)) from error
         return own  # the caller may pass the missing one to `load`
     finally:
         random.setstate(state)
     if not comes_back:
-        kinds = [type(layer) for layer in layers if type(layer) in known.values() and _forgets(layer)]
-        raise ValueError(_sentence(f"it would come back with {difference}", kinds))
+        raise _could_not_be_read(f"it would come back with {difference}")
     return own
 
 
@@ -302,54 +297,22 @@ def _set_seeds(model: keras.Model, seeds: Iterable[Any]) -> None:
         variable.assign(seed)
 
 
-def _explained(reason: str, missing: str | None, own: Mapping[str, Any]) -> str:
-    """Return why a model cannot be built from its configuration, and what to change."""
-    if missing is not None:
-        return _sentence(
-            f"Keras does not find {missing!r}: put `@keras.saving.register_keras_serializable()` above it", []
-        )
-    if re.search(r"__lambda__|\blambda\b|Could not interpret \w+ function", reason):
-        return _sentence("Keras's safe mode does not load a lambda function: write it with `def`", [])
-    failed = re.findall(r"((\w+)\.__init__\(\) .*)|(Object (\w+) was created by passing\s+[\w-]+ \w+)", reason)
-    if not failed:
-        return _sentence(reason.strip().splitlines()[0][:300].rstrip("."), [])
-    call, name, passing, holder = failed[-1]  # the innermost comes last
-    kind = own.get(name or holder)
-    return _sentence(call or " ".join(passing.split()), [] if kind is None else [kind])
-
-
-def _sentence(reason: str, kinds: Iterable[type]) -> str:
-    lines = "".join(f"\n\n{_lines(kind)}" for kind in dict.fromkeys(kinds))
-    fix = f" Change the class, so that Keras can make it again:{lines}\n\n" if lines else " "
-    return (
-        f"`model` could not be read back from a file: {reason}.{fix}Until then, "
-        "`model.save_weights('boots.weights.h5')` keeps the weights, for `load_weights` of the corrected model."
+def _could_not_be_read(reason: str) -> ValueError:
+    return ValueError(
+        f"`model` could not be read back from a file: {reason}. Let the `__init__` of each class of your own take "
+        "`**kwargs` and pass them to `super().__init__`, and its `get_config` return its arguments: "
+        "`{**super().get_config(), \"units\": self.units}`. Until then, `model.save_weights('boots.weights.h5')` keeps "
+        "the weights, for `load_weights` of the corrected model."
     )
 
 
-def _forgets(layer: keras.Layer) -> bool:
-    """Tell whether the configuration of a layer lacks arguments of its class, or has their defaults."""
-    arguments = set(_arguments(type(layer)))
-    is_automatic = isinstance(layer, keras.Model) and is_builtin(type(layer).get_config)
-    return bool(arguments) and (is_automatic or not arguments <= layer.get_config().keys())
-
-
-def _arguments(kind: type) -> list[str]:
-    """Return the names of those arguments of a class that are its own, not Keras's."""
-    variadic = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
-    return [each.name for each in parameters if each.kind not in variadic and each.name not in _OF_KERAS]
-
-
-def _lines(kind: type) -> str:
-    arguments = _arguments(kind)
-    lines = [
-        f"class {kind.__name__}({kind.__base__.__name__ if kind.__base__ else ''}):",
-        f"    def __init__(self, {', '.join([*arguments, '**kwargs'])}):",
-        "        super().__init__(**kwargs)",
-    ]
-    if arguments:
-        given = ", ".join(f'"{name}": self.{name}' for name in arguments)
-        lines += [f"        self.{name} = {name}" for name in arguments]
-        lines += ["    def get_config(self):", f"        return {{**super().get_config(), {given}}}"]
-    return "\n".join(lines)
+def _why(error: Exception) -> str:
+    """Return in a line why a model cannot be built from its configuration."""
+    missing, text = missing_object(error), str(error)
+    if missing is not None:
+        return f"Keras does not find {missing!r}: put `@keras.saving.register_keras_serializable()` above it"
+    if re.search(r"__lambda__|\blambda\b|Could not interpret \w+ function", text):
+        return "Keras's safe mode does not load a lambda function: write it with `def`"
+    # The innermost comes last.
+    failed = re.findall(r"\w+\.__init__\(\) .*|Object \w+ was created by passing\s+[\w-]+ \w+", text)
+    return " ".join(failed[-1].split()) if failed else first_line(error)[:300].rstrip(".")

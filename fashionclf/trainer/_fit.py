@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from fashionclf._keras_internals import seed_states
 from fashionclf._text import shown
-from fashionclf._validation import check_count, check_new_file, check_seed, integer_labels
+from fashionclf._validation import check_new_file, check_seed, integer_labels
 from fashionclf._warnings import stack_level
 from fashionclf.augmentation import Augmentation
 from fashionclf.inputs import LabelledImages, LabelledStream
@@ -31,12 +31,13 @@ from fashionclf.trainer._batches import (
     EVALUATION_BATCH,
     BatchChange,
     BatchSource,
+    SharedAverages,
     StreamSource,
+    evaluation_batch_size,
     evaluation_data,
     shared_among_devices,
 )
-from fashionclf.trainer._compilation import Compilation, is_distributed, num_devices
-from fashionclf.trainer._devices import SharedAverages, evaluation_batch_size
+from fashionclf.trainer._compilation import Compilation, num_devices
 from fashionclf.trainer._file import SUFFIX
 from fashionclf.trainer._resume import BestCheckpoint, SavedState, TrainingState, read_state
 from fashionclf.trainer._step import TracedSteps, structure_of, training_step
@@ -60,7 +61,6 @@ class FitOptions:
     saved: SavedState | None  # of an interrupted fit
     callbacks: tuple[keras.callbacks.Callback, ...]
     verbose: int
-    steps_per_epoch: int | None
     batch_size_given: bool  # so that it is not the recipe's
 
 
@@ -73,7 +73,6 @@ def check_options(
     callbacks: Any,
     seed: Any,
     verbose: Any,
-    steps_per_epoch: Any,
     **changes: Any,
 ) -> FitOptions:
     """Check the options of `fit`. `changes` replace fields of the recipe; `save` writes the classifier to a file."""
@@ -100,7 +99,6 @@ def check_options(
         saved=saved,
         callbacks=checked_callbacks,
         verbose=checked_verbose,
-        steps_per_epoch=None if steps_per_epoch is None else check_count(steps_per_epoch, "steps_per_epoch"),
         batch_size_given=changes.get("batch_size") is not None,
     )
 
@@ -151,11 +149,6 @@ def training_and_validation(
     validation: Labelled | None = None
     if isinstance(data, LabelledStream):
         _check_stream_options(data, options, with_validation=validation_data is not None)
-    elif options.steps_per_epoch is not None:
-        raise ValueError(
-            "`steps_per_epoch` goes with a stream; arrays are trained on as a whole in every epoch. Leave it out, or "
-            "pass a tf.data.Dataset."
-        )
     if validation_data is not None:
         is_pair = isinstance(validation_data, list) and len(validation_data) in (2, 3)  # as Keras takes it
         x = tuple(validation_data) if is_pair else validation_data
@@ -214,12 +207,6 @@ class FitPlan:
         """Number of training steps in all epochs."""
         return self.options.recipe.epochs * self.source.steps_per_epoch
 
-    @property
-    def shared(self) -> dict[str, int]:
-        """What must be the same in all processes that train together."""
-        epochs, steps = self.options.recipe.epochs, self.source.steps_per_epoch
-        return {"seed": self.options.seed, "epochs": epochs, "batches per epoch": steps}
-
 
 def plan_fit(
     compilation: Compilation,
@@ -260,10 +247,10 @@ def data_of_fit(
 ) -> tuple[BatchSource | StreamSource, contextlib.AbstractContextManager[Any]]:
     """Return the training batches, and what gives the validation data as long as it is entered."""
     targets = functools.partial(compilation.targets, loss=loss, recipe=options.recipe)
-    change = BatchChange(options.recipe, options.seed, input_shape, compilation.num_devices)
+    change = BatchChange(options.recipe, options.seed, input_shape, num_devices(compilation.model))
     source: BatchSource | StreamSource
     if isinstance(training, LabelledStream):
-        source = StreamSource(training, targets, change, options.steps_per_epoch)
+        source = StreamSource(training, targets, change)
     else:
         source = BatchSource(training, targets, change)
     if validation is None:
@@ -312,7 +299,7 @@ def run_fit(model: keras.Model, plan: FitPlan, traced: TracedSteps) -> keras.cal
     for i, seed_state in enumerate(seed_states(model)):  # of dropout and similar layers, each with its own number
         first = np.random.SeedSequence((plan.options.seed, i)).generate_state(1)[0]
         seed_state.assign(np.array([first, 0], dtype=seed_state.dtype))
-    averages = [SharedAverages()] if is_distributed(model) else []
+    averages = [SharedAverages()] if num_devices(model) > 1 else []
     step = training_step(model, traced, precision=recipe.precision, label_smoothing=recipe.label_smoothing)
     with step, shared_among_devices(model), plan.source.dataset() as batches, plan.validation as validation:
         validation_batch_size = EVALUATION_BATCH

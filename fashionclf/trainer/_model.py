@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from fashionclf._images import CHANNELS, IMAGE_SHAPE
 from fashionclf._keras_internals import all_layers
@@ -34,6 +35,8 @@ def check_model(model: Any, image_shape: ImageShape | None = None) -> tuple[tupl
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: {shown(model)}")
+    if isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        raise NotImplementedError("A Trainer trains in one process: use `tf.distribute.MirroredStrategy`, for devices.")
     shape = _input_shape(model, image_shape)
     image = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
     try:

@@ -5,7 +5,7 @@ import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import keras
 import tensorflow as tf
@@ -59,11 +59,9 @@ from fashionclf.serving import ExportReport, FrozenPredictor
 from fashionclf.serving._convert import Source
 from fashionclf.serving._export import check_request, export_classifier, freeze
 from fashionclf.serving._metadata import Metadata
-from fashionclf.serving._predictor import check_threads
 from fashionclf.serving._report import ExportFormat, Quantization
 from fashionclf.trainer._batches import EVALUATION_BATCH, evaluate_model, evaluation_data, labels_and_probabilities
-from fashionclf.trainer._compilation import Compilation, choose_optimizer, fitting_of, is_distributed, state_of
-from fashionclf.trainer._devices import check_agreement, check_processes
+from fashionclf.trainer._compilation import Compilation, choose_optimizer, fitting_of, state_of
 from fashionclf.trainer._features import fit_in_stages, last_layer_of
 from fashionclf.trainer._file import (
     SUFFIX,
@@ -78,8 +76,6 @@ from fashionclf.trainer._fit import Labelled, check_options, plan_fit, run_fit, 
 from fashionclf.trainer._model import check_model, image_shape_of, preset_model
 from fashionclf.trainer._predictor import CompiledPredictor
 from fashionclf.trainer._step import TracedSteps
-
-_BY_BATCHES: Final = ", or read it with `predict_batches`"
 
 
 class _Unusable:
@@ -119,18 +115,9 @@ class Trainer:
             `Split` it is fitted on, else the one for the model's image shape. It also tells the image shape where the
             model does not: if it takes rows of pixels, or has not been built.
 
-    Attributes:
-        model: The `keras.Model`, always in float32. It cannot be exchanged: build another Trainer.
-        image_shape: `(height, width, channels)` of the images that the model takes.
-        image_converter: How photographs are read.
-        num_classes: Number of classes, at least 2.
-        recipe: The recipe in use; it can be set.
-        class_names: One name per class, or None as long as they are unknown; they can be set.
-
     Raises:
         ValueError: If the model does not fit, a name is unknown or a count wrong, or a compiled model is given
             with an optimizer, loss, metric or recipe of its own.
-        TypeError: If an argument has the wrong type.
 
     Example:
         >>> import fashionclf as fc
@@ -205,7 +192,6 @@ class Trainer:
             ValueError: If there is no such preset, it has no trained weights, its weights are damaged, the names do not
                 fit, or they are missing for new classes.
             FileNotFoundError: If the file of weights is missing from the installation.
-            TypeError: If an argument has the wrong type.
 
         Example:
             >>> import fashionclf as fc
@@ -224,7 +210,7 @@ class Trainer:
 
     @property
     def model(self) -> keras.Model:
-        """The model, always in float32."""
+        """The model, always in float32. It cannot be exchanged: build another Trainer."""
         return self._model
 
     @property
@@ -296,7 +282,6 @@ class Trainer:
         augment: Augmentation | bool | None = None,
         class_weight: Any = None,
         sample_weight: Any = None,
-        steps_per_epoch: int | None = None,
         seed: int | None = None,
         resume: PathLike | None = None,
         verbose: int | str = "auto",
@@ -315,7 +300,8 @@ class Trainer:
             x: Images or photographs in any form that `predict` takes. Some bring their labels, and then there is no
                 `y`: a `Split`, a tuple `(x, y)` or `(x, y, sample_weight)`, rows `{"image": ..., "label": ...}`, a data
                 set of Hugging Face or torch. Or a `tf.data.Dataset`, a `keras.utils.PyDataset` or a `DataLoader` of
-                torch with such tuples: it is read batch by batch and keeps its own order, so shuffle it yourself.
+                torch with such tuples: it is read batch by batch and keeps its own order, so shuffle it yourself. A
+                `tf.data.Dataset` that does not know its length is first read once to count its batches.
             y: Labels: integers `(n,)` from 0, class names, or one-hot (or soft) rows `(n, num_classes)`.
             epochs: Number of passes over the training images. 0 trains the last layer alone, by a recipe with
                 `freeze_epochs`.
@@ -331,9 +317,6 @@ class Trainer:
             augment: An `Augmentation`; True for the recipe's (or the default one), False for none.
             class_weight: Weight by label or class name, 1 for those left out, or `"balanced"`.
             sample_weight: `(n,)`, one weight of at least 0 per training image.
-            steps_per_epoch: Batches per epoch of a stream, which each epoch continues where the last one ended. None
-                is a pass over all of it. A `tf.data.Dataset` that does not know its length is first read once to count
-                its batches.
             seed: Of the validation split, shuffling, augmentation and dropout, from 0 to 2**32 - 1. The same seed
                 gives the same weights bit for bit on one machine with the same versions. None draws fresh entropy.
             resume: File (`.npz`) for the state of the fit, written after every epoch and removed at the end. If it
@@ -351,9 +334,7 @@ class Trainer:
             ValueError: If values are out of range, lengths differ, early stopping or a checkpoint is asked for
                 without validation data, a callback sets a learning rate that follows a schedule, `freeze_epochs` finds
                 no last layer to train, or a stream cannot do what is asked for: `validation_split`, `sample_weight` and
-                `class_weight="balanced"` need arrays. Also if several processes train together without a `seed`, with
-                `resume`, or with different arguments.
-            TypeError: If an argument has the wrong type.
+                `class_weight="balanced"` need arrays.
             FileNotFoundError: If the folder of a file to write does not exist.
             OSError: If `checkpoint` or `resume` cannot be written, as on a full disk. The older file stays, and the
                 Trainer keeps its current weights.
@@ -366,18 +347,15 @@ class Trainer:
             RuntimeWarning: If the loss becomes NaN or infinite; training stops then.
 
         Example:
-            >>> import fashionclf as fc, numpy as np
-            >>> images, labels = np.zeros((20, 28, 28), dtype="uint8"), np.arange(20) % 10
+            >>> import fashionclf as fc
+            >>> test = fc.load_data("synthetic").test
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
-            >>> history = trainer.fit(images, labels, epochs=2, seed=0, verbose=0)
+            >>> history = trainer.fit(test[:100], epochs=2, seed=0, verbose=0)
             >>> sorted(history.history)
             ['accuracy', 'loss']
         """
         check_process()
         self._check_compilation()
-        distributed = is_distributed(self.model)
-        if distributed:
-            check_processes(self.model, seed=seed, resume=resume)
         if checkpoint is not None:
             self._check_readable()
         if validation_data is not None and validation_split:
@@ -395,7 +373,6 @@ class Trainer:
             seed=seed,
             resume=resume,
             verbose=verbose,
-            steps_per_epoch=steps_per_epoch,
         )
         names = self._label_names.after_fit(class_names_in(x), self.num_classes)
         converter = self._converter_after(x)
@@ -404,8 +381,6 @@ class Trainer:
         training, validation = training_and_validation(data, validation_data, options, read)
         training = training.with_class_weight(class_weight, names.shown, self.num_classes)
         plan = plan_fit(self._compilation, self._input_shape, training, validation, options)
-        if distributed:
-            check_agreement(self.model, plan.shared)
         head = last_layer_of(self.model, self._input_shape) if options.recipe.freeze_epochs else None
         # One more check needs the compiled model. Only after it does the Trainer change.
         with fitting_of(self.model):
@@ -452,15 +427,14 @@ class Trainer:
 
         Raises:
             ValueError: If values are out of range or lengths differ.
-            TypeError: If an argument has the wrong type.
 
         Warns:
             DoubtfulImageWarning: As `fit`.
 
         Example:
-            >>> import fashionclf as fc, numpy as np
+            >>> import fashionclf as fc
             >>> trainer = fc.Trainer(fc.dense_model(units=(), seed=0))
-            >>> sorted(trainer.evaluate(np.zeros((2, 28, 28), dtype="uint8"), [3, 9]))
+            >>> sorted(trainer.evaluate(fc.load_data("synthetic").test[:100]))
             ['accuracy', 'loss']
         """
         check_process()
@@ -497,11 +471,7 @@ class Trainer:
             An `EvaluationReport`; print it.
 
         Raises:
-            ValueError: If values are out of range, lengths differ, or the class names are unknown.
-            TypeError: If an argument has the wrong type.
-
-        Warns:
-            DoubtfulImageWarning: As `fit`.
+            ValueError: As `evaluate`, or if the class names are unknown.
 
         Example:
             >>> import fashionclf as fc
@@ -547,7 +517,6 @@ class Trainer:
         Raises:
             ValueError: If the images are not right, a file is not an image or damaged, the class names are
                 unknown, or the weights diverged in training and give NaN.
-            TypeError: If an argument has the wrong type.
             FileNotFoundError: If there is no such file.
             OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
             ImportError: If a photograph is to be read and pillow or OpenCV is missing.
@@ -574,7 +543,6 @@ class Trainer:
             threshold=self._unfamiliarity_threshold,
             on_error=on_error,
             batch_size=batch_size,
-            otherwise=_BY_BATCHES,
         )
         return Predictions._of_model(names, *found)
 
@@ -598,10 +566,7 @@ class Trainer:
             An iterator of `Predictions`, each for the next images of `x`, which is read as the iterator advances.
 
         Raises:
-            ValueError: As `predict`; for images that are not right, when their batch is reached.
-            TypeError: As `predict`.
-            FileNotFoundError: As `predict`.
-            ImportError: As `predict`.
+            ValueError: As `predict`, with its other errors; of images and files, when their batch is reached.
 
         Warns:
             DoubtfulImageWarning: Of the first batch with images that may be misread. `Predictions.doubts` has all.
@@ -642,23 +607,10 @@ class Trainer:
             A float32 array `(n, num_classes)` in [0, 1], each row summing to 1.
 
         Raises:
-            ValueError: If the images are not right, a file is not an image or damaged, or the weights diverged in
-                training and give NaN.
-            TypeError: If an argument has the wrong type.
-            FileNotFoundError: If there is no such file.
-            OSError: If the system cannot read a file or folder: a `PermissionError` if it may not.
-            ImportError: If a photograph is to be read and pillow or OpenCV is missing.
+            ValueError: As `predict`, which documents the other errors too; but the class names need not be known.
         """
-        compute = self._computing(batch_size, precision)
-        found = classify(
-            x,
-            compute,
-            self._image_converter,
-            threshold=self._unfamiliarity_threshold,
-            batch_size=batch_size,
-            otherwise=_BY_BATCHES,
-        )
-        return found.probabilities
+        compute, threshold = self._computing(batch_size, precision), self._unfamiliarity_threshold
+        return classify(x, compute, self._image_converter, threshold=threshold, batch_size=batch_size).probabilities
 
     def _computing(self, batch_size: Any, precision: Any) -> Callable[[ImageArray], FloatArray]:
         """Return what computes the probabilities of checked images."""
@@ -668,24 +620,18 @@ class Trainer:
             check_choice(precision, "precision", PRECISIONS)
         return functools.partial(self._predictor, batch_size=batch_size, precision=precision)
 
-    def compile_predictor(self, *, num_threads: int | None = None) -> FrozenPredictor:
+    def compile_predictor(self) -> FrozenPredictor:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
         For a single image it is several times faster than `predict`. For many images at once `predict` is faster.
         Needs LiteRT: `pip install "fashionclf[litert]"`. `export` writes such a predictor to a file, also in 8 bits.
-
-        Args:
-            num_threads: Threads for one image. None uses two, if the processor has two: more are not faster on images
-                this small.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.
 
         Raises:
             ImportError: If LiteRT is missing.
-            ValueError: If the class names are unknown, `num_threads` is below 1 or above 1024, or LiteRT lacks an
-                operation of the model.
-            TypeError: If an argument has the wrong type.
+            ValueError: If the class names are unknown, or LiteRT lacks an operation of the model.
             OSError: If the converter's temporary files cannot be written.
 
         Example:
@@ -695,9 +641,8 @@ class Trainer:
             >>> len(predictor.predict(images[0]))
             1
         """
-        threads = check_threads(num_threads)
         with self._locks.computing:
-            return freeze(self._source(), threads)
+            return freeze(self._source())
 
     def export(
         self,
@@ -746,7 +691,6 @@ class Trainer:
         Raises:
             ValueError: If the path does not fit the format, an argument is unknown, `"int8"` has no images, the format
                 lacks an operation of the model, the class names are unknown, or the exported model does not agree.
-            TypeError: If an argument has the wrong type.
             FileNotFoundError: If the folder to write to does not exist.
             FileExistsError: If a SavedModel's folder exists already.
             OSError: If it cannot be written, with the path and, on a full disk, the free space. An older file stays.
@@ -861,7 +805,6 @@ class Trainer:
             FileNotFoundError: If there is no such file.
             ValueError: If the file is damaged, of a newer format, not a classifier, or has no class names; or needs
                 `custom_objects`, which the message names. For files of Keras 2 (`.h5`) it has the way to open them.
-            TypeError: If an argument has the wrong type.
             RuntimeError: If this process was forked from one that used TensorFlow.
         """
         check_process()

@@ -58,7 +58,7 @@ def main():
 def measure(way, group, train, options):
     model = fc.get_preset("cnn_fast").build(0)
     model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False, steps_per_execution=group)
-    data = LabelledImages(fc.add_channel_axis(train.images), train.labels.astype(np.int64))
+    data = LabelledImages(train.images[..., np.newaxis], train.labels.astype(np.int64))
     recipe = fc.Recipe(batch_size=options.batch_size, augmentation=fc.Augmentation(erasing=0.25))
     source = BatchSource(data, lambda labels: labels, BatchChange(recipe, seed=0, input_shape=(28, 28, 1)))
     times = Times(source)

@@ -58,7 +58,7 @@ class Answer(io.BytesIO):
         self.length = len(content)
         self.pause = pause
 
-    def read(self, size):
+    def read1(self, size):
         time.sleep(self.pause)
         return super().read(8)
 
@@ -83,7 +83,7 @@ def html(name):
 def web(monkeypatch):
     def connect(a, b, pause=0.0):
         pretended = Web(a, b, pause)
-        monkeypatch.setattr(_download, "_opener", lambda bounds: pretended)
+        monkeypatch.setattr(_download, "_OPENER", pretended)
         return pretended
 
     return connect
@@ -202,7 +202,7 @@ def test_two_processes_at_once(tmp_path):
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
         "from test_download import SOURCE, Web, _download, good;"
-        "_download._opener = lambda bounds: Web(good, good, pause=0.02);"
+        "_download._OPENER = Web(good, good, pause=0.02);"
         "_download.download(SOURCE, Path(sys.argv[2]))"
     )
     here = os.path.dirname(__file__)  # noqa: PTH120

@@ -49,7 +49,7 @@ def tiny(monkeypatch, tmp_path):
         monkeypatch.setitem(_sources.SOURCES, name, source)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("FASHIONCLF_DATA_DIR", raising=False)
-    monkeypatch.setattr(_download, "_opener", lambda bounds: Web(no_network))
+    monkeypatch.setattr(_download, "_OPENER", Web(no_network))
     return made
 
 
@@ -339,7 +339,7 @@ def test_a_damaged_file_is_replaced_by_a_verified_download(tiny, tmp_path, monke
     bad = put(tmp_path, content) / f"{IMAGES}.gz"
     bad.write_bytes(b"")
     web = Web(lambda name: gzip.compress(content[name.removesuffix(".gz")]))
-    monkeypatch.setattr(_download, "_opener", lambda bounds: web)
+    monkeypatch.setattr(_download, "_OPENER", web)
     load_data(data_dir=tmp_path)
     assert web.asked == [f"https://one.example/{IMAGES}.gz"]
     load_data(data_dir=tmp_path, download=False)
@@ -349,7 +349,7 @@ def test_a_damaged_file_is_replaced_by_a_verified_download(tiny, tmp_path, monke
 def test_a_download_goes_to_data_dir_or_keras_s_cache(tiny, tmp_path, monkeypatch, given):
     content = tiny["mnist"][1]
     web = Web(lambda name: gzip.compress(content[name.removesuffix(".gz")]))
-    monkeypatch.setattr(_download, "_opener", lambda bounds: web)
+    monkeypatch.setattr(_download, "_OPENER", web)
     load_data("mnist", data_dir=tmp_path / "new" / "folder" if given else None)
     place = tmp_path / "new" / "folder" if given else tmp_path / "keras" / "datasets"
     assert sorted(path.name for path in (place / "mnist").iterdir()) == sorted(f"{name}.gz" for name in SHAPES)

@@ -64,12 +64,12 @@ def test_a_part_of_a_split_is_a_split(part):
 
 @pytest.mark.parametrize("index", [0, -1, np.int64(2)])
 def test_one_index_of_a_split_is_a_mistake_with_a_hint(index):
-    with pytest.raises(TypeError, match=rf"split.images\[{index}\]"):
+    with pytest.raises(TypeError, match=r"Index `split.images`"):
         split()[index]
 
 
 def test_a_split_has_one_axis():
-    with pytest.raises(TypeError, match="one axis"):
+    with pytest.raises(TypeError, match="taken apart"):
         split()[1:, 2]
 
 

@@ -66,45 +66,6 @@ def test_one_model_for_all_folds_is_refused_before_it_learns(garments):
             np.testing.assert_array_equal(a, b)
 
 
-def test_what_one_process_refuses_several_refuse_as_well(garments):
-    import threading
-
-    trainer, lock = fc.Trainer(fc.dense_model((), seed=0)), threading.Lock()
-    before = trainer.model.get_weights()[0]
-    with pytest.raises(ValueError, match="twice"):
-        fc.cross_validate(lambda: trainer, *garments, folds=3, n_jobs=2)
-    np.testing.assert_array_equal(trainer.model.get_weights()[0], before)
-
-    def build():
-        with lock:
-            return fc.Trainer(fc.dense_model((), seed=0))
-
-    with pytest.raises(TypeError, match=r"cannot be sent to another process \(.*lock.*`n_jobs=1`"):
-        fc.cross_validate(build, *garments, folds=3, n_jobs=2)
-
-
-@pytest.mark.slow
-def test_several_processes_give_the_same_accuracies_in_the_same_order(garments, sgd):
-    import joblib
-    from sklearn.model_selection import GridSearchCV
-
-    from fashionclf.sklearn import FashionClassifier
-
-    def build():
-        return fc.Trainer(fc.cnn_model((4,), seed=0), recipe=fc.Recipe(epochs=2))
-
-    for model in ("softmax", build, sgd):
-        one = fc.cross_validate(model, *garments, folds=3, seed=1)
-        np.testing.assert_array_equal(fc.cross_validate(model, *garments, folds=3, seed=1, n_jobs=2), one)
-    with joblib.parallel_config(backend="loky", n_jobs=2):
-        np.testing.assert_array_equal(fc.cross_validate(sgd, *garments, folds=3, seed=1), one)
-    rows, labels = garments[0][:300].reshape(300, 784), garments[1][:300]  # in the same processes
-    classifier = FashionClassifier("softmax", validation_split=0, random_state=0)
-    one, two = (GridSearchCV(classifier, {"epochs": [1, 2]}, cv=2, n_jobs=n).fit(rows, labels) for n in (1, 2))
-    np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
-    np.testing.assert_array_equal(one.predict_proba(rows), two.predict_proba(rows))
-
-
 def test_groups_stay_in_one_fold(garments):
     from sklearn.model_selection import StratifiedGroupKFold
 

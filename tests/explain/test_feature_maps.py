@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from samples.explain import HEAD, KERNEL, MAPS, PICTURE, SCALED, conv, correlate, known, layers, normalised
+from samples.explain import KERNEL, MAPS, PICTURE, SCALED, conv, correlate, known, layers
 
 import fashionclf as fc
 from fashionclf.explain import feature_maps, grad_cam, kernels
@@ -120,14 +120,3 @@ def test_every_kind_of_convolution():
     np.testing.assert_allclose(maps["separable"], whole, atol=1e-4)
     heat = grad_cam(trainer, PICTURE)
     assert heat.shape == (28, 28)
-
-
-def test_channels_first():
-    body = [layers.Permute((3, 1, 2)), conv(name="first", data_format="channels_first"), layers.Permute((2, 3, 1))]
-    tail = [layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax", name="output")]
-    model = keras.Sequential([keras.Input((28, 28, 1)), *body, *tail])
-    model.get_layer("first").set_weights([KERNEL])
-    model.get_layer("output").set_weights([HEAD, np.zeros(10)])
-    trainer = fc.Trainer(model)
-    np.testing.assert_allclose(feature_maps(trainer, PICTURE)["first"], MAPS, atol=1e-5)
-    np.testing.assert_allclose(grad_cam(trainer, PICTURE, "Bag"), normalised(MAPS @ HEAD[:, 8]), atol=1e-5)

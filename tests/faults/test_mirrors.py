@@ -3,6 +3,7 @@
 import functools
 import gzip
 import hashlib
+import os
 import pickle
 import random
 import signal
@@ -35,11 +36,11 @@ def redirect(target):
     return [f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode()]
 
 
-def slowly(parts):
-    for part in parts:
-        for byte in part:
-            time.sleep(0.1)
-            yield bytes([byte])
+def slowly(headers, content):
+    yield headers
+    for byte in content:
+        time.sleep(0.1)
+        yield bytes([byte])
 
 
 def endlessly(*parts, again=b"x" * 4096):
@@ -66,14 +67,13 @@ ANSWERS = {
     "redirect to a broken host": lambda name: redirect(f"http://{'a' * 70}..b/"),
     "redirect to a broken port": lambda name: redirect("http://127.0.0.1:999999/a"),
     "redirect with an endless body": lambda name: endlessly(b"HTTP/1.1 302 Found\r\nLocation: /a\r\n\r\n"),
-    "one byte at a time": lambda name: slowly(ok(gzip.compress(DATA[name]))),
+    "one byte at a time": lambda name: slowly(*ok(gzip.compress(DATA[name]))),
     "no end": lambda name: endlessly(b"HTTP/1.1 200 OK\r\n\r\n"),
     "a chunk without end": lambda name: endlessly(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", again=b"1\r\nx\r\n"
     ),
     "headers without end": lambda name: endlessly(b"HTTP/1.1 200 OK\r\n", again=b"X: y\r\n"),
     "a header without end": lambda name: endlessly(b"HTTP/1.1 200 OK\r\nX: "),
-    "continue without end": lambda name: endlessly(again=b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
     "silence": lambda name: iter(lambda: time.sleep(0.1) or b"", 0),
     "nothing": lambda name: [],
     "no HTTP": lambda name: [b"SSH-2.0-OpenSSH_9.6\r\n"],
@@ -169,7 +169,7 @@ def test_killed_downloads_leave_whole_files_and_the_next_one_cleans_up(server, t
             path = folder / f"{file.name}.gz"
             assert not path.exists() or gzip.decompress(path.read_bytes()) == DATA[file.name]
     assert left > 3  # they were killed while they downloaded
-    for path in folder.glob("*.gz"):
-        path.unlink()
+    for path in folder.iterdir():
+        path.unlink() if path.is_file() else os.utime(path, (0, 0))  # as after a day
     _download.download(source, folder)
     assert sorted(each.name for each in folder.iterdir()) == sorted(f"{name}.gz" for name in DATA)

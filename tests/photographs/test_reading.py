@@ -20,8 +20,7 @@ from samples.photographs import FORMATS, difference, draw, encoded
 
 from fashionclf.inputs import read_images
 from fashionclf.photographs import ImageConverter, _reading, load_image, preprocessing_steps
-from fashionclf.photographs._memory import LIMIT, SHARED, _Budget
-from fashionclf.photographs._reading import is_pil_image, read_photograph
+from fashionclf.photographs._reading import LIMIT, SHARED, _Budget, is_pil_image, read_photograph
 
 WRONG = {
     "bytes": (b"\x89PNG", TypeError, r"io\.BytesIO"),

@@ -150,7 +150,7 @@ def test_flat_drawings_need_flat_axes():
 
 def test_no_label_of_a_scale_is_cut_off():
     maps = {f"conv_{i}": np.random.default_rng(i).random((28 // i, 28 // i, 32 * i)) * 1.3 for i in (1, 2, 4)}
-    for figure in (plot.feature_maps(maps), plot.kernels(np.random.default_rng(0).normal(size=(3, 3, 32, 64)))):
+    for figure in (plot.feature_maps(maps), plot.kernels({"a": np.random.default_rng(0).normal(size=(3, 3, 32, 64))})):
         figure.canvas.draw()
         renderer = figure.canvas.get_renderer()
         assert max(ax.get_tightbbox(renderer).x1 for ax in figure.axes) <= figure.bbox.x1

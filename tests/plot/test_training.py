@@ -139,13 +139,13 @@ def test_feature_maps_lie_side_by_side():
 def test_kernels_are_centred_on_zero():
     weights = np.zeros((3, 3, 2, 5))
     weights[0, 0, 1, 4] = -2  # of the fifth column in the second row
-    figure = plot.kernels(weights, limit=5)
+    figure = plot.kernels({"a": weights}, limit=5)
     image = figure.axes[0].images[0]
     assert (image.norm.vmin, image.norm.vmax) == (-2, 2)
     rows, columns = np.nonzero(image.get_array() == -2)
     assert (rows.min(), columns.min()) == (32, 4 * 32)
     assert len(plot.kernels({"a": weights, "b": np.ones((1, 1, 1, 1))}).axes) == 4
-    nothing = plot.kernels(np.zeros((3, 3, 1, 8))).axes[0].images[0]
+    nothing = plot.kernels({"a": np.zeros((3, 3, 1, 8))}).axes[0].images[0]
     assert nothing.norm.vmin == -nothing.norm.vmax < 0
 
 
@@ -171,7 +171,7 @@ def test_grad_cam_names_the_class(monkeypatch):
         (lambda: plot.feature_maps(HEAT), TypeError, "must map names to arrays"),
         (lambda: plot.feature_maps({"a": HEAT}), ValueError, r"expected \(height, width, channels\)"),
         (lambda: plot.feature_maps({"a": HEAT[..., None]}, limit=0), ValueError, "`limit`"),
-        (lambda: plot.kernels(HEAT), ValueError, r"expected \(height, width, in, filters\)"),
+        (lambda: plot.kernels({"a": HEAT}), ValueError, r"expected \(height, width, in, filters\)"),
         (lambda: plot.kernels({"a": [["x"]]}), TypeError, "must hold numbers"),
         (lambda: plot.kernels({"a": [[1], [1, 2]]}), TypeError, "cannot be read as an array"),
     ],

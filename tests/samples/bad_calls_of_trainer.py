@@ -82,7 +82,6 @@ ROWS_OF_TRAINER = {
          "has its own labels"),
         ("epochs", lambda w: fit(w, epochs=0), VALUE, "`epochs`"),
         ("batch size", lambda w: fit(w, batch_size=-1), VALUE, "`batch_size`"),
-        ("steps_per_epoch", lambda w: fit(w, steps_per_epoch=0), VALUE, "`steps_per_epoch`"),
         ("validation type", lambda w: fit(w, validation_data=3), VALUE, "as `validation_data`"),
         ("validation length", lambda w: fit(w, validation_data=(IMAGES,)), VALUE, "as `validation_data`"),
         ("validation images", lambda w: fit(w, validation_data=(IMAGES * 1.0 + 9, LABELS)), VALUE, "divide by 255"),
@@ -126,8 +125,6 @@ ROWS_OF_TRAINER = {
         ("seed", lambda w: fit(w, seed=-1), VALUE, "`seed`"),
         ("seed type", lambda w: fit(w, seed=0.5), TYPE, "`seed`"),
         ("verbose", lambda w: w.trainer.fit(IMAGES, LABELS, verbose="loud"), VALUE, "`verbose`"),
-        ("steps_per_epoch", lambda w: fit(w, steps_per_epoch=3), VALUE, "goes with a stream"),
-        ("steps_per_epoch type", lambda w: fit(w, steps_per_epoch=1.5), TYPE, "`steps_per_epoch`"),
         ("iterator", lambda w: fit(w, iter([(IMAGES, LABELS)]), None), VALUE, "read only once"),
         ("tuple", lambda w: fit(w, (IMAGES, LABELS + 1), None), VALUE, r"0\.\.9"),
         ("weights twice", lambda w: fit(w, (IMAGES, LABELS, [1] * 20), None, sample_weight=[1] * 20), VALUE,
@@ -157,9 +154,6 @@ ROWS_OF_TRAINER = {
         ("empty iterator", lambda w: list(w.trainer.predict_batches(iter([]))), VALUE, "gives no image"),
     ],
     "Trainer.compile_predictor": [
-        ("threads", lambda w: w.trainer.compile_predictor(num_threads=0), VALUE, "`num_threads`"),
-        ("many threads", lambda w: w.trainer.compile_predictor(num_threads=10**12), VALUE, "at most 1,024"),
-        ("threads type", lambda w: w.trainer.compile_predictor(num_threads=1.5), TYPE, "`num_threads`"),
     ],
     "Trainer.export": [
         *with_images(lambda w, x: w.trainer.export(w.folder / "a.tflite", images=x),

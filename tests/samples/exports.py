@@ -3,8 +3,8 @@
 import io
 import zipfile
 
-from fashionclf.serving._checksum import PLACE, with_checksum
 from fashionclf.serving._litert import with_files
+from fashionclf.serving._metadata import PLACE, with_checksum
 
 _MARK = PLACE.rstrip("0").encode()
 

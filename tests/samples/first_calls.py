@@ -16,7 +16,6 @@ WITHOUT_TENSORFLOW = {
     "prepare_images": "assert fc.prepare_images([[0] * 28] * 28).shape == (1, 28, 28, 1)",
     "scale": "assert fc.scale([[255] * 784]).max() == 1",
     "flatten": "assert fc.flatten([[0] * 28] * 28).shape == (1, 784)",
-    "add_channel_axis": "assert fc.add_channel_axis([[[0] * 28] * 28]).shape == (1, 28, 28, 1)",
     "one_hot": "assert fc.one_hot([3, 9]).shape == (2, 10)",
     "train_validation_split": "fc.train_validation_split(*fc.testing.tiny_dataset().train, validation_size=0.5)",
     "Augmentation": "fc.Augmentation(rotation=10, zoom=0.1, erasing=0.5, blur=1)([[0] * 28] * 28, seed=0)",
@@ -99,9 +98,6 @@ WITHOUT_TENSORFLOW = {
     "testing.FakeTrainer": f"assert isinstance({FAKE}, fc.testing.FakeTrainer)",
     "testing.FakeTrainer.predict": 'fc.testing.fake_trainer("Dress").predict("boot.jpg")',
     "testing.FakeTrainer.predict_proba": 'fc.testing.fake_trainer("Dress").predict_proba(["boot.jpg", "shirt.jpg"])',
-    "testing.FakeTrainer.evaluate": 'fc.testing.fake_trainer("Dress").evaluate(fc.testing.tiny_dataset().test)',
-    "testing.FakeTrainer.report": 'fc.testing.fake_trainer("Dress").report(fc.testing.tiny_dataset().test)',
-    "testing.assert_predictions_equal": f"fc.testing.assert_predictions_equal({PREDICTIONS}, {PREDICTIONS})",
 }
 
 PRETRAINED = 'fc.Trainer.from_preset("cnn_fast", pretrained=True)'

@@ -86,7 +86,7 @@ SEVERAL_AXES = {
         evaluate_predictions(LABELS, fc.Predictions(ROWS, names)), IMAGES, **place
     ),
     "preprocessing_steps": lambda names=NAMES, **place: plot.preprocessing_steps(
-        dict.fromkeys(names, IMAGES[0]), **place
+        fc.preprocessing_steps(255 - IMAGES[0]), **place
     ),
 }
 

@@ -15,34 +15,22 @@ if LINUX:
     _CONTEXT.set_forkserver_preload(["tensorflow", "keras"])
 
 
-def run(script, *arguments, **environment):
+def run(script, *arguments, timeout=300, **environment):
     """Run a script in a process that has imported TensorFlow and nothing of fashionclf; return what it prints."""
-    (printed,) = run_together(script, [environment], *arguments)
-    return printed
-
-
-def run_together(script, environments, *arguments, timeout=300):
-    """Run a script in several processes at once, one for each environment, and return what each prints."""
     with tempfile.TemporaryDirectory() as folder:
-        files = [(Path(folder, f"{number}.out"), Path(folder, f"{number}.err")) for number in range(len(environments))]
-        processes = [
-            _CONTEXT.Process(target=_execute, args=(script, arguments, {**os.environ, **environment}, pair))
-            for environment, pair in zip(environments, files, strict=True)
-        ]
+        printed, errors = Path(folder, "out"), Path(folder, "err")
+        inputs = (script, arguments, {**os.environ, **environment}, (printed, errors))
+        process = _CONTEXT.Process(target=_execute, args=inputs)
         try:
-            for process in processes:
-                process.start()
-            for process in processes:
-                process.join(timeout)
-            codes = [process.exitcode for process in processes]
+            process.start()
+            process.join(timeout)
+            code = process.exitcode
         finally:
-            for process in processes:
-                process.kill()
-                process.join()
-                process.close()
-        printed, errors = zip(*([file.read_text("utf-8") for file in pair] for pair in files), strict=True)
-    assert codes == [0] * len(codes), f"exit codes {codes}\n" + "\n".join(text[-3000:] for text in errors)
-    return printed
+            process.kill()
+            process.join()
+            process.close()
+        assert code == 0, f"exit code {code}\n{errors.read_text('utf-8')[-3000:]}"
+        return printed.read_text("utf-8")
 
 
 @contextlib.contextmanager

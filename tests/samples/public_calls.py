@@ -96,7 +96,7 @@ CHANGES = {"horizontal_flip": True, "max_shift": 1, "erasing": 0.1, "noise": 0.1
            "fill_mode": "nearest"}  # fmt: skip
 FIT = {"epochs": 1, "batch_size": 2, "validation_data": None, "validation_split": None, "early_stopping": None,
        "checkpoint": None, "callbacks": (), "augment": None, "class_weight": None,
-       "sample_weight": None, "steps_per_epoch": None, "seed": 0, "resume": None, "verbose": 0}  # fmt: skip
+       "sample_weight": None, "seed": 0, "resume": None, "verbose": 0}  # fmt: skip
 XY = {"x": IMAGES, "y": LABELS}
 PHOTOGRAPHS = {"image_shape": (28, 28, 1), "find_garment": None, "crop_to_aspect_ratio": False}
 
@@ -105,7 +105,6 @@ CALLS = {
     "prepare_images": lambda w: (fc.prepare_images, {"images": IMAGES, "image_shape": (28, 28, 1)}),
     "scale": lambda w: (fc.scale, {"images": IMAGES}),
     "flatten": lambda w: (fc.flatten, {"images": IMAGES, "image_shape": (28, 28, 1)}),
-    "add_channel_axis": lambda w: (fc.add_channel_axis, {"images": IMAGES, "image_shape": (28, 28, 1)}),
     "one_hot": lambda w: (fc.one_hot, {"labels": LABELS, "num_classes": 10}),
     "train_validation_split": lambda w: (
         fc.train_validation_split,
@@ -191,9 +190,6 @@ CALLS = {
     "Trainer.predict_proba": lambda w: (
         w.trainer.predict_proba, {"x": IMAGES, "batch_size": 2, "precision": "float32"}
     ),
-    "Trainer.compile_predictor": lambda w: (
-        w.trainer.compile_predictor, {"num_threads": 1}
-    ),
     "Trainer.export": lambda w: (
         w.trainer.export,
         {"path": w.folder / "a.tflite", "format": "litert", "quantize": "float16", "images": IMAGES},
@@ -203,7 +199,7 @@ CALLS = {
         fc.Trainer.load, {"path": w.folder / "trainer.keras", "class_names": None, "custom_objects": None}
     ),
     "cross_validate": lambda w: (
-        fc.cross_validate, {"model": Estimator(), **XY, "folds": 2, "groups": None, "seed": 0, "n_jobs": 1}
+        fc.cross_validate, {"model": Estimator(), **XY, "folds": 2, "groups": None, "seed": 0}
     ),
     "calibrate": lambda w: (fc.calibrate, {"trainer": w.convolutional, **XY}),
     "distance_aware": lambda w: (fc.distance_aware, {"trainer": w.convolutional, **XY}),
@@ -254,13 +250,11 @@ CALLS = {
         plot.mistakes, {"report": w.report, "x": IMAGES, "limit": 1, "language": "en", "figure": DRAW.figure}
     ),
     "plot.kernels": lambda w: (
-        plot.kernels, {"kernels": np.zeros((3, 3, 1, 1)), "limit": 1, "input_limit": 1, "figure": DRAW.figure}
+        plot.kernels, {"kernels": {"a": np.zeros((3, 3, 1, 1))}, "limit": 1, "input_limit": 1, "figure": DRAW.figure}
     ),
-    "plot.model_diagram": lambda w: (
-        plot.model_diagram, {"model": w.trainer, "path": w.folder / "no" / "a.png", "ax": DRAW.ax}
-    ),
+    "plot.model_diagram": lambda w: (plot.model_diagram, {"model": w.fake, "ax": DRAW.ax}),
     "plot.preprocessing_steps": lambda w: (
-        plot.preprocessing_steps, {"steps": {"a": IMAGES[0]}, "figure": DRAW.figure}
+        plot.preprocessing_steps, {"steps": None, "figure": DRAW.figure}
     ),
     "plot.reliability_diagram": lambda w: (plot.reliability_diagram, {"report": w.report, "ax": DRAW.ax}),
     "plot.shift_map": lambda w: (plot.shift_map, {"result": shifts(1), "ax": DRAW.ax}),
@@ -269,21 +263,13 @@ CALLS = {
         testing.fake_trainer,
         {"answers": "Bag", "class_names": fc.CLASS_NAMES, "image_shape": (28, 28, 1), "image_converter": None},
     ),
-    "testing.assert_predictions_equal": lambda w: (
-        testing.assert_predictions_equal, {"actual": w.predictions, "expected": w.predictions, "atol": 0.1}
-    ),
     "testing.FakeTrainer.class_names": lambda w: (setter(w.fake, "class_names"), {"value": fc.CLASS_NAMES}),
-    "testing.FakeTrainer.unfamiliarity_threshold": lambda w: (
-        setter(w.fake, "unfamiliarity_threshold"), {"value": 0.5}
-    ),
     "testing.FakeTrainer.predict": lambda w: (
         w.fake.predict, {"x": IMAGES, "batch_size": 2, "precision": "float32", "on_error": "raise"}
     ),
     "testing.FakeTrainer.predict_proba": lambda w: (
         w.fake.predict_proba, {"x": IMAGES, "batch_size": 2, "precision": "float32"}
     ),
-    "testing.FakeTrainer.evaluate": lambda w: (w.fake.evaluate, {**XY, "batch_size": 2, "sample_weight": None}),
-    "testing.FakeTrainer.report": lambda w: (w.fake.report, {**XY, "batch_size": 2}),
     "sklearn.FashionClassifier.fit": lambda w: (
         w.classifier.fit, {"X": IMAGES, "y": LABELS, "sample_weight": None}
     ),

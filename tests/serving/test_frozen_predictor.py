@@ -28,7 +28,7 @@ def test_frozen_predicts_what_the_trainer_does(fitted, frozen, every_form):
 
 def test_frozen_stays_as_it_was(garments, small_trainer):
     trainer = small_trainer()
-    frozen = trainer.compile_predictor(num_threads=1)
+    frozen = trainer.compile_predictor()
     before = trainer.predict_proba(garments[0][:3])
     trainer.fit(*garments, epochs=1, verbose=0)
     np.testing.assert_allclose(frozen.predict_proba(garments[0][:3]), before, atol=1e-6)

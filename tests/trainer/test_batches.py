@@ -10,7 +10,7 @@ from fashionclf.trainer._batches import BatchChange, BatchSource
 
 def source(garments, *, targets=None, weights=None, seed=0, input_shape=(28, 28, 1), **recipe):
     targets = np.arange(len(garments[0])) if targets is None else targets
-    data = LabelledImages(fc.add_channel_axis(garments[0]), targets, weights)
+    data = LabelledImages(garments[0][..., np.newaxis], targets, weights)
     change = BatchChange(fc.Recipe(**{"batch_size": 64, **recipe}), seed, input_shape)
     return BatchSource(data, lambda labels: labels, change)
 
@@ -29,7 +29,7 @@ def test_every_image_once_an_epoch_in_another_order(garments):
 
 
 def test_images_are_scaled_and_stay_with_their_targets_and_weights(garments):
-    images = fc.add_channel_axis(garments[0])
+    images = garments[0][..., np.newaxis]
     weights = np.arange(600, dtype=np.float32)
     batches = source(garments, weights=weights, batch_size=50, input_shape=(784,), seed=1)
     batch, targets, batch_weights = batches.batch(3)

@@ -86,7 +86,7 @@ def test_hostile_files(parts, tmp_path, small_trainer):
 
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**12,)})
-    assert "declares shape (1000000000000,)" in written(header.getvalue())
+    assert "shape (1000000000000,)" in written(header.getvalue())
     assert "longer than" in written(b"\0" * 10**7, zipfile.ZIP_DEFLATED)
     assert "damaged" in written(b"not an array")
     deep = header.getvalue()[:10] + b"(" * (len(header.getvalue()) - 10)

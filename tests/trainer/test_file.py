@@ -143,10 +143,8 @@ class TestSaveAndLoad:
 
 def test_a_recipe_of_other_versions():
     assert fc.Recipe.from_dict({"epochs": 3}) == fc.Recipe(epochs=3)
-    with pytest.raises(ValueError, match=r"'warp'.*newer version"):
+    with pytest.raises(TypeError, match="'warp'"):
         fc.Recipe.from_dict({"warp": 9})
-    with pytest.raises(TypeError, match="augmentation is read from a dictionary"):
-        fc.Recipe.from_dict({"augmentation": "strong"})
     for name in fc.list_presets():
         recipe = fc.get_preset(name).recipe
         assert fc.Recipe.from_dict(recipe.to_dict()) == recipe

@@ -38,24 +38,20 @@ def scheduled_model():
 
 @pytest.mark.parametrize("make", [halving, plateau])
 @pytest.mark.parametrize(
-    ("build", "way_out"),
+    "build",
     [
-        (lambda: fc.Trainer(fc.dense_model((), seed=0), recipe=ONE_CYCLE), r"`Recipe\(schedule=\"constant\"\)`"),
-        (
-            lambda: fc.Trainer(
-                fc.dense_model((), seed=0),
-                optimizer=keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9)),
-            ),
-            "give the optimizer a number",
+        lambda: fc.Trainer(fc.dense_model((), seed=0), recipe=ONE_CYCLE),
+        lambda: fc.Trainer(
+            fc.dense_model((), seed=0), optimizer=keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9))
         ),
-        (lambda: fc.Trainer(scheduled_model()), "compile the model with an optimizer that has a number"),
+        lambda: fc.Trainer(scheduled_model()),
     ],
     ids=["recipe", "optimizer", "caller"],
 )
-def test_refused_beside_a_schedule_before_the_first_step(garments, make, build, way_out):
+def test_refused_beside_a_schedule_before_the_first_step(garments, make, build):
     trainer = build()
     before = trainer.model.get_weights()
-    with pytest.raises(ValueError, match=rf"{type(make()).__name__} sets the learning rate.*{way_out}"):
+    with pytest.raises(ValueError, match=rf"{type(make()).__name__} sets the learning rate.*`Recipe\(schedule="):
         trainer.fit(*garments, callbacks=[make()], **QUIET)
     for weight, old in zip(trainer.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)

@@ -156,31 +156,17 @@ def normalized():
     return with_layers(layer, Automatic(4))
 
 
-LINES = r"class {0}\({1}\):\n    def __init__\(self, {2}\*\*kwargs\):\n        super\(\).__init__\(\*\*kwargs\)\n"
-RETURN = r"        self\.{0} = {0}\n    def get_config\(self\):\n        return .*super.*, \"{0}\": self\.{0}\}}"
-BARE = LINES.format("Bare", "Layer", "")
+BARE = r"Bare.*`__init__`.*`\*\*kwargs`.*`get_config`"
 REFUSED = {
-    "a model without **kwargs": (OfTutorials, {}, r"'trainable'.*\n\n" + LINES.format("OfTutorials", "Subclass", "")),
+    "a model without **kwargs": (OfTutorials, {}, "OfTutorials.*'trainable'"),
     "a layer without **kwargs": (lambda: with_layers(Bare()), {}, BARE),
     "the same in a graph": (lambda: functional(Bare()), {}, BARE),
     "the same within a layer": (lambda: with_layers(Holder(Bare())), {}, BARE),
-    "an argument is missing": (
-        lambda: with_layers(Lacking(3)),
-        {},
-        "'factor'.*\n\n" + LINES.format("Lacking", "Layer", "factor, ") + RETURN.format("factor"),
-    ),
-    "an argument falls back": (
-        lambda: Subclass(8),
-        {},
-        "other shapes.*\n\n" + LINES.format("Subclass", "Model", "units, ") + RETURN.format("units"),
-    ),
-    "the same with equal shapes": (
-        lambda: Bent(3),
-        {},
-        "other probabilities.*\n\n" + LINES.format("Bent", "Subclass", "power, ") + RETURN.format("power"),
-    ),
+    "an argument is missing": (lambda: with_layers(Lacking(3)), {}, "Lacking.*'factor'"),
+    "an argument falls back": (lambda: Subclass(8), {}, "other shapes"),
+    "the same with equal shapes": (lambda: Bent(3), {}, "other probabilities"),
     "a shared layer": (sharing, {}, "other shapes"),  # Keras itself cannot load it
-    "a loss without **kwargs": (with_layers, {"loss": Loss()}, LINES.format("Loss", "Loss", "")),
+    "a loss without **kwargs": (with_layers, {"loss": Loss()}, "Loss.*'name'"),
     "a lambda loss": (with_layers, {"loss": lambda y, p: keras.losses.mse(y, p)}, "not load a lambda function"),
     "a lambda activation": (lambda: with_layers(Dense(4, activation=lambda x: x)), {}, "not load a lambda function"),
 }
@@ -230,7 +216,7 @@ def test_what_can_be_read_back_is_written(make, garments, tmp_path):
 def test_a_checkpoint_is_refused_before_the_first_step(garments, tmp_path):
     trainer = fc.Trainer(with_layers(Bare()))
     before = trainer.model.get_weights()
-    with pytest.raises(ValueError, match="class Bare"):
+    with pytest.raises(ValueError, match="Bare"):
         trainer.fit(*garments, validation_split=0.2, checkpoint=tmp_path / "a.keras", **QUIET)
     np.testing.assert_array_equal(trainer.model.get_weights()[0], before[0])
 

@@ -1,7 +1,5 @@
 """Training on several devices, in processes of their own: devices are laid out before TensorFlow starts."""
 
-import json
-import socket
 import textwrap
 
 import pytest
@@ -51,8 +49,6 @@ def test_two_devices_train_as_one():
         stream = tf.data.Dataset.from_tensor_slices((images, labels)).batch(30)
         found, expected = (trained(strategy, make, stream, validation_data=stream) for strategy in (two, one))
         np.testing.assert_allclose(found, expected, atol=1e-4)
-        endless = trained(two, make, stream.repeat(), steps_per_epoch=8)
-        np.testing.assert_allclose(found, endless, atol=1e-4)
     """)
 
 
@@ -138,100 +134,4 @@ def test_batches_that_devices_cannot_share_evenly():
             assert abs(found - trainer.report(judged).accuracy) < 1e-6
         with pytest.raises(ValueError, match=r"2 devices share each batch.*Received a batch of 1"):
             trainer.evaluate(images[:1], labels[:1])
-    """)
-
-
-SEVERAL = """
-    import json, os, pathlib, zlib
-    import keras
-    import numpy as np
-    import pytest
-    import tensorflow as tf
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    import fashionclf as fc
-    from fashionclf.datasets._synthetic import draw_garments
-    images, labels = draw_garments(160)
-    index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
-    quiet = {"epochs": 2, "seed": 0, "verbose": 0}
-
-    def make(**options):
-        return fc.Trainer(fc.dense_model((8,), seed=0, **options), recipe=fc.Recipe(precision="float32"))
-
-    def weights(trainer):
-        return np.concatenate([each.ravel() for each in trainer.model.get_weights()])
-
-    def show(trainer):
-        print(zlib.crc32(weights(trainer).tobytes()))
-"""
-
-
-def run_two(program):
-    """Run a program in two processes that train together, and return what both have printed."""
-    with socket.socket() as first, socket.socket() as second:
-        for each in (first, second):
-            each.bind(("127.0.0.1", 0))
-        workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in (first, second)]
-    cluster = {"worker": workers}
-    tasks = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(2)]
-    environments = [{"TF_CONFIG": json.dumps(task)} for task in tasks]
-    return processes.run_together(textwrap.dedent(SEVERAL) + textwrap.dedent(program), environments)
-
-
-def test_two_processes_end_with_the_same_weights():
-    """Bit for bit the same, and equal to 1e-4 to what one process learns."""
-    first, second = run_two("""
-        with strategy.scope():
-            trainer = make()
-        stream = tf.data.Dataset.from_tensor_slices((images, labels)).batch(32)
-        history = trainer.fit(images, labels, validation_data=(images, labels), **quiet).history
-        trainer.fit(stream, validation_data=stream, early_stopping=1, **quiet)
-        figures = trainer.evaluate(images, labels)
-        assert abs(figures["accuracy"] - trainer.report(images, labels).accuracy) < 1e-6
-        alone = make()
-        expected = alone.fit(images, labels, validation_data=(images, labels), **quiet).history
-        alone.fit(stream, validation_data=stream, early_stopping=1, **quiet)
-        for name, values in expected.items():
-            np.testing.assert_allclose(history[name], values, rtol=1e-4, err_msg=name)
-        np.testing.assert_allclose(weights(trainer), weights(alone), atol=1e-4)
-        show(trainer)
-    """)
-    assert first == second != ""
-
-
-def test_options_in_two_processes(tmp_path):
-    """With normalisation, dropout and a last batch of an odd number of images, all end with the same weights."""
-    first, second = run_two(f"""
-        file = pathlib.Path({str(tmp_path)!r}) / f"{{index}}.keras"
-        with strategy.scope():
-            trainer = make(dropout=0.3, batch_norm=True)
-        epochs = []
-        counted = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(logs["val_loss"]))
-        options = {{"validation_split": 0.2, "batch_size": 33, "early_stopping": 2, "augment": True, **quiet}}
-        trainer.fit(images[:150], labels[:150], checkpoint=file, callbacks=[counted], **options)
-        show(trainer)
-        show(fc.Trainer.load(file))
-        print(epochs, trainer.evaluate(images[:33], labels[:33]))
-        with strategy.scope():
-            preset = fc.Trainer.from_preset("cnn_fast", seed=0)
-        preset.fit(images, labels, **quiet)
-        show(preset)
-    """)
-    assert first == second != ""
-
-
-def test_what_two_processes_cannot_share_raises_an_error():
-    run_two("""
-        with strategy.scope():
-            trainer = make()
-        before = weights(trainer)
-        with pytest.raises(ValueError, match="`seed=None`: pass the same number"):
-            trainer.fit(images, labels, epochs=1, verbose=0)
-        with pytest.raises(ValueError, match="`resume='a.npz'`: leave it out"):
-            trainer.fit(images, labels, resume="a.npz", **quiet)
-        with pytest.raises(ValueError, match="their `seed` differ: received 0, 1"):
-            trainer.fit(images, labels, **{**quiet, "seed": index})
-        with pytest.raises(ValueError, match="their `batches per epoch` differ: received 3, 5"):
-            trainer.fit(images[: 160 - 70 * index], labels[: 160 - 70 * index], batch_size=32, **quiet)
-        assert np.array_equal(weights(trainer), before)
-        make().fit(images, labels, epochs=1, verbose=0)  # a model of this process alone
     """)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings, strategies as st
-from samples.processes import START
 from samples.trainer import QUIET, Interrupt
 from sklearn.linear_model import SGDClassifier
 
@@ -102,21 +101,6 @@ def test_every_stream_trains_as_plain_keras(garments, singles, batches, trained,
     }
     for name, stream in streams.items():
         np.testing.assert_allclose(trained(stream, epochs=2), expected, atol=1e-6, err_msg=name)
-    endless = {
-        "repeated": batches.repeat(),
-        "continued": batches,
-        "endless PyDataset": Batches(*garments, infinite=True),
-    }
-    for name, stream in endless.items():
-        found = trained(stream, epochs=2, steps_per_epoch=19)
-        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=name)
-
-
-def test_an_epoch_continues_where_the_last_one_ended(garments, batches, trained):
-    whole = trained(batches, epochs=1)
-    parts = trained(batches.take(18), epochs=3, steps_per_epoch=6)
-    np.testing.assert_allclose(trained(batches.take(18), epochs=1), parts, atol=1e-6)
-    assert not np.allclose(whole, parts, atol=1e-6)
 
 
 def test_evaluate_and_report(fitted, garments, singles, batches):
@@ -168,7 +152,7 @@ def test_weights_of_images_and_classes(garments, batches, trained):
 def test_augmentation_cutmix_and_smoothing_are_seeded(garments):
     images, labels = garments
     streams = [
-        tf.data.Dataset.from_tensor_slices((images, targets)).batch(32).repeat()
+        tf.data.Dataset.from_tensor_slices((images, targets)).take(160).batch(32)
         for targets in (labels, fc.one_hot(labels))
     ]
     recipe = fc.Recipe(
@@ -178,7 +162,7 @@ def test_augmentation_cutmix_and_smoothing_are_seeded(garments):
 
     def run(recipe, seed, stream=streams[0]):
         trainer = fc.Trainer(fc.dense_model((), seed=0), recipe=recipe)
-        trainer.fit(stream, steps_per_epoch=5, epochs=2, seed=seed, verbose=0)
+        trainer.fit(stream, epochs=2, seed=seed, verbose=0)
         assert float(keras.ops.convert_to_numpy(trainer.model.optimizer.learning_rate)) < 0.01
         return weights(trainer)
 
@@ -190,14 +174,13 @@ def test_augmentation_cutmix_and_smoothing_are_seeded(garments):
         assert not np.array_equal(first, run(fc.Recipe(**{**vars(recipe), option: off}), 1)), option
 
 
-@pytest.mark.parametrize("options", [{}, {"steps_per_epoch": 7}])
-def test_resume(batches, trained, tmp_path, options):
-    options = {"epochs": 3, "augment": True, "resume": tmp_path / "a.npz", **options}
+def test_resume(batches, trained, tmp_path):
+    options = {"epochs": 3, "augment": True, "resume": tmp_path / "a.npz"}
     whole = trained(batches, **options)
     with pytest.raises(KeyboardInterrupt):
         trained(batches, callbacks=[Interrupt(2)], **options)
     with pytest.raises(ValueError, match="another fit"):
-        trained(batches.take(2), **options | {"steps_per_epoch": 2})
+        trained(batches.take(2), **options)
     np.testing.assert_array_equal(trained(batches, **options), whole)
     assert len(trained.history["loss"]) == 3
 
@@ -206,27 +189,6 @@ def test_epochs_of_a_pydataset_begin_and_end(garments, small_trainer):
     data, held_out = Batches(*garments), Batches(*garments, workers=2)
     small_trainer().fit(data, validation_data=held_out, **{**QUIET, "epochs": 2})
     assert data.epochs == held_out.epochs == ["begin", "end"] * 2
-
-
-def test_processes_read_a_pydataset(garments, fitted):
-    import multiprocessing
-
-    from fashionclf.inputs._streams import Stream
-
-    before = multiprocessing.get_start_method()
-    multiprocessing.set_start_method(START, force=True)
-    try:
-        # a class that a new process can import
-        stream = Stream(_importable(garments), "x")
-        assert sum(len(images) for images, _ in stream.elements()) == 600
-    finally:
-        multiprocessing.set_start_method(before, force=True)
-
-
-def _importable(garments):
-    from samples.streams import Batches as Importable
-
-    return Importable(*garments, workers=2, use_multiprocessing=True)
 
 
 def test_tuples_and_streams_where_a_split_is_taken(garments, batches):
@@ -264,7 +226,7 @@ def later(change):
 
 
 MISTAKES = {
-    "infinite": (lambda s: s.repeat(), {}, ValueError, r"infinite tf.data.Dataset.*x.take\(n\).*steps_per_epoch"),
+    "infinite": (lambda s: s.repeat(), {}, ValueError, r"infinite tf.data.Dataset.*x.take\(n\)"),
     "floats to 255": (lambda s: s.map(lambda x, y: (tf.cast(x, tf.float32), y)), {}, ValueError, "divide by 255"),
     "wrong size": (lambda s: s.map(lambda x, y: (x[:, :27], y)), {}, ValueError, r"\(32, 27, 28\), expected"),
     "images alone": (lambda s: s.map(lambda x, y: x), {}, ValueError, "1 array; expected tuples"),
@@ -284,7 +246,6 @@ MISTAKES = {
     "unknown class": (lambda s: s, {"class_weight": {"Boots": 2}}, ValueError, "unknown class 'Boots'"),
     "no class": (lambda s: s, {"class_weight": dict.fromkeys(range(10), 0)}, ValueError, "no image"),
     "validation": (lambda s: s, {"validation_data": iter([])}, ValueError, "`validation_data` is an iterator"),
-    "steps": (lambda s: s, {"steps_per_epoch": 0}, ValueError, "`steps_per_epoch`"),
 }  # fmt: skip
 
 
@@ -305,14 +266,13 @@ def test_other_mistakes(garments, batches, fitted, small_trainer):
         fitted.evaluate((images, labels, np.ones(600)), sample_weight=np.ones(600))
     with pytest.raises(ValueError, match="Split and ndarray; expected"):
         fitted.evaluate((fc.Split(images, labels), labels))
-    with pytest.raises(ValueError, match="`steps_per_epoch` goes with a stream"):
-        small_trainer().fit(images, labels, steps_per_epoch=3, **QUIET)
-    once = iter([tuple(garments)])
+    passes = iter([[tuple(garments)]] * 2)  # the first batch, and one to count
     data = tf.data.Dataset.from_generator(
-        lambda: once, output_signature=(tf.TensorSpec((None, 28, 28), tf.uint8), tf.TensorSpec((None,), tf.int64))
+        lambda: next(passes, []),
+        output_signature=(tf.TensorSpec((None, 28, 28), tf.uint8), tf.TensorSpec((None,), tf.int64)),
     )
     with pytest.raises(ValueError, match="gave no batch in pass 1"):
-        small_trainer().fit(data, steps_per_epoch=2, **QUIET)
+        small_trainer().fit(data, **QUIET)
 
     class Mixed(Batches):
         def __getitem__(self, index):
@@ -348,12 +308,6 @@ def test_negatives_are_warned_of_once(garments, small_trainer):
         small_trainer().fit(stream, **QUIET)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-
-
-def test_counting_a_long_stream_says_so(monkeypatch, batches, small_trainer):
-    monkeypatch.setattr("fashionclf.inputs._streams._PATIENCE", -1)
-    with pytest.warns(UserWarning, match=r"being counted: 1 by now.*steps_per_epoch=n"):
-        small_trainer().fit(batches.filter(lambda x, y: True), **QUIET)
 
 
 @settings(max_examples=20, deadline=None)
