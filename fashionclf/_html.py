@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fashionclf._types import ImageArray
 
-_EDGE: Final = 56  # pixels of a thumbnail
+THUMBNAIL: Final = 56  # pixels of its longer side, at most
 _SHADE: Final = "#56b4e980"  # half transparent, for text of any colour
 
 
@@ -43,15 +43,10 @@ def bar(share: float, text: str) -> Markup:
     return Markup(f'<div style="min-width:7em;padding:0 .3em;background:{shade}">{escape(text)}</div>')
 
 
-def thumbnails(images: ImageArray) -> ImageArray:
-    """Return small copies of images `(n, height, width)`, or that with channels."""
-    step = -(-max(images.shape[1:3]) // _EDGE)
-    return images[:, ::step, ::step].copy()
-
-
 def picture(image: ImageArray) -> Markup:
     """Return an image, `(height, width)` or that with 1 or 3 channels, as a thumbnail."""
-    small: NDArray[Any] = thumbnails(image[np.newaxis])[0]
+    step = -(-max(image.shape[:2]) // THUMBNAIL)
+    small: NDArray[Any] = image[::step, ::step]
     pixels = small if small.dtype == np.uint8 else np.rint(small * 255).astype(np.uint8)
     colour = 2 if pixels.shape[2:] == (3,) else 0
     header = struct.pack(">IIBBBBB", pixels.shape[1], len(pixels), 8, colour, 0, 0, 0)

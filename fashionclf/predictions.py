@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._html import bar, picture, table, thumbnails
+from fashionclf._html import THUMBNAIL, bar, picture, table
 from fashionclf._images import shape_of
 from fashionclf._text import cut, listed, shown
 from fashionclf._types import ClassNames, FloatArray, ImageArray, IntArray
@@ -195,7 +195,8 @@ class Predictions(Sequence[Prediction]):
         predictions = cls.__new__(cls)
         predictions.probabilities, predictions.class_names = probabilities, class_names
         predictions.sources, predictions.doubts = sources, doubts
-        predictions._images = thumbnails(first_images)
+        step = -(-max(first_images.shape[1:3]) // THUMBNAIL)
+        predictions._images = first_images[:, ::step, ::step].copy()  # small, so that no large array is kept
         return predictions
 
     @property

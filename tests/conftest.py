@@ -87,6 +87,14 @@ def small_trainer():
 
 
 @pytest.fixture(scope="session")
+def trained():
+    """Trains one small model from its beginning at every call. Shared: it keeps what it is called with nowhere."""
+    from samples.trainer import Training
+
+    return Training()
+
+
+@pytest.fixture(scope="session")
 def real_data():
     """The folder of the real data sets; the test is skipped where there is none."""
     folder = Path(os.environ.get("FASHIONCLF_DATA_DIR", SHARED_DATA))

@@ -98,7 +98,7 @@ class TestBuilt:
         assert result == f"20 {fc.__version__}"
         assert not [*empty.iterdir()]
 
-    @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="needs fashionclf[test]")
+    @pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="needs fashionclf[dev]")
     def test_a_project_can_use_the_wheel(self, built):
         (wheel,) = built.glob("*.whl")
         environment = {**os.environ, "PYTHON": sys.executable}

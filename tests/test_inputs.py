@@ -51,10 +51,10 @@ ENTRANCES = {
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES)
-def test_masks_of_zeros_and_ones_are_doubted_once_at_the_callers_line(entrance, small_trainer):
+def test_masks_of_zeros_and_ones_are_doubted_once_at_the_callers_line(entrance, trained):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", fc.DoubtfulImageWarning)
-        ENTRANCES[entrance](small_trainer())
+        ENTRANCES[entrance](trained.trainer)
     assert [(each.category, each.filename) for each in caught] == [(fc.DoubtfulImageWarning, __file__)]
     assert "nearly black" in str(caught[0].message)
     assert ("* 255" in str(caught[0].message)) != (entrance == "floats divided twice")
@@ -117,8 +117,8 @@ def test_floats_out_of_range_are_told_their_likely_cause(low, high, fix):
         FashionClassifier().fit([image, image], [0, 1])
 
 
-def test_advice_on_streams_names_only_what_the_function_takes(small_trainer):
-    trainer, endless = small_trainer(), tf.data.Dataset.from_tensor_slices((MASKS * 255, LABELS)).batch(5).repeat()
+def test_advice_on_streams_names_only_what_the_function_takes(trained):
+    trainer, endless = trained.trainer, tf.data.Dataset.from_tensor_slices((MASKS * 255, LABELS)).batch(5).repeat()
     for call in (trainer.fit, trainer.evaluate, trainer.report, lambda x: fc.cross_validate("softmax", x)):
         with pytest.raises(ValueError, match=r"`x\.take\(n\)`\.$"):
             call(endless)

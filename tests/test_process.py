@@ -1,6 +1,5 @@
 """The package as a guest: global states, warnings, logging and processes of others."""
 
-import io
 import os
 import random
 import warnings
@@ -49,6 +48,7 @@ def test_channels_first_as_the_global_setting():
     """)
 
 
+@pytest.mark.slow
 def test_nothing_configures_logging_or_warnings():
     printed = run("""
         import logging, os, warnings
@@ -96,6 +96,7 @@ def test_downstream_tests_may_turn_warnings_into_errors():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_is_told_what_to_do():
     printed = run("""
@@ -142,12 +143,3 @@ def test_the_error_of_a_split_in_fit_names_options_of_fit(garments, small_traine
         small_trainer().fit(garments[0][:30], garments[1][:30], validation_split=0.1, **QUIET)
     assert "stratify=" not in str(caught.value)
     assert "validation_size" not in str(caught.value)
-
-
-def test_many_plots_leave_one_figure(garments):
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
-    figures = [fc.plot.images(garments[0][:1]) for _ in range(25)]
-    assert plt.get_fignums() == [figures[-1].number]
-    figures[0].savefig(io.BytesIO())

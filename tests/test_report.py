@@ -241,8 +241,9 @@ def test_names_of_plain_probabilities():
 def test_a_trainer_reports(fitted, garments):
     images, labels = garments[0][:50], garments[1][:50]
     report = fitted.report(images, labels)
-    assert report.accuracy == pytest.approx(fitted.evaluate(images, labels)["accuracy"])
-    assert report.log_loss == pytest.approx(fitted.evaluate(images, labels)["loss"], rel=1e-3)
+    figures = fitted.evaluate(images, labels)
+    assert report.accuracy == pytest.approx(figures["accuracy"])
+    assert report.log_loss == pytest.approx(figures["loss"], rel=1e-3)
     assert report.predictions == fitted.predict(images)
     files = [f"{i}.jpg" for i in range(50)]
     named = fitted.report(fc.Split(images, labels, files=files), batch_size=7)

@@ -166,7 +166,7 @@ CHECKS = {
     ),
     "plot.kernels": lambda w: (drawn(plot.kernels(explain.kernels(w.trainer), figure=Figure())), [1, 0]),
     "plot.mistakes": lambda w: (
-        drawn(plot.mistakes(w.fake.report(w.split), w.split, limit=2, figure=Figure())), [1, 1]
+        drawn(plot.mistakes(w.trainer.report(*w.xy), w.images, limit=2, figure=Figure())), [1, 1]
     ),
     "plot.preprocessing_steps": lambda w: (set(drawn(plot.preprocessing_steps(w.steps(), figure=Figure()))), {1}),
     "testing.fake_trainer": lambda w: (w.fake.image_shape, w.shape),

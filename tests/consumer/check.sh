@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build the wheel of fashionclf, install it with this project in a new environment, and check this project there: types
 # (mypy --strict, pyright) and tests. Everything else (TensorFlow, pytest, mypy, ...) comes from the environment of
-# $PYTHON, which needs fashionclf[test].
+# $PYTHON, which needs fashionclf[dev].
 #
 #     tests/consumer/check.sh              # builds the wheel
 #     tests/consumer/check.sh some.whl     # takes this one

@@ -120,12 +120,9 @@ def test_images_with_their_labels(fitted, data, form):
 
 
 @pytest.mark.parametrize("form", ["DataLoader", "pairs of a data set"])
-def test_they_train(small_trainer, data, form):
-    trainer = small_trainer()
-    history = trainer.fit(
-        forms(*data)[form], epochs=1, batch_size=None, verbose=0, validation_data=forms(*data)["rows"]
-    )
-    assert sorted(history.history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+def test_they_train(trained, data, form):
+    trained(forms(*data)[form], validation_data=forms(*data)["rows"])
+    assert sorted(trained.history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
 
 
 def images_alone(images):
@@ -171,7 +168,7 @@ def test_photographs_with_labels(fitted, data, tmp_path):
     assert fitted.evaluate(sorted(tmp_path.iterdir(), key=lambda path: int(path.stem)), data[1])["accuracy"] > 0
 
 
-def test_streams_of_photographs_with_labels(fitted, small_trainer, data, tmp_path):
+def test_streams_of_photographs_with_labels(fitted, trained, data, tmp_path):
     import tensorflow as tf
 
     paths = [str(tmp_path / f"{number}.png") for number in range(20)]
@@ -183,8 +180,8 @@ def test_streams_of_photographs_with_labels(fitted, small_trainer, data, tmp_pat
     for stream in (singles, singles.batch(8), names, DataLoader(paths, data[1])):
         assert fitted.evaluate(stream) == pytest.approx(expected, rel=1e-4)
         np.testing.assert_allclose(fitted.predict_proba(stream), fitted.predict_proba(data[0]), atol=1e-5)
-    history = small_trainer().fit(singles, epochs=2, validation_data=singles, verbose=0)
-    assert len(history.history["val_loss"]) == 2
+    trained(singles, epochs=2, validation_data=singles)
+    assert len(trained.history["val_loss"]) == 2
 
 
 @pytest.mark.parametrize(

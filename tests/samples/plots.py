@@ -20,7 +20,9 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 NAMES = ("Shirt", "Bag", "Coat")
 
 
-LONG = tuple(f"a name of many words, number {i}, that takes a lot of room" for i in range(3))
+LONG = tuple(  # with dollars: matplotlib could not draw the second as a formula
+    f"a name of many words, {each}, that takes a lot of room" for each in ("a $ sign", "$\\no$ here", "number 2")
+)
 
 
 ROWS = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.6, 0.1, 0.3], [0.9, 0.1, 0.0], [0.3, 0.4, 0.3], [0.0, 0.0, 1.0]])

@@ -111,7 +111,7 @@ def test_two_classes_of_one_unit_with_their_metadata(tmp_path, garments, name, s
 @pytest.fixture(scope="module")
 def flipped(garments):
     """A trained network with normalisation and test-time augmentation."""
-    model = fc.cnn_model((4, 8), units=(16,), batch_norm=True, dropout=0.0, seed=0)
+    model = fc.cnn_model((4,), units=(16,), batch_norm=True, dropout=0.0, seed=0)
     fc.Trainer(model).fit(*garments, epochs=2, seed=0, verbose=0)
     return fc.Trainer(fc.flip_averaged(model))
 

@@ -26,8 +26,8 @@ def test_frozen_predicts_what_the_trainer_does(fitted, frozen, every_form):
     assert "10 classes" in repr(frozen)
 
 
-def test_frozen_stays_as_it_was(garments, small_trainer):
-    trainer = small_trainer()
+def test_frozen_stays_as_it_was(garments, trained):
+    trainer = trained.trainer
     frozen = trainer.compile_predictor()
     before = trainer.predict_proba(garments[0][:3])
     trainer.fit(*garments, epochs=1, verbose=0)

@@ -47,8 +47,8 @@ def test_evaluate_save_load_warns_of_nothing(garments, tmp_path):
 
 def test_a_model_that_the_caller_compiles_later_is_noticed(garments, small_trainer):
     plain, with_recipe = small_trainer(), small_trainer(recipe=fc.Recipe(optimizer="sgd"))
+    plain.fit(*garments, **QUIET)
     for trainer in (plain, with_recipe):
-        trainer.fit(*garments, **QUIET)
         trainer.model.compile(optimizer="rmsprop", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     plain.fit(*garments, **QUIET)
     assert isinstance(plain.model.optimizer, keras.optimizers.RMSprop)

@@ -1,5 +1,6 @@
 """`Trainer.fit`: data, options, what it learns."""
 
+import dataclasses
 import sys
 
 import keras
@@ -46,18 +47,11 @@ def test_loss_is_read_off_output_and_labels(garments, model_options, labels, los
         )
 
 
-def test_every_form_of_images_trains_the_same(every_form, garments, small_trainer):
+def test_every_form_of_images_trains_the_same(every_form, garments, trained):
     labels = garments[1][:8]
-    results = []
-    trainer = small_trainer(optimizer=keras.optimizers.SGD(0.1))  # which has no state
-    untrained = trainer.model.get_weights()
-    for form, images in every_form.items():
-        trainer.model.set_weights(untrained)
-        trainer.fit(images, labels, epochs=2, batch_size=4, seed=3, verbose=0)
-        results.append((form, trainer.model.get_weights()[0], trainer.evaluate(images, labels)))
-    for form, weights, figures in results[1:]:
+    results = [(form, trained(images, labels, epochs=2, batch_size=4)) for form, images in every_form.items()]
+    for form, weights in results[1:]:
         np.testing.assert_allclose(weights, results[0][1], atol=1e-5, err_msg=form)
-        assert figures == pytest.approx(results[0][2], abs=1e-5), form
 
 
 def test_a_split_brings_labels_and_names(garments, small_trainer):
@@ -67,9 +61,6 @@ def test_a_split_brings_labels_and_names(garments, small_trainer):
     assert trainer.class_names == fc.class_names("mnist")
     assert trainer.predict(garments[0][0])[0].class_name in "0123456789"
     assert trainer.evaluate(digits) == trainer.evaluate(*garments)
-    preset = fc.Trainer.from_preset("softmax", class_names=None)
-    preset.fit(fc.Split(*garments), epochs=1, validation_split=0, verbose=0)
-    assert preset.class_names == fc.CLASS_NAMES
     given = small_trainer(class_names=fc.class_names("fashion_mnist", "ko"))
     given.fit(digits, epochs=1, seed=0, verbose=0)
     assert given.class_names[8] == "가방"
@@ -77,11 +68,15 @@ def test_a_split_brings_labels_and_names(garments, small_trainer):
 
 def test_fitting_again_goes_on(garments, small_trainer):
     trainer = small_trainer()
-    trainer.fit(*garments, epochs=1, seed=0, verbose=0)
-    before = trainer.evaluate(*garments)["loss"]
-    trainer.fit(*garments, epochs=3, seed=1, verbose=0)
-    assert trainer.evaluate(*garments)["loss"] < before
-    assert int(trainer.model.optimizer.iterations) == 4 * 19  # the optimizer went on too
+    first = trainer.fit(*garments, epochs=1, seed=0, verbose=0).history["loss"]
+    assert trainer.fit(*garments, epochs=2, seed=1, verbose=0).history["loss"][-1] < first[0]
+    assert int(trainer.model.optimizer.iterations) == 3 * 19  # the optimizer went on too
+    trainer.recipe = fc.Recipe(optimizer="sgd", momentum=0.5, weight_decay=0.01)  # another takes effect
+    trainer.fit(*garments, epochs=1, verbose=0)
+    assert isinstance(trainer.model.optimizer, keras.optimizers.SGD)
+    assert trainer.model.optimizer.momentum == 0.5
+    assert trainer.model.optimizer.nesterov
+    assert trainer.model.optimizer.weight_decay == 0.01
 
 
 def test_a_schedule_starts_afresh(garments, small_trainer):
@@ -92,54 +87,42 @@ def test_a_schedule_starts_afresh(garments, small_trainer):
         assert float(trainer.model.optimizer.learning_rate) == pytest.approx(0, abs=1e-6)
 
 
-def test_validation_split_is_stratified_and_not_trained_on(garments, small_trainer):
+def test_validation_split_is_not_trained_on(garments, trained):
     seen = []
 
     class Steps(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             seen.append(self.params["steps"])
 
-    trainer = small_trainer(recipe=fc.Recipe(validation_split=0.5))
-    assert "val_loss" in trainer.fit(*garments, epochs=1, callbacks=[Steps()], seed=0, verbose=0).history
-    off = trainer.fit(*garments, epochs=1, validation_split=0, callbacks=[Steps()], seed=0, verbose=0)
-    assert "val_loss" not in off.history
+    for share in (0.5, 0):
+        trained(*garments, validation_split=share, callbacks=[Steps()])
+        assert ("val_loss" in trained.history) == bool(share)
     assert seen == [10, 19]
 
 
-def test_early_stopping_restores_the_best_weights(garments, small_trainer):
-    trainer = small_trainer(optimizer="sgd", recipe=fc.Recipe(learning_rate=30.0))  # bounces
-    held_out = (garments[0][:100], garments[1][:100])
-    history = trainer.fit(*garments, epochs=30, validation_data=held_out, early_stopping=1, seed=0, verbose=0).history[
-        "val_loss"
-    ]
-    assert len(history) < 30
-    assert trainer.evaluate(*held_out)["loss"] == pytest.approx(min(history), rel=1e-4)
-
-
-def test_checkpoint_holds_the_best_epoch_with_names(garments, small_trainer, tmp_path):
+def test_early_stopping_and_a_checkpoint_give_the_best_weights(garments, small_trainer, tmp_path):
     trainer = small_trainer(optimizer="sgd", recipe=fc.Recipe(learning_rate=30.0), class_names=list("abcdefghij"))
     held_out = (garments[0][:100], garments[1][:100])
-    path = tmp_path / "best.keras"
-    history = trainer.fit(*garments, epochs=6, validation_data=held_out, checkpoint=path, seed=0, verbose=0).history
+    path, options = tmp_path / "best.keras", {"validation_data": held_out, "seed": 0, "verbose": 0}
+    losses = trainer.fit(*garments, epochs=30, early_stopping=1, checkpoint=path, **options).history["val_loss"]
+    assert 1 < len(losses) < 30  # it bounces
     best = fc.Trainer.load(path)
     assert best.class_names == tuple("abcdefghij")
-    assert best.evaluate(*held_out)["loss"] == pytest.approx(min(history["val_loss"]), rel=1e-4)
+    for each in (trainer, best):
+        assert each.evaluate(*held_out)["loss"] == pytest.approx(min(losses), rel=1e-4)
     assert [file.name for file in tmp_path.iterdir()] == ["best.keras"]
 
 
-def test_weights_of_examples_and_classes(garments, small_trainer):
+def test_weights_of_examples_and_classes(garments, trained):
     images, labels = garments
     boots = labels == 9
-    trainer = small_trainer(optimizer=keras.optimizers.SGD(0.1))  # which has no state
-    untrained, found = trainer.model.get_weights(), []
-    for options in (
+    trainer = trained.trainer
+    choices = (
         {"class_weight": dict.fromkeys(range(9), 0.0)},
         {"sample_weight": boots.astype(float)},
         {"class_weight": dict.fromkeys(fc.CLASS_NAMES[:9], 0)},
-    ):
-        trainer.model.set_weights(untrained)
-        trainer.fit(images, labels, epochs=1, seed=0, verbose=0, **options)
-        found.append(trainer.model.get_weights()[0])
+    )
+    found = [trained(images, labels, **options) for options in choices]
     np.testing.assert_array_equal(found[1:], found[:1] * 2)
     only_boots = trainer.evaluate(images[boots], labels[boots])
     assert only_boots["accuracy"] == 1
@@ -161,7 +144,7 @@ def test_balanced_weights_are_scikit_learns(garments):
 
 @pytest.mark.parametrize("option", [{"label_smoothing": 0.2}, {"cutmix": 1.0}], ids=str)
 def test_what_acts_in_training_only(garments, small_trainer, option):
-    trainer = small_trainer(recipe=fc.Recipe(**option, epochs=8, learning_rate=0.01))
+    trainer = small_trainer(recipe=fc.Recipe(**option, epochs=6, learning_rate=0.01))
     history = trainer.fit(*garments, validation_data=garments, seed=0, verbose=0).history
     assert history["loss"][-1] > history["val_loss"][-1] + 0.2
 
@@ -210,35 +193,22 @@ def test_instances_of_optimizer_loss_and_metrics(garments, small_trainer):
     assert set(trainer.evaluate(*garments)) == {"loss", "accuracy", "top_3"}
 
 
-def test_nothing_keeps_the_images_alive(garments, small_trainer):
+def test_nothing_keeps_the_images_alive(garments, trained):
     import gc
     import weakref
 
     images = garments[0].copy()
     gone = weakref.ref(images)
-    trainer = small_trainer()
-    trainer.fit(images, garments[1], epochs=1, verbose=0)
+    trained(images, garments[1])
     del images
     gc.collect()
     assert gone() is None
 
 
-def test_another_recipe_takes_effect(garments, small_trainer):
-    trainer = small_trainer()
-    trainer.fit(*garments, epochs=1, verbose=0)
-    trainer.recipe = fc.Recipe(optimizer="sgd", momentum=0.5, weight_decay=0.01)
-    trainer.fit(*garments, epochs=1, verbose=0)
-    assert isinstance(trainer.model.optimizer, keras.optimizers.SGD)
-    assert trainer.model.optimizer.momentum == 0.5
-    assert trainer.model.optimizer.nesterov
-    assert trainer.model.optimizer.weight_decay == 0.01
-
-
-def test_a_model_is_fitted_once_at_a_time(garments, small_trainer):
+def test_a_model_is_fitted_once_at_a_time(garments, trained):
     from concurrent.futures import ThreadPoolExecutor
 
-    trainer = small_trainer()
-    refused = []
+    trainer, refused = trained.trainer, []
 
     class Second(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -249,9 +219,9 @@ def test_a_model_is_fitted_once_at_a_time(garments, small_trainer):
             except RuntimeError as error:
                 refused.append(error)
 
-    trainer.fit(*garments, epochs=1, callbacks=[Second()], verbose=0)
+    trained(*garments, callbacks=[Second()])
     assert [type(error) for error in refused] == [RuntimeError, RuntimeError]
-    trainer.fit(*garments, epochs=1, verbose=0)
+    trained(*garments)
 
 
 def test_a_compiled_model_keeps_its_compilation(garments):
@@ -264,21 +234,17 @@ def test_a_compiled_model_keeps_its_compilation(garments):
     assert set(trainer.evaluate(*garments)) == {"loss", "mae"}
 
 
-def test_augmentation_is_applied_and_can_be_turned_off(garments, small_trainer):
-    recipe = fc.Recipe(augmentation=fc.Augmentation(max_shift=3), epochs=1)
-    trainer, weights = small_trainer(optimizer=keras.optimizers.SGD(0.1), recipe=recipe), {}
-    untrained = trainer.model.get_weights()
-    nothing = fc.Augmentation(horizontal_flip=False, max_shift=0)
-    for name, augment in {"recipe": None, "on": True, "off": False, "none": nothing}.items():
-        trainer.model.set_weights(untrained)
-        trainer.fit(*garments, augment=augment, seed=0, verbose=0)
-        weights[name] = trainer.model.get_weights()[0]
+def test_augmentation_is_applied_and_can_be_turned_off(garments, trained, monkeypatch):
+    shifts, nothing = fc.Augmentation(max_shift=3), fc.Augmentation(horizontal_flip=False, max_shift=0)
+    monkeypatch.setattr(trained.trainer, "recipe", dataclasses.replace(trained.trainer.recipe, augmentation=shifts))
+    choices = {"recipe": None, "on": True, "off": False, "none": nothing}
+    weights = {name: trained(*garments, augment=augment) for name, augment in choices.items()}
     np.testing.assert_array_equal(weights["recipe"], weights["on"])
     np.testing.assert_array_equal(weights["off"], weights["none"])
     assert (weights["on"] != weights["off"]).any()
 
 
-def test_user_callbacks_see_every_batch_and_epoch(garments, small_trainer):
+def test_user_callbacks_see_every_batch_and_epoch(garments, trained):
     calls = {"batch": 0, "epoch": 0}
 
     class Count(keras.callbacks.Callback):
@@ -288,17 +254,17 @@ def test_user_callbacks_see_every_batch_and_epoch(garments, small_trainer):
         def on_epoch_end(self, epoch, logs=None):
             calls["epoch"] += 1
 
-    small_trainer().fit(*garments, epochs=2, batch_size=100, callbacks=[Count()], verbose=0)
+    trained(*garments, epochs=2, batch_size=100, callbacks=[Count()])
     assert calls == {"batch": 12, "epoch": 2}
 
 
-def test_output_that_is_no_terminal_gets_two_lines_per_epoch(garments, small_trainer, capsys, monkeypatch):
+def test_output_that_is_no_terminal_gets_two_lines_per_epoch(garments, trained, capsys, monkeypatch):
     """Its number, and its figures. On a terminal Keras redraws a progress bar."""
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # another test may have imported it
-    small_trainer().fit(*garments, epochs=3, batch_size=8, seed=0)
+    trained(*garments, epochs=3, batch_size=8, verbose="auto")
     lines = capsys.readouterr().out.splitlines()
     assert [line.startswith("Epoch") for line in lines] == [True, False] * 3
     assert "accuracy: " in lines[1]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    small_trainer().fit(*garments, epochs=1, batch_size=8, seed=0)
+    trained(*garments, batch_size=8, verbose="auto")
     assert "━" in capsys.readouterr().out

@@ -36,10 +36,10 @@ class TestPredict:
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
         np.testing.assert_allclose(probabilities[:, 1:], trainer.model(fc.prepare_images(garments[0][:5])), atol=1e-6)
 
-    def test_training_is_seen_by_the_compiled_function(self, garments, small_trainer):
-        trainer = small_trainer()
+    def test_training_is_seen_by_the_compiled_function(self, garments, trained):
+        trainer = trained.trainer
         before = trainer.predict_proba(garments[0][:3])
-        trainer.fit(*garments, epochs=1, verbose=0)
+        trained(*garments)
         assert (trainer.predict_proba(garments[0][:3]) != before).any()
         trainer.model.set_weights([np.zeros_like(weight) for weight in trainer.model.get_weights()])
         np.testing.assert_allclose(trainer.predict_proba(garments[0][:3]), 0.1)

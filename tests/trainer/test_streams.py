@@ -42,8 +42,14 @@ class Lists(Batches):
 
 
 @pytest.fixture(scope="module")
-def singles(garments):
-    return tf.data.Dataset.from_tensor_slices(garments)
+def few(garments):
+    """Seven batches of 32 images."""
+    return tuple(array[:224] for array in garments)
+
+
+@pytest.fixture(scope="module")
+def singles(few):
+    return tf.data.Dataset.from_tensor_slices(few)
 
 
 @pytest.fixture(scope="module")
@@ -51,42 +57,19 @@ def batches(singles):
     return singles.batch(32)
 
 
-def weights(trainer):
-    return trainer.model.get_weights()[0]
-
-
-class Training:
-    """Trains the same model from its beginning at every call. It is traced once; SGD has no state."""
-
-    def __init__(self):
-        recipe = fc.Recipe(precision="float32")
-        self.trainer = fc.Trainer(fc.dense_model((), seed=0), optimizer=keras.optimizers.SGD(0.1), recipe=recipe)
-        self.untrained = self.trainer.model.get_weights()
-
-    def __call__(self, x, **options):
-        self.trainer.model.set_weights(self.untrained)
-        self.history = self.trainer.fit(x, **{**QUIET, **options}).history
-        return weights(self.trainer)
-
-
 @pytest.fixture(scope="module")
-def trained():
-    return Training()
-
-
-@pytest.fixture(scope="module")
-def expected(garments):
+def expected(few):
     """What plain Keras learns from the batches in their order."""
-    images, labels = garments
+    images, labels = few
     model = fc.dense_model((), seed=0)
     model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     model.fit(fc.prepare_images(images), labels, batch_size=32, epochs=2, shuffle=False, verbose=0)
     return model.get_weights()[0]
 
 
-def test_every_stream_trains_as_plain_keras(garments, singles, batches, trained, expected):
+def test_every_stream_trains_as_plain_keras(few, singles, batches, trained, expected):
     unknown = tf.data.Dataset.from_generator(
-        lambda: zip(*garments, strict=True),
+        lambda: zip(*few, strict=True),
         output_signature=(tf.TensorSpec((28, 28), tf.uint8), tf.TensorSpec((), tf.int64)),
     )
     floats = batches.map(lambda x, y: (tf.cast(x, tf.float32) / 255, y))
@@ -95,45 +78,45 @@ def test_every_stream_trains_as_plain_keras(garments, singles, batches, trained,
         "single images": singles,
         "unknown length": unknown,
         "floats": floats,
-        "PyDataset": Batches(*garments),
-        "PyDataset of lists": Lists(*garments),
-        "PyDataset with threads": Batches(*garments, workers=2, max_queue_size=3),
+        "PyDataset": Batches(*few),
+        "PyDataset of lists": Lists(*few),
+        "PyDataset with threads": Batches(*few, workers=2, max_queue_size=3),
     }
     for name, stream in streams.items():
         np.testing.assert_allclose(trained(stream, epochs=2), expected, atol=1e-6, err_msg=name)
 
 
-def test_evaluate_and_report(fitted, garments, singles, batches):
-    images, labels = garments
+def test_evaluate_and_report(fitted, few, singles, batches):
+    images, labels = few
     expected, report = fitted.evaluate(images, labels), fitted.report(images, labels)
-    for stream in (singles, batches, Batches(images, labels), (images, labels), fc.Split(images, labels)):
+    for stream in (singles, batches, Batches(images, labels), (images, labels)):
         assert fitted.evaluate(stream) == pytest.approx(expected, abs=1e-5)
         found = fitted.report(stream)
         assert (found.accuracy, found.confusion_matrix.tolist()) == (report.accuracy, report.confusion_matrix.tolist())
-    weight = np.linspace(0, 1, 600).astype("float32")
+    weight = np.linspace(0, 1, 224).astype("float32")
     weighted = tf.data.Dataset.from_tensor_slices((images, labels, weight)).batch(64)
     expected = fitted.evaluate(images, labels, sample_weight=weight, batch_size=64)
     assert fitted.evaluate(weighted) == pytest.approx(expected, abs=1e-5)
     assert fitted.evaluate((images, labels, weight), batch_size=64) == pytest.approx(expected, abs=1e-5)
 
 
-def test_validation_early_stopping_checkpoint(garments, batches, trained, tmp_path):
-    images, labels = garments
+def test_validation_early_stopping_checkpoint(few, batches, trained, tmp_path):
+    images, labels = few
     losses = []
-    for validation in (batches, Batches(images, labels), (images, labels)):
+    for validation in (batches, (images, labels)):
         path = tmp_path / f"{len(losses)}.keras"
         trained(batches, epochs=2, early_stopping=1, validation_data=validation, checkpoint=path)
         losses.append(trained.history["val_loss"])
         best = keras.models.load_model(path, compile=False).get_weights()[0]
-        np.testing.assert_array_equal(best, weights(trained.trainer))
+        np.testing.assert_array_equal(best, trained.trainer.model.get_weights()[0])
         assert trained.trainer.evaluate(images, labels)["loss"] == pytest.approx(min(losses[-1]), abs=1e-5)
-    np.testing.assert_allclose(losses, [losses[0]] * 3, rtol=1e-5)
-    trained(images, batch_size=32, y=labels, validation_data=batches)
+    np.testing.assert_allclose(losses, [losses[0]] * 2, rtol=1e-5)
+    trained(images, labels, batch_size=32, validation_data=Batches(images, labels))
     assert trained.history["val_loss"][0] > 0
 
 
-def test_weights_of_images_and_classes(garments, batches, trained):
-    images, labels = garments
+def test_weights_of_images_and_classes(few, batches, trained):
+    images, labels = few
     by_class = {"Trouser": 3.0, 2: 0.0}
     factor = np.array([1, 3, 0, 1, 1, 1, 1, 1, 1, 1], np.float32)[labels]
     triples = tf.data.Dataset.from_tensor_slices((images, labels, factor)).batch(32)
@@ -164,7 +147,7 @@ def test_augmentation_cutmix_and_smoothing_are_seeded(garments):
         trainer = fc.Trainer(fc.dense_model((), seed=0), recipe=recipe)
         trainer.fit(stream, epochs=2, seed=seed, verbose=0)
         assert float(keras.ops.convert_to_numpy(trainer.model.optimizer.learning_rate)) < 0.01
-        return weights(trainer)
+        return trainer.model.get_weights()[0]
 
     first = run(recipe, 1)
     np.testing.assert_array_equal(first, run(recipe, 1))
@@ -185,14 +168,14 @@ def test_resume(batches, trained, tmp_path):
     assert len(trained.history["loss"]) == 3
 
 
-def test_epochs_of_a_pydataset_begin_and_end(garments, small_trainer):
-    data, held_out = Batches(*garments), Batches(*garments, workers=2)
-    small_trainer().fit(data, validation_data=held_out, **{**QUIET, "epochs": 2})
+def test_epochs_of_a_pydataset_begin_and_end(few, trained):
+    data, held_out = Batches(*few), Batches(*few, workers=2)
+    trained(data, validation_data=held_out, epochs=2)
     assert data.epochs == held_out.epochs == ["begin", "end"] * 2
 
 
-def test_tuples_and_streams_where_a_split_is_taken(garments, batches):
-    images, labels = garments
+def test_tuples_and_streams_where_a_split_is_taken(few, batches):
+    images, labels = few
     quick = SGDClassifier(max_iter=5, tol=None, random_state=0)
     trainer = fc.Trainer(fc.dense_model((), seed=0))
     expected = fc.shift_robustness(trainer, images, labels, max_shift=1).accuracies
@@ -238,8 +221,8 @@ MISTAKES = {
     "later labels": (later(lambda x, y: (x, y + 5)), {}, ValueError, r"labels of x, batch 1.*0\.\.9"),
     "iterator": (iter, {}, ValueError, "read only once.*from_generator"),
     "generator": (lambda s: (each for each in s), {}, ValueError, "read only once"),
-    "y": (lambda s: s, {"y": np.zeros(600, int)}, ValueError, "`y` goes with arrays"),
-    "sample_weight": (lambda s: s, {"sample_weight": np.ones(600)}, ValueError, "`sample_weight` goes with arrays"),
+    "y": (lambda s: s, {"y": np.zeros(224, int)}, ValueError, "`y` goes with arrays"),
+    "sample_weight": (lambda s: s, {"sample_weight": np.ones(224)}, ValueError, "`sample_weight` goes with arrays"),
     "validation_split": (lambda s: s, {"validation_split": 0.2}, ValueError, "`validation_split=0.2` needs all images"),
     "batch_size": (lambda s: s, {"batch_size": 8}, ValueError, r"`x.rebatch\(8\)`"),
     "balanced": (lambda s: s, {"class_weight": "balanced"}, ValueError, "needs all labels"),
@@ -250,29 +233,29 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes(batches, small_trainer, mistake):
+def test_mistakes(batches, trained, mistake):
     stream, options, error, message = MISTAKES[mistake]
     with pytest.raises(error, match=message):
-        small_trainer().fit(stream(batches), **{**QUIET, **options})
+        trained(stream(batches), **options)
 
 
-def test_other_mistakes(garments, batches, fitted, small_trainer):
-    images, labels = garments
+def test_other_mistakes(few, batches, fitted, trained):
+    images, labels = few
     with pytest.raises(ValueError, match=r"infinite tf.data.Dataset; expected one that ends"):
         fitted.evaluate(batches.repeat())
     with pytest.raises(ValueError, match=r"infinite PyDataset.*num_batches"):
-        small_trainer().fit(batches, validation_data=Batches(images, labels, infinite=True), **QUIET)
+        trained(batches, validation_data=Batches(images, labels, infinite=True))
     with pytest.raises(ValueError, match="leave out `sample_weight`"):
-        fitted.evaluate((images, labels, np.ones(600)), sample_weight=np.ones(600))
+        fitted.evaluate((images, labels, np.ones(224)), sample_weight=np.ones(224))
     with pytest.raises(ValueError, match="Split and ndarray; expected"):
         fitted.evaluate((fc.Split(images, labels), labels))
-    passes = iter([[tuple(garments)]] * 2)  # the first batch, and one to count
+    passes = iter([[tuple(few)]] * 2)  # the first batch, and one to count
     data = tf.data.Dataset.from_generator(
         lambda: next(passes, []),
         output_signature=(tf.TensorSpec((None, 28, 28), tf.uint8), tf.TensorSpec((None,), tf.int64)),
     )
     with pytest.raises(ValueError, match="gave no batch in pass 1"):
-        small_trainer().fit(data, **QUIET)
+        trained(data)
 
     class Mixed(Batches):
         def __getitem__(self, index):
@@ -280,17 +263,17 @@ def test_other_mistakes(garments, batches, fitted, small_trainer):
             return images, (labels if index == 0 else fc.one_hot(labels))
 
     with pytest.raises(ValueError, match=r"batch 1.*one-hot labels without weights.*integer labels"):
-        small_trainer().fit(Mixed(images, labels), **QUIET)
+        trained(Mixed(images, labels))
 
     class Single(Batches):
         def __getitem__(self, index):
             return self.images[index], self.labels[index]
 
     with pytest.raises(ValueError, match="PyDataset of single images"):
-        small_trainer().fit(Single(images, labels), **QUIET)
+        trained(Single(images, labels))
 
 
-def test_an_error_of_the_stream_itself_is_raised(garments, small_trainer):
+def test_an_error_of_the_stream_itself_is_raised(few, trained):
     class Broken(Batches):
         def __getitem__(self, index):
             if index == 3:
@@ -299,13 +282,13 @@ def test_an_error_of_the_stream_itself_is_raised(garments, small_trainer):
 
     for options in ({}, {"workers": 2}):
         with pytest.raises(OSError, match="the disk is gone"):
-            small_trainer().fit(Broken(*garments, **options), **QUIET)
+            trained(Broken(*few, **options))
 
 
-def test_negatives_are_warned_of_once(garments, small_trainer):
-    stream = tf.data.Dataset.from_tensor_slices((255 - garments[0], garments[1])).batch(100)
+def test_negatives_are_warned_of_once(few, trained):
+    stream = tf.data.Dataset.from_tensor_slices((255 - few[0], few[1])).batch(100)
     with pytest.warns(fc.DoubtfulImageWarning, match="Most images of `x`") as caught:
-        small_trainer().fit(stream, **QUIET)
+        trained.trainer.fit(stream, **QUIET)
     assert len(caught) == 1
     assert caught[0].filename == __file__
 
