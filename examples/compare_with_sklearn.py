@@ -3,7 +3,7 @@
     python examples/compare_with_sklearn.py --images 12000             # two minutes on two cores
     python examples/compare_with_sklearn.py --plot comparison.png      # all 60,000 images
 
-needs `pip install 'fashionclf[litert,plot,sklearn]' scikit-image`. All of them are scikit-learn classifiers, trained on
+needs `pip install "fashionclf[litert,plot,sklearn]" scikit-image`. All of them are scikit-learn classifiers, trained on
 five sixths of the training images and evaluated on the others; the test images are not used. Seconds of training
 include the features. The latency is the median time of a prediction for one image, and the size is that of the pickle
 that makes it: for a network, both are those of `Trainer.compile_predictor`.

@@ -41,7 +41,7 @@ def main() -> None:
         if best != truth[i]:
             ax.set_xlabel(f"labelled {names[truth[i]]}", fontsize=9)
         ax.set(xticks=[], yticks=[])
-    figure.savefig(arguments.output, dpi=80, pil_kwargs={"quality": 80})
+    figure.savefig(arguments.output, dpi=80, pil_kwargs={"quality": 50})
 
 
 if __name__ == "__main__":

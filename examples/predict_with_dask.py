@@ -3,7 +3,7 @@
     python examples/predict_with_dask.py --workers 2 --compare                       # the images of Fashion-MNIST
     python examples/predict_with_dask.py s3://bucket/images --address tcp://scheduler:8786
 
-needs `pip install 'fashionclf[cluster,litert]'`. Each worker loads the classifier once and reads its own parts of the
+needs `pip install "fashionclf[cluster,litert]"`. Each worker loads the classifier once and reads its own parts of the
 table. The classes are written to `predictions.parquet`, in the order of the table. `--compare` measures one worker
 first; the seconds do not include the start of the cluster with its workers. At an address, all its workers are used.
 """

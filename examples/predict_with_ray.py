@@ -3,7 +3,7 @@
     python examples/predict_with_ray.py --workers 2 --compare                       # the images of Fashion-MNIST
     python examples/predict_with_ray.py s3://bucket/images --address auto --workers 16
 
-needs `pip install 'fashionclf[cluster,litert]'`. Each worker loads the classifier once and reads its own parts of the
+needs `pip install "fashionclf[cluster,litert]"`. Each worker loads the classifier once and reads its own parts of the
 table. The classes are written to `predictions.parquet`, in the order of the table. `--compare` measures one worker
 first; the seconds include the start of the workers, and not that of the cluster.
 """

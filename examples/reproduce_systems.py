@@ -2,7 +2,7 @@
 
     FASHIONCLF_DATA_DIR=... python examples/reproduce_systems.py
 
-needs scikit-learn (`pip install 'fashionclf[sklearn]'`) and takes about twenty minutes on two cores. It writes
+needs scikit-learn (`pip install "fashionclf[sklearn]"`) and takes about twenty minutes on two cores. It writes
 `docs/systems.md`, and after each training `docs/systems.json`, from which an interrupted run continues (pass
 `--fresh` to train all of them again).
 """

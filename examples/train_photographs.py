@@ -386,7 +386,7 @@ def grid(photographs: fc.Split, runs: Path, output: Path, columns: int = 12) -> 
         ax.set_title(f"{prediction.class_name} {100 * prediction.probability:.0f} %", fontsize=9)
         if prediction.label != photographs.labels[i]:
             ax.set_xlabel(f"labelled {photographs.class_names[photographs.labels[i]]}", fontsize=9)
-    figure.savefig(output, dpi=80, pil_kwargs={"quality": 80})
+    figure.savefig(output, dpi=80, pil_kwargs={"quality": 50})
 
 
 def own_classes(folder: Path) -> None:

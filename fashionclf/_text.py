@@ -49,4 +49,4 @@ def advice(need: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ImportError(f"{need}: run `pip install 'fashionclf[{extra}]'`.") from error
+        raise ImportError(f'{need}: run `pip install "fashionclf[{extra}]"`.') from error

@@ -2,7 +2,7 @@
 
     from fashionclf.sklearn import FashionClassifier
 
-It needs scikit-learn: `pip install 'fashionclf[sklearn]'`.
+It needs scikit-learn: `pip install "fashionclf[sklearn]"`.
 """
 
 import dataclasses

@@ -249,5 +249,5 @@ class TestGroups:
 
     def test_missing_scikit_learn_is_said_in_one_sentence(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "sklearn.model_selection", None)
-        with pytest.raises(ImportError, match=r"pip install 'fashionclf\[sklearn\]'"):
+        with pytest.raises(ImportError, match=r'pip install "fashionclf\[sklearn\]"'):
             fc.train_validation_split(np.zeros((4, 784)), [0, 0, 1, 1], groups=[0, 1, 2, 3])

@@ -243,7 +243,7 @@ def test_a_network_that_is_returned_again_is_not_trained_further():
 def test_without_scikit_learn_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.base", None)
     monkeypatch.delitem(sys.modules, "fashionclf.sklearn")
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[sklearn\]'") as caught:
+    with pytest.raises(ImportError, match=r'pip install "fashionclf\[sklearn\]"') as caught:
         importlib.import_module("fashionclf.sklearn")
     assert len(str(caught.value).splitlines()) == 1
 

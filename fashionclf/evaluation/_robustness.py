@@ -23,7 +23,7 @@ SEVERITIES: Final = (1, 2, 3, 4, 5)
 def corrupt(images: ImagesLike, corruption: str, severity: int = 3, *, seed: int | None = 0) -> UInt8Array:
     """Return images with one of the corruptions that classifiers are tested with.
 
-    Needs OpenCV: `pip install 'fashionclf[images]'`.
+    Needs OpenCV: `pip install "fashionclf[images]"`.
 
     Args:
         images: Images in any form that `prepare_images` takes.
@@ -114,7 +114,7 @@ def corruption_robustness(
 ) -> CorruptionRobustness:
     """Measure the accuracy on images with noise, blur, other light, compression, turned, or with something in front.
 
-    Needs OpenCV: `pip install 'fashionclf[images]'`. All images are evaluated once for each corruption and severity:
+    Needs OpenCV: `pip install "fashionclf[images]"`. All images are evaluated once for each corruption and severity:
     90 times with the defaults.
 
     Args:

@@ -94,7 +94,8 @@ def import_packages(converter: ImageConverter) -> None:
         except ModuleNotFoundError:
             missing.append("OpenCV")
     if missing:
-        raise ImportError(f"Reading images needs {' and '.join(missing)}: run `pip install 'fashionclf[images]'`.")
+        names = " and ".join(missing)
+        raise ImportError(f'Reading images needs {names}: run `pip install "fashionclf[images]"`.')
 
 
 def file_name(source: PhotographLike) -> str | None:

@@ -76,7 +76,7 @@ def load_image(
     For other shapes, it is the whole photograph, upright, its proportions kept. An array of that shape is returned
     unchanged. `find_garment` chooses otherwise.
 
-    Needs pillow, and OpenCV to find garments: `pip install 'fashionclf[images]'`.
+    Needs pillow, and OpenCV to find garments: `pip install "fashionclf[images]"`.
 
     Args:
         source: A path, a binary file object, a PIL image, or an array `(h, w)`, `(h, w, 1)`, `(h, w, 3)` or

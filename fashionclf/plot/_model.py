@@ -21,7 +21,7 @@ _READABLE: Final = 0.4  # of the size at which Graphviz draws: a deep model beco
 def model_diagram(model: Any, *, ax: "Axes | None" = None) -> "Axes":
     """Plot a model's layers with their activations and the shapes that go in and out.
 
-    Needs pydot and Graphviz: `pip install 'fashionclf[diagram]'`, and Graphviz from the system's package manager
+    Needs pydot and Graphviz: `pip install "fashionclf[diagram]"`, and Graphviz from the system's package manager
     or https://graphviz.org/download.
 
     Args:
@@ -63,7 +63,7 @@ def _check_graphviz() -> None:
     # Keras itself only prints a line in a notebook, and draws nothing
     if importlib.util.find_spec("pydot") is None or shutil.which("dot") is None:
         raise ImportError(
-            "model_diagram needs pydot and Graphviz: run `pip install 'fashionclf[diagram]'`, and install Graphviz, "
+            'model_diagram needs pydot and Graphviz: run `pip install "fashionclf[diagram]"`, and install Graphviz, '
             "whose program `dot` must be found (`apt install graphviz`, `brew install graphviz`, "
             "https://graphviz.org/download)."
         )

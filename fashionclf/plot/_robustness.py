@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _OF_CORRUPTIONS: Final = ("uncorrupted", "by_corruption", "severities")
 _OF_SHIFTS: Final = ("accuracies", "curve", "max_shift")
 _MOST_CELLS: Final = 15  # displacements in a row whose figures can still be read
+_LEAST_RANGE: Final = 0.1  # of accuracies from dark to light, so that a difference of one point does not look like much
 
 
 def corruption_robustness(
@@ -120,7 +121,14 @@ def shift_map(result: "ShiftRobustness", *, ax: "Axes | None" = None) -> "Axes":
     size = max(3.6, min(7.5, 1.2 + 0.6 * side))
     ax = place_for_one(ax, size + (side > _MOST_CELLS), size)
     edge = reach + 0.5
-    shades = ax.imshow(result.accuracies, cmap="cividis", extent=(-edge, edge, edge, -edge))
+    best = result.accuracies.max()
+    shades = ax.imshow(
+        result.accuracies,
+        cmap="cividis",
+        extent=(-edge, edge, edge, -edge),
+        vmin=min(result.worst, best - _LEAST_RANGE),
+        vmax=best,
+    )
     if side > _MOST_CELLS:
         ax.figure.colorbar(shades, ax=ax, shrink=0.7, format=percent_tick)
     else:

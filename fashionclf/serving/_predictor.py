@@ -131,7 +131,7 @@ def load_exported(path: PathLike, *, num_threads: int | None = None) -> FrozenPr
     A checksum is compared first, so a damaged model never runs. It does not show who made the model: load only models
     from people you trust.
 
-    A `.tflite` file needs `pip install 'fashionclf[litert]'` and a `.onnx` file `pip install 'fashionclf[onnx]'`;
+    A `.tflite` file needs `pip install "fashionclf[litert]"` and a `.onnx` file `pip install "fashionclf[onnx]"`;
     neither imports TensorFlow. A folder is a SavedModel, which TensorFlow computes. Everything is read into memory and
     closed: the file may be replaced, and the predictor keeps what it has read.
 

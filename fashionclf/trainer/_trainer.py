@@ -624,7 +624,7 @@ class Trainer:
         """Freeze the classifier as it is now into a predictor for inference on one image at a time.
 
         For a single image it is several times faster than `predict`. For many images at once `predict` is faster.
-        Needs LiteRT: `pip install 'fashionclf[litert]'`. `export` writes such a predictor to a file, also in 8 bits.
+        Needs LiteRT: `pip install "fashionclf[litert]"`. `export` writes such a predictor to a file, also in 8 bits.
 
         Returns:
             A `FrozenPredictor` with `predict` and `predict_proba`.

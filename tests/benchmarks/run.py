@@ -11,6 +11,7 @@ they are installed. What is compared alternates, so that a slow minute of the ma
 import argparse
 import functools
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -40,6 +41,7 @@ def main():
         "start": start,
         "refit": refit,
         "serving": serving.measure,
+        "presets": serving.presets,
         "photographs": photographs.measure,
     }
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(sections))
@@ -343,6 +345,7 @@ def page(results):
         "start": start_lines,
         "refit": refit_lines,
         "serving": serving.lines,
+        "presets": serving.preset_lines,
         "photographs": photographs.lines,
     }
     for name, write in writers.items():
@@ -477,6 +480,7 @@ def plot(results, path):
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
+    from PIL import Image
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
     if "training" in results:
@@ -499,7 +503,10 @@ def plot(results, path):
         right.set(xscale="log", title="One image (median)", xlabel="milliseconds")
         right.set_xlim(right=max(values) * 8)
         right.invert_yaxis()
-    figure.savefig(path, dpi=110)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=110)
+    with Image.open(content) as image:
+        image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

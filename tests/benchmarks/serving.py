@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 import fashionclf as fc
 
 PRESET = "cnn_accurate"
@@ -43,6 +45,20 @@ def measure(rounds=5, calls=200):
         first = {name: statistics.median(first_prediction(path) for _ in range(rounds)) for name, path in paths.items()}
         sizes = {name: path.stat().st_size for name, path in paths.items()}
     return {"one_image_ms": one, "first_prediction_s": first, "bytes": sizes, "bulk_s": bulk(trainer, test.images)}
+
+
+def presets(calls=60):
+    """Return the median milliseconds for one image, by preset with weights: exported to LiteRT, with one thread."""
+    rng = np.random.default_rng(0)
+    medians = {}
+    for name in fc.list_presets(pretrained=True):
+        trainer = fc.Trainer.from_preset(name, pretrained=True)
+        image = rng.integers(0, 256, trainer.image_shape, dtype="uint8")
+        with tempfile.TemporaryDirectory() as folder:
+            trainer.export(Path(folder) / "model.tflite")
+            predictor = fc.load_exported(Path(folder) / "model.tflite", num_threads=1)
+        medians[name] = statistics.median(single({name: predictor}, image, 1, calls)[name])
+    return medians
 
 
 def single(ways, image, rounds, calls):
@@ -92,4 +108,15 @@ def lines(results):
         f"- 10,000 images: {bulk['float32']:.1f} s in float32, {bulk['bfloat16']:.1f} s in bfloat16: "
         f"**{bulk['float32'] / bulk['bfloat16']:.1f} times** as fast.",
         "- The exported formats do not import TensorFlow. Their first prediction includes importing fashionclf.",
+    ]
+
+
+def preset_lines(results):
+    rows = [f"| `{name}` | {ms:.2f} |" for name, ms in results.items()]
+    return [
+        "## One image, every pretrained classifier",
+        "",
+        "| preset | LiteRT with one thread, p50, ms |",
+        "|---|---:|",
+        *rows,
     ]

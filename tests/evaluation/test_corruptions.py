@@ -59,7 +59,7 @@ class TestCorrupt:
 
     def test_without_opencv(self, garments, monkeypatch):
         monkeypatch.setitem(sys.modules, "cv2", None)
-        with pytest.raises(ImportError, match=r"pip install 'fashionclf\[images\]'"):
+        with pytest.raises(ImportError, match=r'pip install "fashionclf\[images\]"'):
             corrupt(garments[0][:1], "rotate")
 
 

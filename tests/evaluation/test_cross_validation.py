@@ -46,7 +46,7 @@ def test_a_preset_or_a_function_trains_anew_in_every_fold(garments):
 
 def test_missing_scikit_learn_is_said_in_one_sentence(garments, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.model_selection", None)
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[sklearn\]'"):
+    with pytest.raises(ImportError, match=r'pip install "fashionclf\[sklearn\]"'):
         fc.cross_validate("softmax", *garments)
 
 

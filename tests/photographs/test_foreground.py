@@ -167,7 +167,7 @@ def test_the_network_is_one_that_the_oldest_opencv_reads():
 
 def test_without_opencv_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ImportError, match=r"needs OpenCV: run `pip install 'fashionclf\[images\]'`"):
+    with pytest.raises(ImportError, match=r'needs OpenCV: run `pip install "fashionclf\[images\]"`'):
         load_image("boot.png")
 
 

@@ -109,7 +109,7 @@ def test_without_pillow_one_sentence_says_what_to_install(monkeypatch, garments)
     for module in [name for name in sys.modules if name.split(".")[0] == "PIL"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[images\]'"):
+    with pytest.raises(ImportError, match=r'pip install "fashionclf\[images\]"'):
         load_image("boot.png")
     np.testing.assert_array_equal(read_images(garments[0], ImageConverter()).images[..., 0], garments[0])
 

@@ -81,7 +81,7 @@ def test_nothing_is_cut_off(name, names):
 def test_without_matplotlib_one_sentence_says_what_to_install(name, monkeypatch):
     for module in [module for module in sys.modules if module.split(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[plot\]'"):
+    with pytest.raises(ImportError, match=r'pip install "fashionclf\[plot\]"'):
         DRAWINGS[name]()
 
 

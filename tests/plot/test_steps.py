@@ -78,7 +78,7 @@ def test_no_diagram_of_what_is_no_model(graphviz):
 def test_a_diagram_says_what_to_install(missing, monkeypatch, small_trainer):
     monkeypatch.setattr(_model.importlib.util, "find_spec", lambda name: None if missing == "pydot" else name)
     monkeypatch.setattr(_model.shutil, "which", lambda name: None if missing == "dot" else name)
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[diagram\]'.*Graphviz"):
+    with pytest.raises(ImportError, match=r'pip install "fashionclf\[diagram\]".*Graphviz'):
         plot.model_diagram(small_trainer())
 
 

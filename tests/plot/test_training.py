@@ -115,6 +115,7 @@ def test_shift_map():
     ax = plot.shift_map(shifts(1))
     assert texts(ax) == ["89.0"] * 4 + ["90.0"] + ["89.0"] * 4
     assert list(ax.get_xticks()) == [-1, 0, 1]
+    assert ax.images[0].get_clim() == pytest.approx((0.8, 0.9))  # 10 points at least
     large = plot.shift_map(shifts(8))
     assert not large.texts
     assert len(large.figure.axes) == 2

@@ -90,7 +90,7 @@ def test_frozen_travels_to_other_processes(frozen, garments):
 
 def test_missing_litert_is_said_in_one_sentence(fitted, monkeypatch):
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[litert\]'"):
+    with pytest.raises(ImportError, match=r'pip install "fashionclf\[litert\]"'):
         fitted.compile_predictor()
 
 

@@ -254,12 +254,12 @@ class Failing:
 @pytest.mark.parametrize(("module", "kind"), [("ai_edge_litert", "litert"), ("onnxruntime", "onnx")])
 def test_a_missing_runtime_is_said_in_one_sentence(exports, monkeypatch, module, kind):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"pip install 'fashionclf\[{kind}\]'"):
+    with pytest.raises(ImportError, match=rf'pip install "fashionclf\[{kind}\]"'):
         fc.load_exported(exports[kind, None].path)
 
 
 def test_a_missing_converter_is_said_in_one_sentence(fitted, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ImportError, match=r"pip install 'fashionclf\[onnx\]'"):
+    with pytest.raises(ImportError, match=r'pip install "fashionclf\[onnx\]"'):
         fitted.export(tmp_path / "a.onnx", "onnx")
     assert not list(tmp_path.iterdir())
