@@ -1,6 +1,6 @@
-"""Small data for the code of the documentation: Fashion-MNIST with a few drawn images in place of 70,000 photographs.
+"""Small data for the code of the documentation: Fashion-MNIST and MNIST with a few drawn images in place of 70,000.
 
-`write` makes the four files. Run as a script, before a page, this module puts their shapes and sums into the table of
+`write` makes the files. Run as a script, before a page, this module puts their shapes and sums into the table of
 published data sets, and makes `"synthetic"` as small. All else that `load_data` does stays. Exports compare fewer
 images.
 """
@@ -16,7 +16,7 @@ from fashionclf.datasets._synthetic import draw_garments
 from fashionclf.serving import _export
 
 SMALLER = {60_000: 600, 10_000: 40}
-SOURCE = _sources.SOURCES["fashion_mnist"]
+SOURCES = [_sources.SOURCES[name] for name in ("fashion_mnist", "mnist")]
 
 
 def small(file):
@@ -30,20 +30,26 @@ def draw_fewer(count, stream=0):
 
 
 def write(folder):
-    """Write the files of the data set below a folder."""
-    arrays = (*draw_garments(SMALLER[60_000]), *draw_garments(SMALLER[10_000], stream=1))
-    (folder / SOURCE.folder).mkdir(parents=True)
-    for file, array in zip(map(small, SOURCE.files), arrays, strict=True):
-        (folder / SOURCE.folder / file.name).write_bytes(file.header + array.tobytes())
+    """Write the files of the data sets below a folder."""
+    for i, source in enumerate(SOURCES):
+        arrays = (
+            *draw_garments(SMALLER[60_000], stream=2 * i),
+            *draw_garments(SMALLER[10_000], stream=2 * i + 1),
+        )
+        (folder / source.folder).mkdir(parents=True)
+        for file, array in zip(map(small, source.files), arrays, strict=True):
+            (folder / source.folder / file.name).write_bytes(file.header + array.tobytes())
 
 
 def use(folder):
     """Let `load_data` accept the files that `write` made."""
-    files = []
-    for file in map(small, SOURCE.files):
-        content = (folder / SOURCE.folder / file.name).read_bytes()
-        files.append(dataclasses.replace(file, sha256=hashlib.sha256(content).hexdigest()))
-    _sources.SOURCES["fashion_mnist"] = dataclasses.replace(SOURCE, files=tuple(files))
+    for source in SOURCES:
+        files = []
+        for file in map(small, source.files):
+            content = (folder / source.folder / file.name).read_bytes()
+            files.append(dataclasses.replace(file, sha256=hashlib.sha256(content).hexdigest()))
+        name = source.folder.replace("-", "_")
+        _sources.SOURCES[name] = dataclasses.replace(source, files=tuple(files))
     _load.draw_garments = draw_fewer
     _export._LEAST = 300  # synthetic images that an export compares
     _export._CALIBRATION = 100  # images that it measures ranges of values on
