@@ -1,5 +1,7 @@
 """Distance awareness: a classifier that says when it does not know."""
 
+from typing import Final
+
 import numpy as np
 
 from fashionclf._images import scale_pixels
@@ -9,6 +11,8 @@ from fashionclf.datasets import Split
 from fashionclf.models._distance import directions_of, set_familiarity, similarities_to, with_familiarity
 from fashionclf.trainer._compilation import state_of
 from fashionclf.trainer._trainer import Trainer, check_trainer
+
+_BATCH: Final = 64  # images that are scaled and computed at a time
 
 
 def distance_aware(trainer: Trainer, x: LabelledLike | Split, y: LabelsLike | None = None) -> Trainer:
@@ -55,10 +59,12 @@ def distance_aware(trainer: Trainer, x: LabelledLike | Split, y: LabelsLike | No
     if missing:
         names = trainer.class_names or range(trainer.num_classes)
         raise ValueError(f"There are no images of {names[missing[0]]!r}; expected some of each class, best 10 or more.")
-    images = scale_pixels(data.images).reshape(-1, *trainer._input_shape)
     with state_of(trainer.model).computing:
         model = with_familiarity(trainer.model)
-        directions = directions_of(model).predict(images, verbose=0)
+        part = directions_of(model)
+        batches = (data.images[i : i + _BATCH] for i in range(0, len(labels), _BATCH))
+        parts = [part.predict_on_batch(scale_pixels(batch).reshape(-1, *trainer._input_shape)) for batch in batches]
+    directions = np.concatenate(parts)
     means = np.stack([directions[labels == label].mean(axis=0) for label in range(trainer.num_classes)])
     low, middle = np.quantile(similarities_to(means, directions), [0.05, 0.5])
     set_familiarity(model, means, float(low), float(middle))
