@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import platform
 import shutil
 import struct
 import sys
@@ -34,7 +35,7 @@ def replacing(path: Path, what: str = "The file") -> Iterator[Path]:
     """Give a temporary path for a file or a folder, and move it into place in one step when the block ends.
 
     Readers see the old file or the new one, never a part, even if the computer stops. The old file stays if the block
-    raises an error. What killed processes left is removed after a day. `what` is its name in errors of the disk.
+    raises an error. What killed processes left is removed. `what` is its name in errors of the disk.
     """
     with disk_errors_of(path, what), temporary_folder(path.parent) as folder:
         part = folder / path.name
@@ -68,16 +69,33 @@ def disk_errors_of(path: Path, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Give a new hidden folder in `parent`, and remove those that killed processes left more than a day ago."""
+    """Give a new hidden folder in `parent`, and remove those that killed processes left."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
-            if entry.name.startswith(_PREFIX) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY:
+            if entry.name.startswith(_PREFIX) and _is_left(entry):
                 shutil.rmtree(entry.path, ignore_errors=True)  # not of links and files
-    folder = Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{_PREFIX}{_host()}-{os.getpid()}-"))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _host() -> str:
+    """Return a short name of this computer."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _is_left(entry: os.DirEntry[str]) -> bool:
+    """Tell whether the process of a temporary folder has ended; those of other computers count as such after a day."""
+    host, _, process = entry.name.removeprefix(_PREFIX).rpartition("-")[0].partition("-")
+    if host == _host() and process.isdigit() and sys.platform != "win32":  # there, `os.kill` ends a process
+        try:
+            os.kill(int(process), 0)
+        except OSError as error:
+            return isinstance(error, ProcessLookupError)  # not permitted: it lives, and is another user's
+        return False
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY
 
 
 def _flush(path: Path) -> None:

@@ -4,6 +4,8 @@ import contextlib
 import errno
 import io
 import os
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -114,17 +116,41 @@ def test_errors_about_something_else_pass_through(tmp_path, error):
     assert names(tmp_path) == []
 
 
-def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
-    for name in (".fashionclf-young", ".fashionclf-old"):
-        (tmp_path / name).mkdir()
-    (tmp_path / ".fashionclf-link").symlink_to(tmp_path / ".fashionclf-young")
-    (tmp_path / ".fashionclf-file").write_text("")
-    for name in (".fashionclf-old", ".fashionclf-link", ".fashionclf-file"):
-        os.utime(tmp_path / name, (0, 0), follow_symlinks=False)
-    with replacing(tmp_path / "b.txt") as part, temporary_folder(tmp_path) as second:
+@pytest.fixture
+def writer(tmp_path):
+    """A process that is in the midst of a write to a folder."""
+    script = (
+        "import sys, time; from pathlib import Path; from fashionclf._files import replacing\n"
+        f"with replacing(Path({str(tmp_path / 'a.txt')!r})) as part:\n"
+        "    part.write_text('half'); print(flush=True); time.sleep(100)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path, writer):
+    (left,) = names(tmp_path)
+    with replacing(tmp_path / "b.txt") as part:
         part.write_text("b")
+    assert names(tmp_path) == [left, "b.txt"]  # the process lives
+    writer.kill()
+    writer.wait()
+    with replacing(tmp_path / "b.txt") as part:
+        part.write_text("b")
+    assert names(tmp_path) == ["b.txt"]
+
+
+def test_folders_of_other_computers_are_left_for_a_day(tmp_path):
+    for name in (".fashionclf-0-young", ".fashionclf-0-old", ".fashionclf-file"):
+        (tmp_path / name).mkdir() if "0" in name else (tmp_path / name).write_text("")
+    (tmp_path / ".fashionclf-0-link").symlink_to(tmp_path / ".fashionclf-0-young")
+    os.utime(tmp_path / ".fashionclf-0-old", (0, 0))
+    with temporary_folder(tmp_path) as folder, temporary_folder(tmp_path) as second:
+        assert folder.is_dir()
         assert second.is_dir()
-    assert names(tmp_path) == [".fashionclf-file", ".fashionclf-link", ".fashionclf-young", "b.txt"]
+    assert names(tmp_path) == [".fashionclf-0-link", ".fashionclf-0-young", ".fashionclf-file"]
 
 
 def zipped(content, method=zipfile.ZIP_DEFLATED):

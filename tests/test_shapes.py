@@ -172,6 +172,7 @@ CHECKS = {
     "testing.fake_trainer": lambda w: (w.fake.image_shape, w.shape),
     "testing.FakeTrainer.predict": lambda w: (w.fake.predict([w.images[0], w.photograph]).labels, [1, 1]),
     "testing.FakeTrainer.predict_proba": lambda w: (w.fake.predict_proba(w.images), [[0, 1]] * COUNT),
+    "testing.FakeTrainer.report": lambda w: (w.fake.report(w.split).accuracy, 0.5),
     "sklearn.FashionClassifier.fit": lambda w: (w.classifier.n_features_in_, math.prod(w.shape)),
     "sklearn.FashionClassifier.predict": lambda w: (
         w.classifier.predict(w.images), w.classifier.trainer_.predict(w.images).labels

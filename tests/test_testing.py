@@ -142,12 +142,13 @@ class TestAsTheRealOne:
         assert (fake.fset is None) == (trainer.fset is None)
 
     def test_that_is_all(self):
-        assert METHODS == ["predict", "predict_proba"]
+        assert METHODS == ["predict", "predict_proba", "report"]
 
     def test_it_computes_the_same(self, twin, real, dataset):
         images = dataset.test.images
         assert twin.predict(images) == real.predict(images)
         np.testing.assert_array_equal(twin.predict_proba(images), real.predict_proba(images))
+        assert str(twin.report(dataset.test)) == str(real.report(dataset.test))
 
     def test_every_form_of_images(self, every_form):
         for form, images in every_form.items():

@@ -37,7 +37,7 @@ def load_folder(
     directory: PathLike,
     *,
     class_names: ClassNames | Mapping[str, str] | None = None,
-    groups: Callable[[str], Any] | None = None,
+    groups: Callable[[str], Any] | Mapping[str, Any] | None = None,
     on_error: OnError = "raise",
     image_shape: ImageShape = IMAGE_SHAPE,
     find_garment: bool | None = None,
@@ -57,8 +57,8 @@ def load_folder(
             folder has no images. A mapping from folder to class name joins several folders to one class, which must
             have images; the folders that it does not name are left out. Labels follow the order in which the mapping
             first names a class.
-        groups: The group of each image, such as the person who took it, as a function of the file's name in
-            `directory` (`"Shirt/photo1.jpg"`). They become `Split.groups`.
+        groups: The group of each image, such as the person who took it: a function of the file's name in `directory`
+            (`"Shirt/photo1.jpg"`), or a mapping from it. They become `Split.groups`.
         on_error: `"raise"` reads all files and then raises one error that names the files and folders that cannot be
             read; `"skip"` leaves them out, with a warning that names them.
         image_shape: As `load_image`.
@@ -114,9 +114,7 @@ def load_folder(
         _check_classes(folder, names, class_of, [path for path, _ in paths])
     paths.sort(key=lambda pair: (pair[1], _order(pair[0].relative_to(folder).as_posix())))
     files = [path.relative_to(folder).as_posix() for path, _ in paths]
-    if not (groups is None or callable(groups)):
-        raise TypeError(f"`groups` must be a function of a file's name, such as `table.get`. Received: {shown(groups)}")
-    grouped = None if groups is None else np.asarray([groups(file) for file in files])
+    grouped = None if groups is None else _groups_of(groups, files)
     sources = [failed.get(path, path) for path, _ in paths]
     read = read_many(sources, [str(path) for path, _ in paths], on_error, converter, others=others)
     kept = [i for i, each in enumerate(read) if each is not None]
@@ -152,6 +150,17 @@ def _classes(folder: Path, class_names: Any) -> tuple[tuple[str, ...], list[tupl
     if not pairs:
         check_choice(names[0], "folder", found)
     return names, pairs
+
+
+def _groups_of(groups: Callable[[str], Any] | Mapping[str, Any], files: Sequence[str]) -> np.ndarray[Any, Any]:
+    if isinstance(groups, Mapping):
+        missing = [file for file in files if file not in groups]
+        if missing:
+            raise ValueError(f"`groups` has no group for {len(missing)} files, such as {missing[0]!r}.")
+        return np.asarray([groups[file] for file in files])
+    if not callable(groups):
+        raise TypeError(f"`groups` must be a function of a file's name or a mapping from it. Received: {shown(groups)}")
+    return np.asarray([groups(file) for file in files])
 
 
 def _check_classes(

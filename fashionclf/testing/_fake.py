@@ -14,16 +14,19 @@ from fashionclf._types import (
     FloatArray,
     ImageArray,
     ImageShape,
+    LabelledLike,
+    LabelsLike,
     Precision,
     PredictLike,
 )
 from fashionclf._validation import check_choice, check_count, check_number
 from fashionclf.datasets import Split
-from fashionclf.inputs import Classified, classify
+from fashionclf.inputs import Classified, classify, collect_labelled
 from fashionclf.inputs._streams import stream_kind
 from fashionclf.labels import CLASS_NAMES, check_class_names
 from fashionclf.photographs._many import OnError
 from fashionclf.predictions import Predictions
+from fashionclf.report import EvaluationReport, evaluate_predictions
 
 if TYPE_CHECKING:
     # Code that is annotated with Trainer takes a FakeTrainer, and type checkers compare its methods with a Trainer's.
@@ -121,6 +124,21 @@ class FakeTrainer(_Interface):
         check_count(batch_size, "batch_size")
         check_choice(precision, "precision", get_args(Precision))
         return self._classify(x).probabilities
+
+    def report(
+        self, x: LabelledLike | Split, y: LabelsLike | None = None, *, batch_size: int = _BATCH
+    ) -> EvaluationReport:
+        """Return the metrics of the chosen answers on labelled images: as `Trainer.report`.
+
+        Example:
+            >>> fake_trainer("Dress").report(tiny_dataset().test).recall[3]
+            np.float64(1.0)
+        """
+        check_count(batch_size, "batch_size")
+        data = collect_labelled(
+            x, y, converter=self._converter, num_classes=self.num_classes, known_names=[self._names]
+        )
+        return evaluate_predictions(data.labels, Predictions(self._compute(data.images), self.class_names))
 
     def _classify(self, x: PredictLike | Split, on_error: OnError = "raise") -> Classified:
         if stream_kind(x) not in (None, "iterator"):

@@ -64,8 +64,10 @@ def test_class_names_choose_and_join_folders(folder):
 def test_groups_are_never_in_both_parts(folder):
     by_width = fc.load_folder(folder, groups=lambda file: file.rpartition("/")[2])
     assert by_width.groups.tolist()[:3] == ["one.jpg", "photo5.png", "photo5.png"]
-    by_table = fc.load_folder(folder, groups=dict.fromkeys(by_width.files, 7).get)
+    by_table = fc.load_folder(folder, groups=dict.fromkeys(by_width.files, 7))
     assert by_table.groups.tolist() == [7] * 7
+    with pytest.raises(ValueError, match=r"`groups` has no group for 6 files, such as 'Hat/photo5.png'"):
+        fc.load_folder(folder, groups={"Hat/more/one.jpg": 1})
     with pytest.raises(TypeError, match="`groups` must be a function"):
         fc.load_folder(folder, groups=3)
 

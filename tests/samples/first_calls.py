@@ -98,6 +98,7 @@ WITHOUT_TENSORFLOW = {
     "testing.FakeTrainer": f"assert isinstance({FAKE}, fc.testing.FakeTrainer)",
     "testing.FakeTrainer.predict": 'fc.testing.fake_trainer("Dress").predict("boot.jpg")',
     "testing.FakeTrainer.predict_proba": 'fc.testing.fake_trainer("Dress").predict_proba(["boot.jpg", "shirt.jpg"])',
+    "testing.FakeTrainer.report": 'fc.testing.fake_trainer("Dress").report(fc.testing.tiny_dataset().test)',
 }
 
 PRETRAINED = 'fc.Trainer.from_preset("cnn_fast", pretrained=True)'

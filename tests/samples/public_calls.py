@@ -270,6 +270,7 @@ CALLS = {
     "testing.FakeTrainer.predict_proba": lambda w: (
         w.fake.predict_proba, {"x": IMAGES, "batch_size": 2, "precision": "float32"}
     ),
+    "testing.FakeTrainer.report": lambda w: (w.fake.report, {**XY, "batch_size": 2}),
     "sklearn.FashionClassifier.fit": lambda w: (
         w.classifier.fit, {"X": IMAGES, "y": LABELS, "sample_weight": None}
     ),
