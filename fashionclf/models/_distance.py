@@ -24,8 +24,8 @@ def with_familiarity(model: keras.Model) -> keras.Model:
         ValueError: If the model does not end in one dense layer with softmax that takes a row of features.
     """
     tail = _tail(model)
-    names = [layer.name for layer in model.layers]
-    features = (model.get_layer(_DIRECTION) if _DIRECTION in names else tail[0]).input
+    is_aware = "familiar_features" in [layer.name for layer in model.layers]
+    features = (model.get_layer(_DIRECTION) if is_aware else tail[0]).input
     classes = tail[-1].units
     x = keras.layers.UnitNormalization(name=_DIRECTION)(features)
     x = keras.layers.Dense(classes, name="similarities", trainable=False)(x)
@@ -37,7 +37,10 @@ def with_familiarity(model: keras.Model) -> keras.Model:
         copy = type(layer).from_config(layer.get_config())
         x = copy(x)
         copy.set_weights(layer.get_weights())
-    return keras.Model(model.inputs[0], x, name=model.name)
+    aware = keras.Model(model.inputs[0], x, name=model.name)
+    if is_aware:
+        _multiply_kernel(aware.layers[-1], _AT_MIDDLE)  # `set_familiarity` divides it again
+    return aware
 
 
 def directions_of(model: keras.Model) -> keras.Model:
@@ -65,19 +68,25 @@ def set_familiarity(model: keras.Model, means: FloatArray, low: float, middle: f
     steepness = _STEEPNESS / max(middle - low, 1e-3)
     model.get_layer("similarities").set_weights([means.T, -(means**2).sum(axis=1) / 2])
     model.get_layer("familiarity").set_weights([np.full((1, 1), steepness), np.full(1, -low * steepness)])
-    kernel, *bias = model.layers[-1].get_weights()
-    model.layers[-1].set_weights([kernel / np.float32(_AT_MIDDLE), *bias])
+    _multiply_kernel(model.layers[-1], 1 / _AT_MIDDLE)
+
+
+def _multiply_kernel(layer: Any, factor: float) -> None:
+    kernel, *bias = layer.get_weights()
+    layer.set_weights([kernel * np.float32(factor), *bias])
 
 
 def _tail(model: keras.Model) -> list[Any]:
     """Return the last layer and the dropout before it."""
     layers: list[Any] = list(model.layers) if is_graph(model) else []
     tail = layers[-1:]
-    while tail and len(layers) > len(tail) and isinstance(layers[-len(tail) - 1], keras.layers.Dropout):
-        tail.insert(0, layers[-len(tail) - 1])
     softmax = any(
-        isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax for last in tail[-1:]
+        isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax for last in tail
     )
+    for layer in reversed(layers[:-1]):
+        if not (softmax and isinstance(layer, keras.layers.Dropout) and layer.output is tail[0].input):
+            break
+        tail.insert(0, layer)
     if not softmax or len(tail[0].input.shape) != 2:
         raise ValueError(
             "`trainer.model` must be a graph of layers that ends in one Dense layer with softmax, which takes a row of "

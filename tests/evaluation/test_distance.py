@@ -56,6 +56,7 @@ def test_the_classifier_stays_as_it_is_and_a_second_time_changes_nothing(fitted,
     twice = fc.distance_aware(aware, *garments)
     np.testing.assert_array_equal(fitted.predict_proba(garments[0][:50]), before)
     assert [layer.name for layer in twice.model.layers] == [layer.name for layer in aware.model.layers]
+    np.testing.assert_allclose(twice.predict_proba(garments[0]), aware.predict_proba(garments[0]), atol=1e-5)
     np.testing.assert_allclose(
         twice.model.get_layer("similarities").get_weights()[0], aware.model.get_layer("similarities").get_weights()[0]
     )
