@@ -43,7 +43,7 @@ def bar(share: float, text: str) -> Markup:
     return Markup(f'<div style="min-width:7em;padding:0 .3em;background:{shade}">{escape(text)}</div>')
 
 
-def picture(image: ImageArray) -> Markup:
+def thumbnail(image: ImageArray) -> Markup:
     """Return an image, `(height, width)` or that with 1 or 3 channels, as a thumbnail."""
     step = -(-max(image.shape[:2]) // THUMBNAIL)
     small: NDArray[Any] = image[::step, ::step]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from fashionclf._html import THUMBNAIL, bar, picture, table
+from fashionclf._html import THUMBNAIL, bar, table, thumbnail
 from fashionclf._images import shape_of
 from fashionclf._text import cut, listed, shown
 from fashionclf._types import ClassNames, FloatArray, ImageArray, IntArray
@@ -302,7 +302,7 @@ class Predictions(Sequence[Prediction]):
         rows = []
         for i, one in enumerate(self[:SHOWN]):
             bars = [bar(share, f"{name} {100 * share:.1f}%") for name, share in one.top(3)]
-            image = [] if self._images is None else [picture(self._images[i])]
+            image = [] if self._images is None else [thumbnail(self._images[i])]
             rows.append([*image, i if one.source is None else one.source, *bars, "; ".join(one.doubts)])
         rest = f", the first {SHOWN}" if len(self) > SHOWN else ""
         return table(f"{len(self):,} images, {len(self.class_names)} classes{rest}", [], rows)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import fashionclf as fc
-from fashionclf._html import picture
+from fashionclf._html import thumbnail
 
 EVIL = ("<script>alert(1)</script>", "a & b", "\"x\" onload='y'")
 
@@ -56,7 +56,7 @@ def test_names_are_escaped_and_nothing_comes_from_elsewhere(shown):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_a_picture_shows_the_pixels(shape, dtype):
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    html = picture(pixels if dtype == np.uint8 else pixels / np.float32(255))
+    html = thumbnail(pixels if dtype == np.uint8 else pixels / np.float32(255))
     read = Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]+)', html)[1])))
     step = 2 if shape[0] > 56 else 1
     np.testing.assert_array_equal(np.asarray(read), pixels[::step, ::step].squeeze())

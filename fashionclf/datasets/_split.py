@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashionclf._converter import ImageConverter
-from fashionclf._html import bar, picture, table
+from fashionclf._html import bar, table, thumbnail
 from fashionclf._images import check_image_shape, check_images, shape_of, warn_of_doubtful_set, without_channel
 from fashionclf._text import shown
 from fashionclf._types import ClassNames, ImageArray, ImageShape, ImagesLike, LabelsLike
@@ -240,7 +240,7 @@ class Dataset:
         for label, name in enumerate(self.class_names):
             first = self.train.images[np.flatnonzero(self.train.labels == label)[:1]]
             counts = [bar(each[label] / max(each), f"{each[label]:,}") for each in (train, test)]
-            rows.append([picture(first[0]) if len(first) else "", label, name, *counts])
+            rows.append([thumbnail(first[0]) if len(first) else "", label, name, *counts])
         return table(repr(self), ["", "label", "class", "train", "test"], rows)
 
     def describe(self) -> str:
